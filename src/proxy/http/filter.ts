@@ -1,0 +1,35 @@
+// What a filter is: one shared object with optional hooks; its per-exchange state lives in a slot of the Exchange.
+// Users' filters, written in TypeScript, have the same type.
+import type { HeaderList } from '../../codec/header-list.ts'
+import type { Exchange } from './exchange.ts'
+
+/** An answer that the mesh itself gives. Built once where it can be; never edited after. */
+export interface LocalReply {
+  readonly status: number
+  readonly body: string
+  /** response_code_details, such as `fault_filter_abort`. */
+  readonly details: string
+  /** Envoy's short response flags to add, such as `FI`. Empty for none. */
+  readonly flags: string
+  /** Extra response headers: flat names and values. */
+  readonly headers: readonly string[]
+  /** A gRPC status that overrides the one mapped from `status`. */
+  readonly grpcStatus: number | undefined
+}
+
+/** undefined goes on; a LocalReply answers; a promise makes the exchange wait. */
+export type FilterResult = LocalReply | undefined | Promise<LocalReply | undefined>
+
+/** Runs in chain order on the way in and in reverse order on the way out. Hooks that are absent cost nothing. */
+export interface Filter {
+  readonly name: string
+  /** The head of the request is there; the body may still be on its way and is held back while a promise is pending. */
+  onRequest?(exchange: Exchange): FilterResult
+  /** Each piece of request body, before it goes upstream. What it returns replaces the piece. */
+  onRequestData?(exchange: Exchange, bytes: Buffer): Buffer
+  /** The head of the response, local or from upstream, before it goes downstream. May edit the headers. */
+  onResponse?(exchange: Exchange, headers: HeaderList): void
+  onResponseData?(exchange: Exchange, bytes: Buffer): Buffer
+  /** The exchange is over, however it ended. Must not throw. */
+  onEnd?(exchange: Exchange): void
+}

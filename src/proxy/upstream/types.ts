@@ -1,0 +1,115 @@
+// The contract between the HTTP layer and the upstream side: clusters choose hosts, pools lend connections, a
+// connection carries one request at a time (HTTP/1) or many (HTTP/2, later), and tells a reader what came back.
+import type { HeaderList } from '../../codec/header-list.ts'
+import type { Address } from '../../model/address.ts'
+import type { TlsInfo } from '../../net/transport.ts'
+
+/** Why a request or a connection failed; `rescue` turns each into status, flag and body (traffic spec 2.8). */
+export type ResetReason =
+  | 'connection-failure'        // refused, unreachable, TLS failure: no byte of the request was sent
+  | 'connection-timeout'        // connect timeout: likewise
+  | 'connection-termination'    // the peer closed before its response was complete
+  | 'remote-reset'
+  | 'remote-refused'            // REFUSED_STREAM
+  | 'local-reset'
+  | 'protocol-error'
+  | 'overflow'                  // circuit breaker: never counted against the host, never retried
+
+export interface RequestHead {
+  readonly method: string
+  /** Path and query. */
+  readonly path: string
+  readonly authority: string
+  /** Without hop-by-hop fields, Host, Content-Length and Transfer-Encoding: the codec writes those. */
+  readonly headers: HeaderList
+  /** -1: length not known (chunked); 0: no body; else its length in bytes. */
+  readonly bodyLength: number
+  /** For a request without a body that must still say so (`content-length: 0` on POST). */
+  readonly sendZeroLength: boolean
+}
+
+/** Receives one response. Bytes are only valid during the call. After `onEnd` or `onReset` nothing follows. */
+export interface ResponseReader {
+  onInformational(status: number, headers: HeaderList): void
+  onHead(status: number, headers: HeaderList, bodyLength: number): void
+  onData(bytes: Buffer, at: number, end: number): void
+  onEnd(trailers: HeaderList | undefined): void
+  /** More request body may be sent, after `sendBody` returned false. */
+  onWritable(): void
+  /** `begun`: whether any byte of the request may have reached the peer. */
+  onReset(reason: ResetReason, detail: string, begun: boolean): void
+}
+
+/** One request in flight. The pool gets its connection back by itself when the exchange is complete. */
+export interface UpstreamStream {
+  readonly host: Host
+  readonly localAddress: Address
+  readonly tls: TlsInfo | undefined
+  /** Sends the head, at once or joined with the first piece of body. */
+  sendHead(head: RequestHead): void
+  /** False: wait for `onWritable`. */
+  sendBody(bytes: Uint8Array, at: number, end: number): boolean
+  sendEnd(trailers: HeaderList | undefined): void
+  pauseResponse(): void
+  resumeResponse(): void
+  /** Gives the exchange up: the connection is closed (HTTP/1), the reader hears nothing more. */
+  reset(): void
+}
+
+/** Waits for a stream. One of the two is called exactly once, possibly inside `request`. */
+export interface StreamWaiter {
+  onStream(stream: UpstreamStream): void
+  onFailure(reason: ResetReason, detail: string): void
+}
+
+export type HostHealth = 'healthy' | 'unhealthy' | 'draining'
+
+/** One endpoint of a cluster, kept across EDS updates by address. */
+export interface Host {
+  readonly address: Address
+  /** `1.2.3.4:9080`. */
+  readonly name: string
+  readonly weight: number
+  readonly health: HostHealth
+  /** Requests in flight (HTTP) or connections (TCP). */
+  readonly active: number
+  /** filter_metadata.istio of the endpoint: `workload;namespace;canonical;revision;cluster` for metric labels. */
+  readonly workload: string
+  /** Labels by which subsets select. Usually empty: Istio sends a cluster per subset. */
+  readonly mutualTls: boolean
+  /** A response or failure, for outlier detection. */
+  onResult(result: HostResult): void
+}
+
+export type HostResult =
+  | { readonly kind: 'response'; readonly status: number }
+  | { readonly kind: 'local'; readonly reason: ResetReason | 'timeout' }
+
+/** What a balancer may look at. Objects are reused: read, do not keep. */
+export interface ChoiceContext {
+  /** Hash of the route's hash policy, or undefined. */
+  readonly hash: number | undefined
+  /** Where the client meant to go (ORIGINAL_DST clusters). */
+  readonly originalDestination: Address | undefined
+  /** Hosts tried before by this exchange: avoided where there is another. */
+  readonly tried: readonly Host[]
+}
+
+/** A cluster as the HTTP and TCP sides see it. It lives until the Plan that replaced it has drained. */
+export interface Cluster {
+  readonly name: string
+  /** `metadata.filter_metadata.istio.services[0]`: host, name, namespace for metric labels. */
+  readonly service: { readonly host: string; readonly name: string; readonly namespace: string } | undefined
+  /** Chooses by the cluster's policy; undefined when no host is usable (UH). */
+  chooseHost(context: ChoiceContext): Host | undefined
+  /**
+   * Borrows a stream on a pooled connection to the host. The result cancels the wait and is harmless afterwards.
+   * Circuit breakers answer with `overflow`.
+   */
+  request(host: Host, reader: ResponseReader, waiter: StreamWaiter): () => void
+  /** Opens a connection of its own for opaque bytes (TCP proxy). */
+  readonly connectTimeoutMs: number
+}
+
+/** Finds a cluster by name; undefined is response flag NC. */
+export type ClusterLookup = (name: string) => Cluster | undefined

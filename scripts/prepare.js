@@ -19,6 +19,7 @@ if (!existsSync(made) || statSync(made).mtimeMs < Math.max(...inputs.map(newest)
   execFileSync('buf', ['generate'], { stdio: 'inherit', shell: windows })
 }
 
+// Not by a `bin` field in package.json: for that, npx of npm 11 installs a copy of the clone into its cache first.
 const bin = join('node_modules', '.bin', windows ? 'trysail.cmd' : 'trysail')
 mkdirSync(join('node_modules', '.bin'), { recursive: true })
 rmSync(bin, { force: true })

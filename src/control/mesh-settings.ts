@@ -1,0 +1,48 @@
+// The mesh-wide settings that translation reads, defaults filled in (security spec 6.4).
+import type { HttpRetry, MeshConfigSpec } from './specs.ts'
+
+export interface MeshSettings {
+  readonly domain: string
+  readonly trustDomain: string
+  readonly trustDomainAliases: readonly string[]
+  readonly rootNamespace: string
+  readonly enableAutoMtls: boolean
+  readonly connectTimeoutMs: number
+  readonly registryOnly: boolean
+  readonly accessLogFile: string
+  readonly accessLogJson: boolean
+  readonly accessLogFormat: string
+  readonly defaultRetry: HttpRetry
+  readonly virtualServiceExportTo: readonly string[]
+  readonly destinationRuleExportTo: readonly string[]
+  readonly serviceExportTo: readonly string[]
+  readonly normalizePath: boolean
+  readonly mergeSlashes: boolean
+}
+
+/** Istio's built-in policy: what is safe to repeat, because the server has not taken the request. */
+const builtInRetry: HttpRetry = { attempts: 2, retryOn: 'connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes' }
+
+const everyone = ['*']
+
+export function meshSettings(config: MeshConfigSpec = {}, domain = 'cluster.local', trustDomain = 'cluster.local'): MeshSettings {
+  const normalization = config.pathNormalization?.normalization ?? 'BASE'
+  return Object.freeze({
+    domain,
+    trustDomain: config.trustDomain ?? trustDomain,
+    trustDomainAliases: config.trustDomainAliases ?? [],
+    rootNamespace: config.rootNamespace ?? 'istio-system',
+    enableAutoMtls: config.enableAutoMtls ?? true,
+    connectTimeoutMs: config.connectTimeout ?? 10_000,
+    registryOnly: config.outboundTrafficPolicy?.mode === 'REGISTRY_ONLY',
+    accessLogFile: config.accessLogFile ?? '',
+    accessLogJson: config.accessLogEncoding === 'JSON',
+    accessLogFormat: config.accessLogFormat ?? '',
+    defaultRetry: config.defaultHttpRetryPolicy ?? builtInRetry,
+    virtualServiceExportTo: config.defaultVirtualServiceExportTo ?? everyone,
+    destinationRuleExportTo: config.defaultDestinationRuleExportTo ?? everyone,
+    serviceExportTo: config.defaultServiceExportTo ?? everyone,
+    normalizePath: normalization !== 'NONE',
+    mergeSlashes: normalization.startsWith('MERGE_SLASHES') || normalization.startsWith('DECODE_AND_MERGE'),
+  })
+}

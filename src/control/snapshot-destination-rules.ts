@@ -1,0 +1,134 @@
+// Which DestinationRule a client uses for a service, and what it says for one port and subset (traffic spec 1.3.2-1.3.4).
+import type { Resource } from '../model/resource.ts'
+import type { Service } from '../model/service.ts'
+import { mostSpecific, resolveHost, selects, visible } from './hosts.ts'
+import type { MeshSettings } from './mesh-settings.ts'
+import type { DestinationRuleSpec, PolicyBlocks, Subset, TrafficPolicy } from './specs.ts'
+
+export type DestinationRule = Resource<DestinationRuleSpec>
+
+/** DestinationRules of one host and namespace that count as one: the oldest first. */
+export interface MergedRule {
+  readonly host: string
+  readonly namespace: string
+  readonly exportTo: readonly string[]
+  /** Labels of the clients that it is for; undefined for all. */
+  readonly selector: Readonly<Record<string, string>> | undefined
+  readonly rules: readonly DestinationRule[]
+  readonly trafficPolicy: TrafficPolicy | undefined
+  readonly subsets: readonly Subset[]
+}
+
+export class DestinationRuleIndex {
+  readonly #byNamespace = new Map<string, MergedRule[]>()
+  readonly #mesh: MeshSettings
+
+  /** `rules` are in order of age. */
+  constructor(rules: readonly DestinationRule[], mesh: MeshSettings, earlier: DestinationRuleIndex | undefined) {
+    this.#mesh = mesh
+    const groups = new Map<string, DestinationRule[]>()
+    for (const rule of rules) {
+      const key = JSON.stringify([rule.metadata.namespace, this.#host(rule), this.#exportTo(rule).toSorted(), selectorOf(rule)])
+      groups.set(key, [...(groups.get(key) ?? []), rule])
+    }
+    for (const group of groups.values()) this.#add(this.#merge(group), earlier)
+  }
+
+  /** The first of: client's namespace, service's, root, that has a rule for the host (1.3.2). */
+  lookup(client: { readonly namespace: string; readonly labels: Readonly<Record<string, string>> }, service: Service): MergedRule | undefined {
+    const root = this.#mesh.rootNamespace
+    const own = this.#in(client.namespace).filter((rule) => fits(rule, client.labels))
+    const local = client.namespace === root ? own.filter((rule) => isPrivate(rule)) : own
+    return first(local, service.hostname, () => true)
+      ?? this.#exported(service.namespace, client.namespace, service.hostname)
+      ?? this.#exported(root, client.namespace, service.hostname)
+  }
+
+  #in(namespace: string): readonly MergedRule[] {
+    return this.#byNamespace.get(namespace) ?? []
+  }
+
+  #exported(from: string, to: string, hostname: string): MergedRule | undefined {
+    const offered = this.#in(from).filter((rule) => rule.selector === undefined && (from === to || !isPrivate(rule)))
+    return first(offered, hostname, (rule) => visible(rule.exportTo, from, to))
+  }
+
+  #add(merged: MergedRule, earlier: DestinationRuleIndex | undefined): void {
+    const before = (earlier === undefined ? [] : earlier.#in(merged.namespace)).find((one) => one.host === merged.host && sameRules(one, merged))
+    const list = this.#byNamespace.get(merged.namespace)
+    if (list === undefined) this.#byNamespace.set(merged.namespace, [before ?? merged])
+    else list.push(before ?? merged)
+  }
+
+  #merge(rules: readonly DestinationRule[]): MergedRule {
+    const oldest = rules[0]!
+    const subsets = new Map<string, Subset>()
+    for (const subset of rules.flatMap((rule) => rule.spec.subsets ?? [])) {
+      if (!subsets.has(subset.name)) subsets.set(subset.name, subset)
+    }
+    return {
+      host: this.#host(oldest),
+      namespace: oldest.metadata.namespace,
+      exportTo: this.#exportTo(oldest),
+      selector: selectorOf(oldest),
+      rules,
+      trafficPolicy: rules.find((rule) => rule.spec.trafficPolicy !== undefined)?.spec.trafficPolicy,
+      subsets: [...subsets.values()],
+    }
+  }
+
+  #host(rule: DestinationRule): string {
+    return resolveHost(rule.spec.host, rule.metadata.namespace, this.#mesh.domain)
+  }
+
+  /** A rule for chosen clients is private (1.3.1). */
+  #exportTo(rule: DestinationRule): readonly string[] {
+    if (selectorOf(rule) !== undefined) return ['.']
+    const { exportTo } = rule.spec
+    return exportTo === undefined || exportTo.length === 0 ? this.#mesh.destinationRuleExportTo : exportTo
+  }
+}
+
+function selectorOf(rule: DestinationRule): Readonly<Record<string, string>> | undefined {
+  const labels = rule.spec.workloadSelector?.matchLabels
+  return labels === undefined || Object.keys(labels).length === 0 ? undefined : labels
+}
+
+const isPrivate = (rule: MergedRule): boolean => rule.exportTo.length === 1 && rule.exportTo[0] === '.'
+
+const fits = (rule: MergedRule, labels: Readonly<Record<string, string>>): boolean =>
+  rule.selector === undefined || selects(rule.selector, labels)
+
+const sameRules = (one: MergedRule, other: MergedRule): boolean =>
+  one.rules.length === other.rules.length
+  && one.rules.every((rule, at) => rule === other.rules[at])
+  && one.exportTo.join() === other.exportTo.join()
+
+/** The most specific host decides before visibility does: an exact rule that is not for us hides a wildcard one. */
+function first(rules: readonly MergedRule[], hostname: string, allowed: (rule: MergedRule) => boolean): MergedRule | undefined {
+  const host = mostSpecific(rules.map((rule) => rule.host), hostname)
+  if (host === undefined) return undefined
+  const candidates = rules.filter((rule) => rule.host === host && allowed(rule))
+  return candidates.find((rule) => rule.selector !== undefined) ?? candidates[0]
+}
+
+/** What holds for one service port and subset (1.3.4): blocks replace blocks, never field by field. */
+export function effectivePolicy(rule: MergedRule | undefined, port: number, subsetName: string): PolicyBlocks {
+  const top = rule?.trafficPolicy
+  const base = portEntry(top, port) ?? top ?? {}
+  const subset = subsetName === '' ? undefined : rule?.subsets.find((one) => one.name === subsetName)?.trafficPolicy
+  const own = portEntry(subset, port)
+  if (own !== undefined) return blocks(own)
+  return subset === undefined ? blocks(base) : { ...blocks(base), ...setBlocks(subset) }
+}
+
+function portEntry(policy: TrafficPolicy | undefined, port: number): PolicyBlocks | undefined {
+  return policy?.portLevelSettings?.find((entry) => entry.port?.number === port)
+}
+
+function blocks(from: PolicyBlocks): PolicyBlocks {
+  return { loadBalancer: from.loadBalancer, connectionPool: from.connectionPool, outlierDetection: from.outlierDetection, tls: from.tls }
+}
+
+const setBlocks = (from: PolicyBlocks): PolicyBlocks =>
+  Object.fromEntries(Object.entries(blocks(from)).filter(([, block]) => block !== undefined))

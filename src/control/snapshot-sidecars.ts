@@ -1,0 +1,160 @@
+// What one sidecar sees of the mesh (traffic spec 1.6): the services and VirtualServices that its Sidecar resource imports,
+// or all that are visible to its namespace.
+import type { Resource } from '../model/resource.ts'
+import type { Service } from '../model/service.ts'
+import { covers, overlaps, selects } from './hosts.ts'
+import type { MeshSettings } from './mesh-settings.ts'
+import { boundGateways, destinationsOf, hostsOf, meshGateway } from './snapshot-virtual-services.ts'
+import type { VirtualService, VirtualServiceIndex } from './snapshot-virtual-services.ts'
+import type { ServiceIndex } from './snapshot-services.ts'
+import type { SidecarSpec } from './specs.ts'
+
+export type Sidecar = Resource<SidecarSpec>
+
+export interface SidecarScope {
+  readonly sidecar: Sidecar | undefined
+  /** Listeners and routes are for these; one per host name. */
+  readonly services: readonly Service[]
+  /** Clusters are for these: also destinations of imported VirtualServices. */
+  readonly reachable: readonly Service[]
+  /** Bound to the mesh, the ones that win first. */
+  readonly virtualServices: readonly VirtualService[]
+  readonly registryOnly: boolean
+  serviceAt(hostname: string): Service | undefined
+}
+
+interface EgressHost {
+  readonly namespace: string
+  readonly host: string
+  readonly exclude: boolean
+  readonly port: number | undefined
+}
+
+const everything: readonly EgressHost[] = [{ namespace: '*', host: '*', exclude: false, port: undefined }]
+
+/** The Sidecar of a workload: selected by labels, else of its namespace, else of the root namespace. */
+export function sidecarFor(
+  sidecars: readonly Sidecar[],
+  peer: { readonly namespace: string; readonly labels: Readonly<Record<string, string>> },
+  rootNamespace: string,
+): Sidecar | undefined {
+  const own = sidecars.filter((one) => one.metadata.namespace === peer.namespace)
+  return own.find((one) => selectorOf(one) !== undefined && selects(selectorOf(one)!, peer.labels))
+    ?? own.find((one) => selectorOf(one) === undefined)
+    ?? sidecars.find((one) => one.metadata.namespace === rootNamespace && selectorOf(one) === undefined)
+}
+
+function selectorOf(sidecar: Sidecar): Readonly<Record<string, string>> | undefined {
+  const labels = sidecar.spec.workloadSelector?.labels
+  return labels === undefined || Object.keys(labels).length === 0 ? undefined : labels
+}
+
+export interface ScopeWorld {
+  readonly mesh: MeshSettings
+  readonly services: ServiceIndex
+  readonly virtualServices: VirtualServiceIndex
+}
+
+export function sidecarScope(world: ScopeWorld, namespace: string, sidecar: Sidecar | undefined): SidecarScope {
+  const hosts = egressHosts(sidecar, namespace)
+  const services = oneByHost(importServices(world.services.visibleTo(namespace), hosts), namespace)
+  const virtualServices = world.virtualServices.visibleTo(namespace).filter(
+    (one) => boundGateways(one).has(meshGateway) && imports(hosts, one, world.mesh),
+  )
+  const reachable = withDestinations(world, namespace, services, virtualServices)
+  const byHost = new Map(reachable.map((service) => [service.hostname, service]))
+  return {
+    sidecar,
+    services,
+    reachable,
+    virtualServices,
+    registryOnly: registryOnly(sidecar, world.mesh),
+    serviceAt: (hostname) => byHost.get(hostname),
+  }
+}
+
+/** Gateways see all that is visible to their namespace, and ignore Sidecar resources. */
+export function gatewayScope(world: ScopeWorld, namespace: string): SidecarScope {
+  return sidecarScope(world, namespace, undefined)
+}
+
+function registryOnly(sidecar: Sidecar | undefined, mesh: MeshSettings): boolean {
+  const policy = sidecar?.spec.outboundTrafficPolicy
+  return policy === undefined ? mesh.registryOnly : policy.mode === 'REGISTRY_ONLY' || policy.mode === undefined
+}
+
+function egressHosts(sidecar: Sidecar | undefined, namespace: string): readonly EgressHost[] {
+  const listeners = sidecar?.spec.egress
+  if (listeners === undefined || listeners.length === 0) return everything
+  return listeners.flatMap((listener) => listener.hosts.map((text) => egressHost(text, namespace, listener.port?.number)))
+}
+
+function egressHost(text: string, namespace: string, port: number | undefined): EgressHost {
+  const slash = text.indexOf('/')
+  const from = slash < 0 ? '*' : text.slice(0, slash)
+  const host = text.slice(slash + 1).toLowerCase()
+  if (from === '~') return { namespace: '', host, exclude: false, port }
+  const exclude = from.startsWith('~')
+  const named = exclude ? from.slice(1) : from
+  return { namespace: named === '.' ? namespace : named, host, exclude, port }
+}
+
+function importServices(all: readonly Service[], hosts: readonly EgressHost[]): readonly Service[] {
+  if (hosts === everything) return all
+  return all.flatMap((service) => {
+    const matching = hosts.filter((one) => inNamespace(one, service.namespace) && covers(one.host, service.hostname))
+    if (matching.length === 0 || matching.some((one) => one.exclude)) return []
+    return matching.some((one) => one.port === undefined) ? [service] : trimmed(service, matching.map((one) => one.port!))
+  })
+}
+
+const inNamespace = (one: EgressHost, namespace: string): boolean => one.namespace === '*' || one.namespace === namespace
+
+const trims = new WeakMap<Service, Map<string, Service>>()
+
+/** The service with only these ports; the same object each time, as views compare by identity. */
+function trimmed(service: Service, ports: readonly number[]): readonly Service[] {
+  const kept = service.ports.filter((port) => ports.includes(port.number))
+  if (kept.length === 0) return []
+  if (kept.length === service.ports.length) return [service]
+  const known = trims.get(service) ?? new Map<string, Service>()
+  trims.set(service, known)
+  const key = kept.map((port) => port.number).join()
+  const found = known.get(key) ?? Object.freeze({ ...service, ports: kept })
+  known.set(key, found)
+  return [found]
+}
+
+/** A host in several namespaces: the client's own wins, then the order of the list, which is Kubernetes first, then age. */
+function oneByHost(services: readonly Service[], namespace: string): readonly Service[] {
+  const chosen = new Map<string, Service>()
+  for (const service of services) {
+    const known = chosen.get(service.hostname)
+    if (known === undefined || (known.namespace !== namespace && service.namespace === namespace)) chosen.set(service.hostname, service)
+  }
+  return chosen.size === services.length ? services : [...chosen.values()]
+}
+
+function imports(hosts: readonly EgressHost[], one: VirtualService, mesh: MeshSettings): boolean {
+  if (hosts === everything) return true
+  const named = hostsOf(one, mesh)
+  return hosts.some((egress) => !egress.exclude && inNamespace(egress, one.metadata.namespace)
+    && named.some((host) => overlaps(egress.host, host)))
+}
+
+function withDestinations(
+  world: ScopeWorld,
+  namespace: string,
+  services: readonly Service[],
+  virtualServices: readonly VirtualService[],
+): readonly Service[] {
+  const known = new Set(services.map((service) => service.hostname))
+  const added: Service[] = []
+  for (const host of virtualServices.flatMap((one) => destinationsOf(one, world.mesh))) {
+    if (known.has(host)) continue
+    known.add(host)
+    const found = world.services.visibleTo(namespace).find((service) => service.hostname === host)
+    if (found !== undefined) added.push(found)
+  }
+  return added.length === 0 ? services : [...services, ...added]
+}

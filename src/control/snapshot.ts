@@ -1,0 +1,153 @@
+// The frozen, indexed world that one push sees. It keeps every object of the last snapshot that still says the same, so
+// translators can compare by identity. Resources that cannot be translated are kept out, or held at their last good
+// version, by the caller (status/admission.ts).
+import { isDeepStrictEqual } from 'node:util'
+import type { Resource } from '../model/resource.ts'
+import type { Endpoint, Service } from '../model/service.ts'
+import type { Workload } from '../model/workload.ts'
+import { selects } from './hosts.ts'
+import { internList, sameItems } from './intern.ts'
+import { meshSettings } from './mesh-settings.ts'
+import type { MeshSettings } from './mesh-settings.ts'
+import { DestinationRuleIndex } from './snapshot-destination-rules.ts'
+import type { DestinationRule } from './snapshot-destination-rules.ts'
+import { PeerAuthenticationIndex } from './snapshot-peer-authentication.ts'
+import type { PeerAuthentication } from './snapshot-peer-authentication.ts'
+import { EndpointIndex, ServiceIndex, WorkloadIndex, servicesOf } from './snapshot-services.ts'
+import { sidecarFor, sidecarScope } from './snapshot-sidecars.ts'
+import type { Sidecar, SidecarScope } from './snapshot-sidecars.ts'
+import { VirtualServiceIndex } from './snapshot-virtual-services.ts'
+import type { VirtualService } from './snapshot-virtual-services.ts'
+import type { GatewaySpec } from './specs.ts'
+
+export type Gateway = Resource<GatewaySpec>
+
+/** What all sources together say. */
+export interface World {
+  readonly resources: readonly Resource[]
+  readonly services: readonly Service[]
+  readonly workloads: readonly Workload[]
+  readonly endpoints: readonly Endpoint[]
+  readonly mesh?: MeshSettings | undefined
+}
+
+/** Anything that is a client or server in the mesh: a proxy's node, a workload. */
+export interface Peer {
+  readonly namespace: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly addresses: readonly string[]
+}
+
+export interface Snapshot {
+  readonly generation: number
+  readonly mesh: MeshSettings
+  readonly resources: readonly Resource[]
+  readonly services: ServiceIndex
+  readonly endpoints: EndpointIndex
+  readonly workloads: WorkloadIndex
+  readonly virtualServices: VirtualServiceIndex
+  readonly destinationRules: DestinationRuleIndex
+  readonly peerAuthentications: PeerAuthenticationIndex
+  readonly sidecars: readonly Sidecar[]
+  /** By age. */
+  readonly gateways: readonly Gateway[]
+  /** Kinds with a change since the last snapshot, and `Endpoint`, `Service`, `Workload`, `MeshConfig`. */
+  readonly changed: ReadonlySet<string>
+  scopeOf(peer: Pick<Peer, 'namespace' | 'labels'>, type: string): SidecarScope
+  servicesOf(peer: Peer): readonly Service[]
+  gatewaysFor(labels: Readonly<Record<string, string>>): readonly Gateway[]
+  /** What the next snapshot shares. */
+  readonly world: World
+}
+
+const empty: World = { resources: [], services: [], workloads: [], endpoints: [] }
+
+export function createSnapshot(given: World, earlier?: Snapshot): Snapshot {
+  const world = internWorld(given, earlier?.world ?? empty)
+  const before = earlier?.world ?? empty
+  const mesh = world.mesh ?? meshSettings()
+  const byKind = groupByKind(world.resources)
+  const services = world.services === before.services && earlier?.mesh === mesh ? earlier.services : new ServiceIndex(world.services, mesh)
+  const endpoints = world.endpoints === before.endpoints && earlier !== undefined
+    ? earlier.endpoints : new EndpointIndex(world.endpoints, earlier?.endpoints)
+  const virtualServices = new VirtualServiceIndex(byKind('VirtualService') as readonly VirtualService[], mesh)
+  const sidecars = byKind('Sidecar') as readonly Sidecar[]
+  const gateways = byKind('Gateway') as readonly Gateway[]
+  const scopes = new Map<string, SidecarScope>()
+  const owned = new WeakMap<object, readonly Service[]>()
+  const parts = { mesh, services, virtualServices }
+  return Object.freeze<Snapshot>({
+    generation: (earlier?.generation ?? 0) + 1,
+    world,
+    mesh,
+    resources: world.resources,
+    services,
+    endpoints,
+    workloads: new WorkloadIndex(world.workloads),
+    virtualServices,
+    destinationRules: new DestinationRuleIndex(byKind('DestinationRule') as readonly DestinationRule[], mesh, earlier?.destinationRules),
+    peerAuthentications: new PeerAuthenticationIndex(byKind('PeerAuthentication') as readonly PeerAuthentication[], mesh.rootNamespace),
+    sidecars,
+    gateways,
+    changed: changes(before, world),
+    scopeOf(peer, type) {
+      const sidecar = type === 'sidecar' ? sidecarFor(sidecars, peer, mesh.rootNamespace) : undefined
+      const key = `${peer.namespace} ${sidecar === undefined ? '' : `${sidecar.metadata.namespace}/${sidecar.metadata.name}`}`
+      const scope = scopes.get(key) ?? sidecarScope(parts, peer.namespace, sidecar)
+      scopes.set(key, scope)
+      return scope
+    },
+    servicesOf(peer) {
+      const found = owned.get(peer) ?? servicesOf(services, endpoints, peer)
+      owned.set(peer, found)
+      return found
+    },
+    gatewaysFor: (labels) => gateways.filter((one) => selects(one.spec.selector ?? {}, labels)),
+  })
+}
+
+function internWorld(given: World, before: World): World {
+  return {
+    resources: internList(before.resources, given.resources, (one) => `${one.kind}/${one.metadata.namespace}/${one.metadata.name}`, sameResource),
+    services: internList(before.services, given.services, (one) => `${one.namespace}/${one.hostname}`),
+    workloads: internList(before.workloads, given.workloads, (one) => `${one.namespace}/${one.name}`),
+    endpoints: internList(before.endpoints, given.endpoints, (one) => `${one.namespace}/${one.hostname}/${one.servicePortName}/${one.address}/${one.port}`),
+    mesh: sameMesh(before.mesh, given.mesh) ? before.mesh : given.mesh,
+  }
+}
+
+const sameMesh = (one: MeshSettings | undefined, other: MeshSettings | undefined): boolean => JSON.stringify(one) === JSON.stringify(other)
+
+function sameResource(one: Resource, other: Resource): boolean {
+  return isDeepStrictEqual(content(one), content(other))
+}
+
+const content = (one: Resource): object => ({ apiVersion: one.apiVersion, metadata: one.metadata, spec: one.spec, origin: one.origin })
+
+/** By kind, the oldest first; documents without a time stamp come after, in their order of appearance. */
+function groupByKind(resources: readonly Resource[]): (kind: string) => readonly Resource[] {
+  const groups = Map.groupBy(resources, (one) => one.kind)
+  return (kind) => (groups.get(kind) ?? []).toSorted(byAge)
+}
+
+function byAge(one: Resource, other: Resource): number {
+  const [at, otherAt] = [one.metadata.creationTimestamp, other.metadata.creationTimestamp]
+  if (at === undefined || otherAt === undefined) return Number(at === undefined) - Number(otherAt === undefined)
+  if (at !== otherAt) return at - otherAt
+  return one.metadata.name.localeCompare(other.metadata.name, 'en') || one.metadata.namespace.localeCompare(other.metadata.namespace, 'en')
+}
+
+function changes(before: World, now: World): ReadonlySet<string> {
+  const changed = new Set<string>()
+  if (before.services !== now.services) changed.add('Service')
+  if (before.workloads !== now.workloads) changed.add('Workload')
+  if (before.endpoints !== now.endpoints) changed.add('Endpoint')
+  if (before.mesh !== now.mesh) changed.add('MeshConfig')
+  if (before.resources === now.resources) return changed
+  const old = Map.groupBy(before.resources, (one) => one.kind)
+  const fresh = Map.groupBy(now.resources, (one) => one.kind)
+  for (const kind of new Set([...old.keys(), ...fresh.keys()])) {
+    if (!sameItems(old.get(kind) ?? [], fresh.get(kind) ?? [])) changed.add(kind)
+  }
+  return changed
+}

@@ -1,0 +1,142 @@
+// TLS towards upstreams: mesh mTLS with certificates that the proxy holds itself, and what a DestinationRule asks for.
+import type { MessageInitShape } from '@bufbuild/protobuf'
+import type { ClientTls } from '../../specs.ts'
+import { ApiConfigSource_ApiType, ApiVersion } from '../../../proto/gen/envoy/config/core/v3/config_source_pb.ts'
+import type { TransportSocketSchema } from '../../../proto/gen/envoy/config/core/v3/base_pb.ts'
+import {
+  CertificateValidationContext_TrustChainVerification as TrustChain,
+  SubjectAltNameMatcher_SanType as SanType,
+  TlsParameters_TlsProtocol as TlsProtocol,
+} from '../../../proto/gen/envoy/extensions/transport_sockets/tls/v3/common_pb.ts'
+import type {
+  CertificateValidationContextSchema,
+} from '../../../proto/gen/envoy/extensions/transport_sockets/tls/v3/common_pb.ts'
+import type { SdsSecretConfigSchema } from '../../../proto/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts'
+import { UpstreamTlsContextSchema } from '../../../proto/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
+import type { CommonTlsContextSchema } from '../../../proto/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
+import { RawBufferSchema } from '../../../proto/gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.ts'
+import { packed } from '../any.ts'
+import { durationOf } from '../duration.ts'
+
+export type TransportSocket = MessageInitShape<typeof TransportSocketSchema>
+type CommonTls = MessageInitShape<typeof CommonTlsContextSchema>
+type Validation = MessageInitShape<typeof CertificateValidationContextSchema>
+
+/** Names under which a proxy keeps its own certificate and the mesh's roots. */
+export const workloadCertificate = 'default'
+export const meshRoots = 'ROOTCA'
+
+/** TLS 1.2's suites of Istio; 1.3 has its own. */
+export const meshCiphers = [
+  'ECDHE-ECDSA-AES256-GCM-SHA384', 'ECDHE-RSA-AES256-GCM-SHA384', 'ECDHE-ECDSA-AES128-GCM-SHA256',
+  'ECDHE-RSA-AES128-GCM-SHA256', 'AES256-GCM-SHA384', 'AES128-GCM-SHA256',
+]
+
+export const tlsVersions = { tlsMinimumProtocolVersion: TlsProtocol.TLSv1_2, tlsMaximumProtocolVersion: TlsProtocol.TLSv1_3 }
+
+/** A secret that the proxy's own agent serves, on Istio's cluster `sds-grpc`. */
+export function localSecret(name: string): MessageInitShape<typeof SdsSecretConfigSchema> {
+  return {
+    name,
+    sdsConfig: {
+      configSourceSpecifier: {
+        case: 'apiConfigSource',
+        value: {
+          apiType: ApiConfigSource_ApiType.GRPC,
+          transportApiVersion: ApiVersion.V3,
+          setNodeOnFirstMessageOnly: true,
+          grpcServices: [{ targetSpecifier: { case: 'envoyGrpc', value: { clusterName: 'sds-grpc' } } }],
+        },
+      },
+      initialFetchTimeout: durationOf(0),
+      resourceApiVersion: ApiVersion.V3,
+    },
+  }
+}
+
+/** A secret that the control plane serves. */
+export function remoteSecret(name: string): MessageInitShape<typeof SdsSecretConfigSchema> {
+  return {
+    name,
+    sdsConfig: {
+      configSourceSpecifier: { case: 'ads', value: {} },
+      initialFetchTimeout: durationOf(0),
+      resourceApiVersion: ApiVersion.V3,
+    },
+  }
+}
+
+/** Our certificate, and trust in the mesh's roots plus `validation`. */
+export function meshTls(alpn: readonly string[], validation: Validation): CommonTls {
+  return {
+    alpnProtocols: [...alpn],
+    tlsParams: { ...tlsVersions, cipherSuites: meshCiphers },
+    tlsCertificateSdsSecretConfigs: [localSecret(workloadCertificate)],
+    validationContextType: {
+      case: 'combinedValidationContext',
+      value: { defaultValidationContext: validation, validationContextSdsSecretConfig: localSecret(meshRoots) },
+    },
+  }
+}
+
+export interface UpstreamTls {
+  readonly serverName: string
+  readonly http2: boolean
+  /** URIs that the server may have in its certificate; empty accepts every identity of the mesh. */
+  readonly identities: readonly string[]
+}
+
+export function mutualTlsSocket(tls: UpstreamTls): TransportSocket {
+  const alpn = tls.http2 ? ['istio-peer-exchange', 'istio', 'h2'] : ['istio-peer-exchange', 'istio']
+  return socket({ sni: tls.serverName, commonTlsContext: meshTls(alpn, { matchTypedSubjectAltNames: uriNames(tls.identities) }) })
+}
+
+export const plainSocket = (): TransportSocket => ({
+  name: 'envoy.transport_sockets.raw_buffer',
+  configType: { case: 'typedConfig', value: packed(RawBufferSchema, {}) },
+})
+
+const uriNames = (uris: readonly string[]) =>
+  uris.map((exact) => ({ sanType: SanType.URI, matcher: { matchPattern: { case: 'exact' as const, value: exact } } }))
+
+/** SIMPLE and MUTUAL: the operator's own certificates and roots (traffic spec 1.3.6). */
+export function originatedTlsSocket(tls: ClientTls, http2: boolean, expectedNames: readonly string[]): TransportSocket {
+  const names = tls.subjectAltNames !== undefined && tls.subjectAltNames.length > 0 ? tls.subjectAltNames : expectedNames
+  const common: CommonTls = {
+    alpnProtocols: http2 ? ['h2'] : [],
+    tlsParams: tlsVersions,
+    tlsCertificateSdsSecretConfigs: ownCertificate(tls),
+    validationContextType: { case: 'combinedValidationContext', value: trust(tls, names) },
+  }
+  return socket({ sni: tls.sni ?? '', commonTlsContext: common })
+}
+
+function ownCertificate(tls: ClientTls) {
+  if (tls.mode !== 'MUTUAL') return []
+  if (tls.credentialName !== undefined) return [remoteSecret(`kubernetes://${tls.credentialName}`)]
+  return [localSecret(`file-cert:${tls.clientCertificate ?? ''}~${tls.privateKey ?? ''}`)]
+}
+
+function trust(tls: ClientTls, names: readonly string[]) {
+  if (tls.insecureSkipVerify === true) {
+    return { defaultValidationContext: { trustChainVerification: TrustChain.ACCEPT_UNTRUSTED } }
+  }
+  const roots = tls.credentialName === undefined
+    ? localSecret(`file-root:${tls.caCertificates ?? 'system'}`)
+    : remoteSecret(`kubernetes://${tls.credentialName}-cacert`)
+  return { defaultValidationContext: { matchTypedSubjectAltNames: dnsOrUriNames(names) }, validationContextSdsSecretConfig: roots }
+}
+
+function dnsOrUriNames(names: readonly string[]) {
+  return names.map((exact) => ({
+    sanType: exact.includes('://') ? SanType.URI : SanType.DNS,
+    matcher: { matchPattern: { case: 'exact' as const, value: exact } },
+  }))
+}
+
+function socket(context: MessageInitShape<typeof UpstreamTlsContextSchema>): TransportSocket {
+  return {
+    name: 'envoy.transport_sockets.tls',
+    configType: { case: 'typedConfig', value: packed(UpstreamTlsContextSchema, context) },
+  }
+}

@@ -1,0 +1,152 @@
+// A DestinationRule's load balancer, connection pool and outlier detection as fields of a cluster (traffic spec 2.1-2.5).
+import type { MessageInitShape } from '@bufbuild/protobuf'
+import { Cluster_LbPolicy } from '../../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import type { ClusterSchema } from '../../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import { HttpProtocolOptionsSchema } from '../../../proto/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
+import type { ConnectionPool, LoadBalancer, OutlierDetection, PolicyBlocks, TcpKeepalive } from '../../specs.ts'
+import type { MeshSettings } from '../../mesh-settings.ts'
+import { packed } from '../any.ts'
+import { durationOf } from '../duration.ts'
+
+export type ClusterInit = MessageInitShape<typeof ClusterSchema>
+
+/** Istio's "no limit": Envoy's own defaults of 1024 would trip silently. */
+const unlimited = 4_294_967_295
+
+/** 0 means unset throughout connectionPool and outlierDetection. */
+const setOr = <Fallback>(value: number | undefined, fallback: Fallback): number | Fallback =>
+  value === undefined || value === 0 ? fallback : value
+
+export function loadBalancing(lb: LoadBalancer | undefined): ClusterInit {
+  if (lb?.consistentHash !== undefined) return hashing(lb.consistentHash)
+  const slowStartConfig = slowStart(lb)
+  switch (lb?.simple) {
+    case 'ROUND_ROBIN':
+      return {
+        lbPolicy: Cluster_LbPolicy.ROUND_ROBIN,
+        ...(slowStartConfig && { lbConfig: { case: 'roundRobinLbConfig' as const, value: { slowStartConfig } } }),
+      }
+    case 'RANDOM':
+      return { lbPolicy: Cluster_LbPolicy.RANDOM }
+    case 'PASSTHROUGH':
+      return { lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED }
+    default:
+      return {
+        lbPolicy: Cluster_LbPolicy.LEAST_REQUEST,
+        ...(slowStartConfig && { lbConfig: { case: 'leastRequestLbConfig' as const, value: { slowStartConfig } } }),
+      }
+  }
+}
+
+function hashing(hash: NonNullable<LoadBalancer['consistentHash']>): ClusterInit {
+  if (hash.maglev !== undefined) {
+    return {
+      lbPolicy: Cluster_LbPolicy.MAGLEV,
+      lbConfig: { case: 'maglevLbConfig', value: { tableSize: BigInt(setOr(hash.maglev.tableSize, 65537)) } },
+    }
+  }
+  const size = setOr(hash.ringHash?.minimumRingSize, setOr(hash.minimumRingSize, 1024))
+  return {
+    lbPolicy: Cluster_LbPolicy.RING_HASH,
+    lbConfig: { case: 'ringHashLbConfig', value: { minimumRingSize: BigInt(size) } },
+  }
+}
+
+function slowStart(lb: LoadBalancer | undefined) {
+  const windowMs = lb?.warmup?.duration ?? lb?.warmupDurationSecs
+  if (windowMs === undefined || windowMs === 0) return undefined
+  return {
+    slowStartWindow: durationOf(windowMs),
+    aggression: { defaultValue: lb?.warmup?.aggression ?? 1, runtimeKey: '' },
+    minWeightPercent: { value: lb?.warmup?.minimumPercent ?? 10 },
+  }
+}
+
+export function circuitBreakers(pool: ConnectionPool | undefined): ClusterInit['circuitBreakers'] {
+  return {
+    thresholds: [{
+      maxConnections: setOr(pool?.tcp?.maxConnections, unlimited),
+      maxPendingRequests: setOr(pool?.http?.http1MaxPendingRequests, unlimited),
+      maxRequests: setOr(pool?.http?.http2MaxRequests, unlimited),
+      maxRetries: setOr(pool?.http?.maxRetries, unlimited),
+      trackRemaining: true,
+    }],
+  }
+}
+
+export function outlierDetection(od: OutlierDetection | undefined): ClusterInit['outlierDetection'] {
+  if (od === undefined) return undefined
+  const split = od.splitExternalLocalOriginErrors === true
+  return {
+    enforcingSuccessRate: 0,
+    consecutive5xx: od.consecutive5xxErrors ?? 5,
+    enforcingConsecutive5xx: od.consecutive5xxErrors === 0 ? 0 : 100,
+    ...gatewayErrors(od.consecutiveGatewayErrors),
+    ...(od.interval !== undefined && { interval: durationOf(od.interval) }),
+    ...(od.baseEjectionTime !== undefined && { baseEjectionTime: durationOf(od.baseEjectionTime) }),
+    ...(setOr(od.maxEjectionPercent, undefined) !== undefined && { maxEjectionPercent: od.maxEjectionPercent! }),
+    splitExternalLocalOriginErrors: split,
+    ...(split && localErrors(od.consecutiveLocalOriginFailures ?? 5)),
+  }
+}
+
+function gatewayErrors(count: number | undefined) {
+  return count === undefined || count === 0 ? {} : { consecutiveGatewayFailure: count, enforcingConsecutiveGatewayFailure: 100 }
+}
+
+function localErrors(count: number) {
+  return count === 0
+    ? { enforcingConsecutiveLocalOriginFailure: 0 }
+    : { consecutiveLocalOriginFailure: count, enforcingConsecutiveLocalOriginFailure: 100, enforcingLocalOriginSuccessRate: 0 }
+}
+
+/** Envoy's panic threshold: off unless asked for, so that nothing is sent to hosts that are known to be down. */
+export const panicThreshold = (od: OutlierDetection | undefined): number => od?.minHealthPercent ?? 0
+
+export function keepalive(tcp: TcpKeepalive | undefined): ClusterInit['upstreamConnectionOptions'] {
+  if (tcp === undefined) return undefined
+  return {
+    tcpKeepalive: {
+      ...(setOr(tcp.probes, undefined) !== undefined && { keepaliveProbes: tcp.probes! }),
+      ...(tcp.time !== undefined && { keepaliveTime: Math.round(tcp.time / 1000) }),
+      ...(tcp.interval !== undefined && { keepaliveInterval: Math.round(tcp.interval / 1000) }),
+    },
+  }
+}
+
+export function connectTimeoutMs(policy: PolicyBlocks, mesh: MeshSettings): number {
+  return setOr(policy.connectionPool?.tcp?.connectTimeout, mesh.connectTimeoutMs)
+}
+
+export type UpstreamProtocol = 'http1' | 'http2' | 'downstream'
+
+const protocolOptionsKey = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions'
+
+/** HTTP settings of an upstream: which protocol, how long idle connections stay, how many requests each carries. */
+export function httpProtocolOptions(protocol: UpstreamProtocol, pool: ConnectionPool | undefined, idleMs?: number): ClusterInit {
+  const http = pool?.http
+  const idleTimeoutMs = setOr(http?.idleTimeout, setOr(pool?.tcp?.idleTimeout, idleMs))
+  const maxRequests = setOr(http?.maxRequestsPerConnection, undefined)
+  const common = {
+    ...(idleTimeoutMs !== undefined && { idleTimeout: durationOf(idleTimeoutMs) }),
+    ...(maxRequests !== undefined && { maxRequestsPerConnection: maxRequests }),
+  }
+  const options = packed(HttpProtocolOptionsSchema, {
+    ...(Object.keys(common).length > 0 && { commonHttpProtocolOptions: common }),
+    upstreamProtocolOptions: upstreamProtocol(protocol, setOr(http?.maxConcurrentStreams, undefined)),
+  })
+  return { typedExtensionProtocolOptions: { [protocolOptionsKey]: options } }
+}
+
+type UpstreamProtocolOptions = NonNullable<MessageInitShape<typeof HttpProtocolOptionsSchema>['upstreamProtocolOptions']>
+
+function upstreamProtocol(protocol: UpstreamProtocol, maxConcurrentStreams: number | undefined): UpstreamProtocolOptions {
+  const http2ProtocolOptions = maxConcurrentStreams === undefined ? {} : { maxConcurrentStreams }
+  if (protocol === 'downstream') {
+    return { case: 'useDownstreamProtocolConfig', value: { httpProtocolOptions: {}, http2ProtocolOptions } }
+  }
+  const protocolConfig = protocol === 'http2'
+    ? { case: 'http2ProtocolOptions' as const, value: http2ProtocolOptions }
+    : { case: 'httpProtocolOptions' as const, value: {} }
+  return { case: 'explicitHttpConfig', value: { protocolConfig } }
+}

@@ -1,0 +1,80 @@
+// A connected proxy as translators see it: read once from its xDS node (traffic spec 6.4), never edited.
+import type { JsonObject, JsonValue } from '@bufbuild/protobuf'
+import { MeshError } from '../../lib/errors.ts'
+import type { Locality } from '../../model/service.ts'
+
+export type ProxyType = 'sidecar' | 'router' | 'waypoint' | 'ztunnel'
+
+export interface ProxyNode {
+  readonly id: string
+  readonly type: ProxyType
+  /** All its addresses; the first is the one in its id. */
+  readonly addresses: readonly string[]
+  readonly name: string
+  readonly namespace: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly serviceAccount: string
+  readonly clusterId: string
+  readonly network: string
+  /** Empty when neither node nor workload says. */
+  readonly locality: Locality
+  /** Port of its forward proxy listener on loopback; undefined for none. */
+  readonly httpProxyPort: number | undefined
+  readonly version: string
+}
+
+/** What of an Envoy node matters; the protobuf message and a NODE.json both fit. */
+export interface NodeLike {
+  readonly id: string
+  readonly metadata?: JsonObject | undefined
+  readonly locality?: { readonly region?: string; readonly zone?: string; readonly subZone?: string; readonly subzone?: string } | undefined
+}
+
+const types: readonly string[] = ['sidecar', 'router', 'waypoint', 'ztunnel'] satisfies ProxyType[]
+
+/** Throws `control/bad-node` for an id that is not `type~ip~name.namespace~domain`. */
+export function readProxyNode(node: NodeLike): ProxyNode {
+  const [type, ip, instance] = node.id.split('~')
+  const dot = (instance ?? '').lastIndexOf('.')
+  if (type === undefined || !types.includes(type) || ip === undefined || instance === undefined || dot <= 0) {
+    throw new MeshError('control/bad-node', `node id ${JSON.stringify(node.id)} is not TYPE~IP~NAME.NAMESPACE~DOMAIN with TYPE one of ${types.join(', ')}`)
+  }
+  const metadata = node.metadata ?? {}
+  return {
+    id: node.id,
+    type: type as ProxyType,
+    addresses: addressesOf(ip, text(metadata['INSTANCE_IPS'])),
+    name: text(metadata['NAME']) || instance.slice(0, dot),
+    namespace: text(metadata['NAMESPACE']) || instance.slice(dot + 1),
+    labels: stringMap(metadata['LABELS']),
+    serviceAccount: text(metadata['SERVICE_ACCOUNT']) || 'default',
+    clusterId: text(metadata['CLUSTER_ID']) || 'Kubernetes',
+    network: text(metadata['NETWORK']),
+    locality: {
+      region: node.locality?.region ?? '',
+      zone: node.locality?.zone ?? '',
+      subzone: node.locality?.subZone ?? node.locality?.subzone ?? '',
+    },
+    httpProxyPort: portOf(metadata['HTTP_PROXY_PORT']),
+    version: text(metadata['ISTIO_VERSION']) || text(metadata['TRYSAIL_VERSION']),
+  }
+}
+
+function addressesOf(ip: string, instanceIps: string): readonly string[] {
+  const all = [ip, ...instanceIps.split(',').map((one) => one.trim())]
+  return [...new Set(all.filter((one) => one !== ''))]
+}
+
+function text(value: JsonValue | undefined): string {
+  return typeof value === 'string' ? value : ''
+}
+
+function portOf(value: JsonValue | undefined): number | undefined {
+  const port = Number(value)
+  return Number.isInteger(port) && port > 0 && port < 65536 ? port : undefined
+}
+
+function stringMap(value: JsonValue | undefined): Readonly<Record<string, string>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return {}
+  return Object.fromEntries(Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === 'string'))
+}

@@ -2,7 +2,7 @@
 // connection carries one request at a time (HTTP/1) or many (HTTP/2, later), and tells a reader what came back.
 import type { HeaderList } from '../../codec/header-list.ts'
 import type { Address } from '../../model/address.ts'
-import type { TlsInfo } from '../../net/transport.ts'
+import type { TlsInfo, Transport } from '../../net/transport.ts'
 
 /** Why a request or a connection failed; `rescue` turns each into status, flag and body (traffic spec 2.8). */
 export type ResetReason =
@@ -62,6 +62,12 @@ export interface StreamWaiter {
   onFailure(reason: ResetReason, detail: string): void
 }
 
+/** Waits for a connection of its own. One of the two is called exactly once, never inside `connect`. */
+export interface TransportWaiter {
+  onTransport(transport: Transport): void
+  onFailure(reason: ResetReason, detail: string): void
+}
+
 export type HostHealth = 'healthy' | 'unhealthy' | 'draining'
 
 /** One endpoint of a cluster, kept across EDS updates by address. */
@@ -107,8 +113,12 @@ export interface Cluster {
    * Circuit breakers answer with `overflow`.
    */
   request(host: Host, reader: ResponseReader, waiter: StreamWaiter): () => void
-  /** Opens a connection of its own for opaque bytes (TCP proxy). */
   readonly connectTimeoutMs: number
+  /**
+   * Opens a connection of its own for opaque bytes (TCP proxy), with TLS where the cluster asks for it. It counts as
+   * active on the host until it closes. The result gives the wait up.
+   */
+  connect(host: Host, waiter: TransportWaiter): () => void
 }
 
 /** Finds a cluster by name; undefined is response flag NC. */

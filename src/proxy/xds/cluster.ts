@@ -1,0 +1,34 @@
+// What other resources a cluster depends on. The cluster itself is compiled by proxy/upstream.
+import { anyUnpack } from '@bufbuild/protobuf/wkt'
+import { MeshError } from '../../lib/errors.ts'
+import { Cluster_DiscoveryType } from '../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import type { Cluster } from '../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import type { TransportSocket } from '../../proto/gen/envoy/config/core/v3/base_pb.ts'
+import { UpstreamTlsContextSchema } from '../../proto/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
+import { decodeTlsContext, secretNamesOf } from './tls-context.ts'
+
+/** Name of the load assignment that an EDS cluster waits for; undefined for all other kinds. */
+export function assignmentNameOf(cluster: Cluster): string | undefined {
+  const kind = cluster.clusterDiscoveryType
+  if (kind.case !== 'type' || kind.value !== Cluster_DiscoveryType.EDS) return undefined
+  return cluster.edsClusterConfig?.serviceName || cluster.name
+}
+
+/** SDS names of the cluster's TLS contexts. */
+export function clusterSecretNames(cluster: Cluster): readonly string[] {
+  const sockets = [cluster.transportSocket, ...cluster.transportSocketMatches.map((match) => match.transportSocket)]
+  return [...new Set(sockets.flatMap(socketSecretNames))]
+}
+
+function socketSecretNames(socket: TransportSocket | undefined): readonly string[] {
+  if (socket?.configType.case !== 'typedConfig') return []
+  const any = socket.configType.value
+  if (!any.typeUrl.endsWith(`/${UpstreamTlsContextSchema.typeName}`)) return []
+  const common = anyUnpack(any, UpstreamTlsContextSchema)?.commonTlsContext
+  return common === undefined ? [] : secretNamesOf(decodeTlsContext(common))
+}
+
+export function checkCluster(cluster: Cluster): void {
+  if (cluster.name === '') throw new MeshError('proxy/bad-config', 'a cluster without a name')
+  clusterSecretNames(cluster)
+}

@@ -1,5 +1,4 @@
 // TLS towards upstreams: mesh mTLS with certificates that the proxy holds itself, and what a DestinationRule asks for.
-import type { MessageInitShape } from '@bufbuild/protobuf'
 import type { ClientTls } from '../../specs.ts'
 import { ApiConfigSource_ApiType, ApiVersion } from '../../../proto/gen/envoy/config/core/v3/config_source_pb.ts'
 import type { TransportSocketSchema } from '../../../proto/gen/envoy/config/core/v3/base_pb.ts'
@@ -16,11 +15,12 @@ import { UpstreamTlsContextSchema } from '../../../proto/gen/envoy/extensions/tr
 import type { CommonTlsContextSchema } from '../../../proto/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
 import { RawBufferSchema } from '../../../proto/gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.ts'
 import { packed } from '../any.ts'
+import type { Init } from '../any.ts'
 import { durationOf } from '../duration.ts'
 
-export type TransportSocket = MessageInitShape<typeof TransportSocketSchema>
-type CommonTls = MessageInitShape<typeof CommonTlsContextSchema>
-type Validation = MessageInitShape<typeof CertificateValidationContextSchema>
+export type TransportSocket = Init<typeof TransportSocketSchema>
+type CommonTls = Init<typeof CommonTlsContextSchema>
+type Validation = Init<typeof CertificateValidationContextSchema>
 
 /** Names under which a proxy keeps its own certificate and the mesh's roots. */
 export const workloadCertificate = 'default'
@@ -35,7 +35,7 @@ export const meshCiphers = [
 export const tlsVersions = { tlsMinimumProtocolVersion: TlsProtocol.TLSv1_2, tlsMaximumProtocolVersion: TlsProtocol.TLSv1_3 }
 
 /** A secret that the proxy's own agent serves, on Istio's cluster `sds-grpc`. */
-export function localSecret(name: string): MessageInitShape<typeof SdsSecretConfigSchema> {
+export function localSecret(name: string): Init<typeof SdsSecretConfigSchema> {
   return {
     name,
     sdsConfig: {
@@ -55,7 +55,7 @@ export function localSecret(name: string): MessageInitShape<typeof SdsSecretConf
 }
 
 /** A secret that the control plane serves. */
-export function remoteSecret(name: string): MessageInitShape<typeof SdsSecretConfigSchema> {
+export function remoteSecret(name: string): Init<typeof SdsSecretConfigSchema> {
   return {
     name,
     sdsConfig: {
@@ -134,7 +134,7 @@ function dnsOrUriNames(names: readonly string[]) {
   }))
 }
 
-function socket(context: MessageInitShape<typeof UpstreamTlsContextSchema>): TransportSocket {
+function socket(context: Init<typeof UpstreamTlsContextSchema>): TransportSocket {
   return {
     name: 'envoy.transport_sockets.tls',
     configType: { case: 'typedConfig', value: packed(UpstreamTlsContextSchema, context) },

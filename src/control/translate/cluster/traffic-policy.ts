@@ -1,14 +1,14 @@
 // A DestinationRule's load balancer, connection pool and outlier detection as fields of a cluster (traffic spec 2.1-2.5).
-import type { MessageInitShape } from '@bufbuild/protobuf'
 import { Cluster_LbPolicy } from '../../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import type { ClusterSchema } from '../../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import { HttpProtocolOptionsSchema } from '../../../proto/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
 import type { ConnectionPool, LoadBalancer, OutlierDetection, PolicyBlocks, TcpKeepalive } from '../../specs.ts'
 import type { MeshSettings } from '../../mesh-settings.ts'
 import { packed } from '../any.ts'
+import type { Init } from '../any.ts'
 import { durationOf } from '../duration.ts'
 
-export type ClusterInit = MessageInitShape<typeof ClusterSchema>
+export type ClusterInit = Init<typeof ClusterSchema>
 
 /** Istio's "no limit": Envoy's own defaults of 1024 would trip silently. */
 const unlimited = 4_294_967_295
@@ -123,9 +123,13 @@ export type UpstreamProtocol = 'http1' | 'http2' | 'downstream'
 const protocolOptionsKey = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions'
 
 /** HTTP settings of an upstream: which protocol, how long idle connections stay, how many requests each carries. */
-export function httpProtocolOptions(protocol: UpstreamProtocol, pool: ConnectionPool | undefined, idleMs?: number): ClusterInit {
+export function httpProtocolOptions(
+  protocol: UpstreamProtocol,
+  pool: ConnectionPool | undefined,
+  more: { readonly idleMs?: number; readonly autoServerName?: boolean } = {},
+): ClusterInit {
   const http = pool?.http
-  const idleTimeoutMs = setOr(http?.idleTimeout, setOr(pool?.tcp?.idleTimeout, idleMs))
+  const idleTimeoutMs = setOr(http?.idleTimeout, setOr(pool?.tcp?.idleTimeout, more.idleMs))
   const maxRequests = setOr(http?.maxRequestsPerConnection, undefined)
   const common = {
     ...(idleTimeoutMs !== undefined && { idleTimeout: durationOf(idleTimeoutMs) }),
@@ -133,12 +137,14 @@ export function httpProtocolOptions(protocol: UpstreamProtocol, pool: Connection
   }
   const options = packed(HttpProtocolOptionsSchema, {
     ...(Object.keys(common).length > 0 && { commonHttpProtocolOptions: common }),
+    // The request's Host is the server name that TLS asks for and checks, where the operator names none.
+    ...(more.autoServerName === true && { upstreamHttpProtocolOptions: { autoSni: true, autoSanValidation: true } }),
     upstreamProtocolOptions: upstreamProtocol(protocol, setOr(http?.maxConcurrentStreams, undefined)),
   })
   return { typedExtensionProtocolOptions: { [protocolOptionsKey]: options } }
 }
 
-type UpstreamProtocolOptions = NonNullable<MessageInitShape<typeof HttpProtocolOptionsSchema>['upstreamProtocolOptions']>
+type UpstreamProtocolOptions = NonNullable<Init<typeof HttpProtocolOptionsSchema>['upstreamProtocolOptions']>
 
 function upstreamProtocol(protocol: UpstreamProtocol, maxConcurrentStreams: number | undefined): UpstreamProtocolOptions {
   const http2ProtocolOptions = maxConcurrentStreams === undefined ? {} : { maxConcurrentStreams }

@@ -1,0 +1,233 @@
+// Clusters for services: one for each port, and one for each port and subset of its DestinationRule (traffic spec 3.4,
+// 3.6, 3.8). How many endpoints there are and where is EDS's business, except for DNS names.
+import type { JsonObject } from '@bufbuild/protobuf'
+import type { MergedRule } from '../../snapshot-destination-rules.ts'
+import { effectivePolicy } from '../../snapshot-destination-rules.ts'
+import type { Endpoint, Service, ServicePort } from '../../../model/service.ts'
+import { formatSpiffeId } from '../../../model/spiffe-id.ts'
+import type { MeshSettings } from '../../mesh-settings.ts'
+import type { Snapshot } from '../../snapshot.ts'
+import type { PolicyBlocks } from '../../specs.ts'
+import { ApiVersion } from '../../../proto/gen/envoy/config/core/v3/config_source_pb.ts'
+import { Cluster_DiscoveryType as DiscoveryType, Cluster_DnsLookupFamily, Cluster_LbPolicy, ClusterSchema } from '../../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import { durationOf } from '../duration.ts'
+import { loadAssignment } from '../endpoint/assignment.ts'
+import { configPath, metadataOf, resourceProvenance, serviceProvenance } from '../metadata.ts'
+import { dnatServerName, outboundCluster, parseOutboundCluster } from '../names.ts'
+import type { ProxyNode } from '../proxy-node.ts'
+import { translator } from '../translator.ts'
+import { isHttp2, mayBeHttp, usablePorts } from './protocol.ts'
+import { mutualTlsSocket, originatedTlsSocket, plainSocket } from './tls.ts'
+import type { UpstreamTls } from './tls.ts'
+import { circuitBreakers, connectTimeoutMs, httpProtocolOptions, keepalive, loadBalancing, outlierDetection, panicThreshold } from './traffic-policy.ts'
+import type { ClusterInit, UpstreamProtocol } from './traffic-policy.ts'
+
+/** `by-endpoint`: mTLS where the endpoint's proxy takes it. `always`: to all of them. */
+type AutoTls = 'none' | 'by-endpoint' | 'always'
+
+interface OutboundView {
+  readonly [part: string]: string | object | undefined
+  readonly service: Service
+  readonly port: ServicePort
+  readonly subset: string
+  readonly rule: MergedRule | undefined
+  readonly mesh: MeshSettings
+  /** SPIFFE URIs of the endpoints. */
+  readonly identities: readonly string[]
+  readonly autoTls: AutoTls
+  readonly discovery: 'eds' | 'dns' | 'logical-dns' | 'original-destination'
+  /** Only for DNS. */
+  readonly endpoints: readonly Endpoint[]
+}
+
+export const outboundClusters = translator<OutboundView, typeof ClusterSchema>('cds-outbound', {
+  schema: ClusterSchema,
+  names(proxy, snapshot) {
+    return snapshot.scopeOf(proxy, proxy.type).reachable.flatMap((service) => clusterNames(proxy, snapshot, service))
+  },
+  view: outboundView,
+  build: buildOutbound,
+})
+
+function clusterNames(proxy: ProxyNode, snapshot: Snapshot, service: Service): readonly string[] {
+  if (service.resolution === 'dynamic-dns') return []
+  const subsets = snapshot.destinationRules.lookup(proxy, service)?.subsets ?? []
+  return usablePorts(service.ports).flatMap((port) =>
+    ['', ...subsets.map((subset) => subset.name)].map((subset) => outboundCluster(port.number, subset, service.hostname)),
+  )
+}
+
+/** The service, port, subset and rule that a cluster name stands for; undefined when the proxy has no such cluster. */
+export function findOutbound(proxy: ProxyNode, snapshot: Snapshot, name: string) {
+  const parsed = parseOutboundCluster(name)
+  const service = parsed && snapshot.scopeOf(proxy, proxy.type).serviceAt(parsed.hostname)
+  const port = service?.ports.find((one) => one.number === parsed?.port && one.protocol !== 'UDP')
+  if (parsed === undefined || service === undefined || port === undefined) return undefined
+  const rule = snapshot.destinationRules.lookup(proxy, service)
+  if (parsed.subset !== '' && !rule?.subsets.some((one) => one.name === parsed.subset)) return undefined
+  return { service, port, subset: parsed.subset, rule }
+}
+
+function outboundView(proxy: ProxyNode, snapshot: Snapshot, name: string): OutboundView | undefined {
+  const found = findOutbound(proxy, snapshot, name)
+  if (found === undefined || found.service.resolution === 'dynamic-dns') return undefined
+  const { service, port, subset, rule } = found
+  const endpoints = snapshot.endpoints.of(service, port)
+  const discovery = discoveryOf(service, effectivePolicy(rule, port.number, subset), proxy)
+  return {
+    ...found,
+    mesh: snapshot.mesh,
+    identities: identitiesOf(service, snapshot),
+    autoTls: autoTls(service, snapshot, endpoints, discovery),
+    discovery,
+    endpoints: discovery === 'dns' || discovery === 'logical-dns' ? endpoints : [],
+  }
+}
+
+function discoveryOf(service: Service, policy: PolicyBlocks, proxy: ProxyNode): OutboundView['discovery'] {
+  if (service.resolution === 'dns') return 'dns'
+  if (service.resolution === 'dns-round-robin') return 'logical-dns'
+  const passthrough = service.resolution === 'passthrough' || policy.loadBalancer?.simple === 'PASSTHROUGH'
+  // Gateways have no original destination to go to.
+  return passthrough && proxy.type === 'sidecar' ? 'original-destination' : 'eds'
+}
+
+function autoTls(service: Service, snapshot: Snapshot, endpoints: readonly Endpoint[], discovery: OutboundView['discovery']): AutoTls {
+  if (!snapshot.mesh.enableAutoMtls || service.meshExternal) return 'none'
+  if (snapshot.peerAuthentications.namespaceMode(service.namespace) === 'DISABLE') return 'none'
+  if (discovery !== 'original-destination') return 'by-endpoint'
+  return endpoints.length > 0 && endpoints.every((one) => one.mutualTls) ? 'always' : 'none'
+}
+
+/** Who may answer for the service: the service accounts behind it, in our trust domain and its aliases. */
+function identitiesOf(service: Service, snapshot: Snapshot): readonly string[] {
+  const { trustDomain, trustDomainAliases } = snapshot.mesh
+  const found = new Set<string>()
+  for (const endpoint of service.ports.flatMap((port) => snapshot.endpoints.of(service, port))) {
+    if (endpoint.serviceAccount === '') continue
+    const namespace = endpoint.workload.split('/')[0] || endpoint.namespace
+    for (const domain of [trustDomain, ...trustDomainAliases]) {
+      found.add(formatSpiffeId({ trustDomain: domain, namespace, serviceAccount: endpoint.serviceAccount }))
+    }
+  }
+  return [...found].sort()
+}
+
+function buildOutbound(view: OutboundView): ClusterInit {
+  const policy = effectivePolicy(view.rule, view.port.number, view.subset)
+  const name = outboundCluster(view.port.number, view.subset, view.service.hostname)
+  return {
+    name,
+    connectTimeout: durationOf(connectTimeoutMs(policy, view.mesh)),
+    ...loadBalancing(policy.loadBalancer),
+    ...discovery(view, name),
+    circuitBreakers: circuitBreakers(policy.connectionPool),
+    outlierDetection: outlierDetection(policy.outlierDetection),
+    commonLbConfig: { healthyPanicThreshold: { value: panicThreshold(policy.outlierDetection) } },
+    upstreamConnectionOptions: keepalive(policy.connectionPool?.tcp?.tcpKeepalive),
+    ...httpOptions(view, policy),
+    ...transportSockets(view, policy),
+    metadata: clusterMetadata(view),
+  } as ClusterInit
+}
+
+function discovery(view: OutboundView, name: string): ClusterInit {
+  switch (view.discovery) {
+    case 'eds':
+      return {
+        clusterDiscoveryType: { case: 'type', value: DiscoveryType.EDS },
+        edsClusterConfig: {
+          serviceName: name,
+          edsConfig: {
+            configSourceSpecifier: { case: 'ads', value: {} },
+            initialFetchTimeout: durationOf(0),
+            resourceApiVersion: ApiVersion.V3,
+          },
+        },
+      }
+    case 'original-destination':
+      return { clusterDiscoveryType: { case: 'type', value: DiscoveryType.ORIGINAL_DST }, lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED }
+    case 'dns':
+    case 'logical-dns':
+      return {
+        clusterDiscoveryType: { case: 'type', value: view.discovery === 'dns' ? DiscoveryType.STRICT_DNS : DiscoveryType.LOGICAL_DNS },
+        dnsLookupFamily: Cluster_DnsLookupFamily.V4_ONLY,
+        dnsRefreshRate: durationOf(60_000),
+        respectDnsTtl: true,
+        loadAssignment: loadAssignment(name, dnsEndpoints(view), true),
+      }
+  }
+}
+
+/** Without endpoints, the host is its own. */
+function dnsEndpoints(view: OutboundView): readonly Endpoint[] {
+  const labels = view.rule?.subsets.find((one) => one.name === view.subset)?.labels ?? {}
+  if (view.endpoints.length > 0) {
+    return view.endpoints.filter((one) => Object.entries(labels).every(([key, value]) => one.labels[key] === value))
+  }
+  if (view.service.hostname.startsWith('*') || Object.keys(labels).length > 0) return []
+  const { targetPort, number } = view.port
+  return [{
+    hostname: view.service.hostname, namespace: view.service.namespace, servicePortName: view.port.name,
+    address: view.service.hostname, port: typeof targetPort === 'number' ? targetPort : number,
+    labels: {}, locality: { region: '', zone: '', subzone: '' }, network: '', weight: 1, health: 'healthy',
+    mutualTls: false, serviceAccount: '', workload: '',
+  }]
+}
+
+function httpOptions(view: OutboundView, policy: PolicyBlocks): ClusterInit {
+  const originates = policy.tls?.mode === 'SIMPLE' || policy.tls?.mode === 'MUTUAL'
+  const autoServerName = originates && (policy.tls.sni ?? '') === ''
+  if (!mayBeHttp(view.port.protocol) && !autoServerName) return {}
+  return httpProtocolOptions(upstreamProtocol(view.port, policy), policy.connectionPool, { autoServerName })
+}
+
+function upstreamProtocol(port: ServicePort, policy: PolicyBlocks): UpstreamProtocol {
+  const http = policy.connectionPool?.http
+  if (http?.useClientProtocol === true || port.protocol === 'auto') return 'downstream'
+  return isHttp2(port.protocol) || http?.h2UpgradePolicy === 'UPGRADE' ? 'http2' : 'http1'
+}
+
+function transportSockets(view: OutboundView, policy: PolicyBlocks): ClusterInit {
+  const http2 = upstreamProtocol(view.port, policy) === 'http2'
+  const { tls } = policy
+  switch (tls?.mode) {
+    case 'ISTIO_MUTUAL':
+      return { transportSocket: mutualTlsSocket({ ...meshTls(view, http2), ...(tls.sni !== undefined && tls.sni !== '' && { serverName: tls.sni }) }) }
+    case 'SIMPLE':
+    case 'MUTUAL':
+      return { transportSocket: originatedTlsSocket(tls, http2, view.service.subjectAltNames) }
+    case 'DISABLE':
+      return {}
+    default:
+      return automaticTls(view, http2)
+  }
+}
+
+function automaticTls(view: OutboundView, http2: boolean): ClusterInit {
+  if (view.autoTls === 'none') return {}
+  const mutual = mutualTlsSocket(meshTls(view, http2))
+  if (view.autoTls === 'always') return { transportSocket: mutual }
+  return {
+    transportSocketMatches: [
+      { name: 'tlsMode-istio', match: { tlsMode: 'istio' }, transportSocket: mutual },
+      { name: 'tlsMode-disabled', match: {}, transportSocket: plainSocket() },
+    ],
+  }
+}
+
+function meshTls(view: OutboundView, http2: boolean): UpstreamTls {
+  return { serverName: dnatServerName(view.port.number, view.subset, view.service.hostname), identities: view.identities, http2 }
+}
+
+function clusterMetadata(view: OutboundView) {
+  const { service, rule } = view
+  const istio: JsonObject = {
+    services: [{ host: service.hostname, name: service.name, namespace: service.namespace }],
+    default_original_port: view.port.number,
+    ...(view.subset !== '' && { subset: view.subset }),
+    ...(rule !== undefined && { config: configPath(rule.rules[0]!) }),
+  }
+  const from = rule === undefined ? serviceProvenance(service) : resourceProvenance(rule.rules[0]!)
+  return metadataOf({ ...from, istio })
+}

@@ -1,0 +1,46 @@
+// EDS: the endpoints of one service port, or of those that a subset's labels select (traffic spec 5.2).
+import type { Endpoint, Service, ServicePort } from '../../../model/service.ts'
+import { ClusterLoadAssignmentSchema } from '../../../proto/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
+import { selects } from '../../hosts.ts'
+import { effectivePolicy } from '../../snapshot-destination-rules.ts'
+import type { Snapshot } from '../../snapshot.ts'
+import { findOutbound, outboundClusters } from '../cluster/outbound.ts'
+import { outboundCluster } from '../names.ts'
+import type { ProxyNode } from '../proxy-node.ts'
+import { translator } from '../translator.ts'
+import { loadAssignment } from './assignment.ts'
+
+interface EndpointsView {
+  readonly [part: string]: string | boolean | object
+  readonly service: Service
+  readonly port: ServicePort
+  readonly subset: string
+  /** Those of the subset. */
+  readonly endpoints: readonly Endpoint[]
+  readonly clusterId: string
+}
+
+export const outboundEndpoints = translator<EndpointsView, typeof ClusterLoadAssignmentSchema>('eds-outbound', {
+  schema: ClusterLoadAssignmentSchema,
+  names: outboundClusters.names,
+  view: endpointsView,
+  build: (view) => loadAssignment(outboundCluster(view.port.number, view.subset, view.service.hostname), view.endpoints, false, view.clusterId),
+})
+
+function endpointsView(proxy: ProxyNode, snapshot: Snapshot, name: string): EndpointsView | undefined {
+  const found = findOutbound(proxy, snapshot, name)
+  if (found === undefined) return undefined
+  const { service, port, subset, rule } = found
+  const labels = rule?.subsets.find((one) => one.name === subset)?.labels ?? {}
+  // With a panic threshold, hosts that are known to be down could be chosen: then they are not sent at all (2.4).
+  const healthyOnly = (effectivePolicy(rule, port.number, subset).outlierDetection?.minHealthPercent ?? 0) > 0
+  const endpoints = snapshot.endpoints.of(service, port)
+  const all = subset === '' && !healthyOnly
+  return {
+    service,
+    port,
+    subset,
+    endpoints: all ? endpoints : endpoints.filter((one) => selects(labels, one.labels) && (!healthyOnly || one.health === 'healthy')),
+    clusterId: proxy.clusterId,
+  }
+}

@@ -1,0 +1,48 @@
+// By which listener a sidecar's workload reaches a service port (traffic spec 3.2).
+import type { Service, ServicePort } from '../../model/service.ts'
+import type { SidecarScope } from '../snapshot-sidecars.ts'
+import { isHttp, usablePorts } from './cluster/protocol.ts'
+
+/**
+ * `shared`: by Host, on a listener of the port on all addresses. `sniffed`: on the service's own addresses, HTTP or not.
+ * `opaque`: bytes, on the service's own addresses. `any-address`: bytes, for all addresses on this port.
+ */
+export type Reach = 'shared' | 'sniffed' | 'opaque' | 'any-address'
+
+export function reachOf(service: Service, port: ServicePort): Reach {
+  const own = virtualAddresses(service).length > 0
+  if (isHttp(port.protocol)) return 'shared'
+  if (port.protocol === 'auto') return own ? 'sniffed' : 'shared'
+  return own ? 'opaque' : 'any-address'
+}
+
+/** Addresses that stand for the service alone. A headless service has none: its addresses are its endpoints'. */
+export function virtualAddresses(service: Service): readonly string[] {
+  return service.resolution === 'passthrough' ? service.addresses.filter((one) => service.registry !== 'Kubernetes' && !one.includes('/'))
+    : service.addresses.filter((one) => !one.includes('/'))
+}
+
+export interface PortOfService {
+  readonly service: Service
+  readonly port: ServicePort
+}
+
+const reached = new WeakMap<SidecarScope, ReadonlyMap<Reach, readonly PortOfService[]>>()
+
+/** All service ports of a scope that are reached in one way. */
+export function portsReached(scope: SidecarScope, reach: Reach): readonly PortOfService[] {
+  let found = reached.get(scope)
+  if (found === undefined) {
+    const all = scope.services.flatMap((service) => usablePorts(service.ports).map((port) => ({ service, port })))
+    found = Map.groupBy(all, (one) => reachOf(one.service, one.port))
+    reached.set(scope, found)
+  }
+  return found.get(reach) ?? []
+}
+
+/** Port numbers with a shared HTTP listener, ascending. */
+export function sharedPorts(scope: SidecarScope): readonly number[] {
+  return [...new Set(portsReached(scope, 'shared').map((one) => one.port.number))].sort((one, other) => one - other)
+}
+
+export const sniffedRoute = (service: Service, port: ServicePort): string => `${service.hostname}:${port.number}`

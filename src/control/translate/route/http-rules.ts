@@ -1,0 +1,91 @@
+// The http rules of one VirtualService as Envoy routes, in order, for one client and port: blocks that can never hold are
+// left out, and nothing follows a block that always holds (traffic spec 1.2.3).
+import { RouteSchema } from '../../../proto/gen/envoy/config/route/v3/route_components_pb.ts'
+import type { VirtualService } from '../../snapshot-virtual-services.ts'
+import type { HttpMatch, HttpRule } from '../../specs.ts'
+import { configPath, metadataOf, resourceProvenance } from '../metadata.ts'
+import { directResponseAction, forwardAction, redirectAction, usedDestinations } from './action.ts'
+import { notTranslatable, resolveDestination } from './context.ts'
+import type { RouteContext } from './context.ts'
+import { filterConfigs } from './filters.ts'
+import { headerFields } from './headers.ts'
+import { appliesTo, matchesEverything, routeMatch } from './match.ts'
+import type { Init } from '../any.ts'
+
+export type RouteInit = Init<typeof RouteSchema>
+
+export interface BuiltRoute {
+  readonly route: RouteInit
+  readonly catchAll: boolean
+}
+
+export function httpRoutes(owner: VirtualService, context: RouteContext): readonly BuiltRoute[] {
+  const routes: BuiltRoute[] = []
+  for (const [index, rule] of (owner.spec.http ?? []).entries()) {
+    for (const { match, at } of blocksOf(rule)) {
+      if (!appliesTo(match ?? {}, owner, context)) continue
+      const catchAll = match === undefined || matchesEverything(match)
+      routes.push({ route: buildRoute(rule, match, { owner, index, at }, context), catchAll })
+      if (catchAll) return routes
+    }
+  }
+  return routes
+}
+
+function blocksOf(rule: HttpRule): readonly { readonly match: HttpMatch | undefined; readonly at: number | undefined }[] {
+  if (rule.match === undefined || rule.match.length === 0) return [{ match: undefined, at: undefined }]
+  return rule.match.map((match, at) => ({ match, at }))
+}
+
+interface Place {
+  readonly owner: VirtualService
+  readonly index: number
+  readonly at: number | undefined
+}
+
+function buildRoute(rule: HttpRule, match: HttpMatch | undefined, place: Place, context: RouteContext): RouteInit {
+  const routes = usedDestinations(rule.route ?? [])
+  // One destination's operations come after the route's; with several, each has its own.
+  const ownHeaders = routes.length === 1 ? routes[0]!.headers : undefined
+  return {
+    name: routeName(rule, match),
+    match: routeMatch(match),
+    action: routeAction(rule, match, place.owner, context),
+    ...headerFields(rule.headers, ownHeaders),
+    typedPerFilterConfig: filterConfigs(rule),
+    ...(match?.statPrefix && { statPrefix: match.statPrefix }),
+    ...decorator(rule, place.owner, context),
+    metadata: routeMetadata(place),
+  }
+}
+
+/** `route.match`, the dot only where both have names. */
+function routeName(rule: HttpRule, match: HttpMatch | undefined): string {
+  return [rule.name, match?.name].filter((name) => name).join('.')
+}
+
+function routeAction(rule: HttpRule, match: HttpMatch | undefined, owner: VirtualService, context: RouteContext): NonNullable<RouteInit['action']> {
+  if (rule.redirect !== undefined) return { case: 'redirect', value: redirectAction(rule.redirect, context) }
+  if (rule.directResponse !== undefined) return { case: 'directResponse', value: directResponseAction(rule.directResponse) }
+  if (rule.delegate !== undefined) throw notTranslatable('http[].delegate is not served yet')
+  return { case: 'route', value: forwardAction(rule, match, owner, context) }
+}
+
+function decorator(rule: HttpRule, owner: VirtualService, context: RouteContext): RouteInit {
+  const [first] = rule.route ?? []
+  if (first === undefined) return {}
+  const { hostname, port } = resolveDestination(first.destination, owner, context)
+  return { decorator: { operation: `${hostname}:${port}/*` } }
+}
+
+/** `line` is the block's own, so that "which line matched" needs no second look at the file. */
+function routeMetadata({ owner, index, at }: Place) {
+  const path = at === undefined ? ['spec', 'http', index] : ['spec', 'http', index, 'match', at]
+  return metadataOf({
+    ...resourceProvenance(owner),
+    origin: owner.locate(path),
+    rule: index,
+    ...(at !== undefined && { match: at }),
+    istio: { config: configPath(owner) },
+  })
+}

@@ -1,0 +1,56 @@
+// The route table inside an inbound listener: everything that reaches a port goes to the application behind it.
+import type { RouteConfigurationSchema } from '../../../proto/gen/envoy/config/route/v3/route_pb.ts'
+import type { Service, ServicePort } from '../../../model/service.ts'
+import type { Init } from '../any.ts'
+import { metadataOf, serviceProvenance } from '../metadata.ts'
+import { isHttp2 } from '../cluster/protocol.ts'
+import { inboundCluster } from '../names.ts'
+import { timeouts } from './action.ts'
+import { retryPolicy } from './retry.ts'
+
+/** No timeout, and only what the application has certainly not seen is tried again (traffic spec 2.6, 3.5). */
+const inboundRetry = { attempts: 2, retryOn: 'reset-before-request' }
+
+export function inboundRouteTable(service: Service, port: ServicePort, targetPort: number): Init<typeof RouteConfigurationSchema> {
+  const retry = isHttp2(port.protocol) ? undefined : retryPolicy(inboundRetry, inboundRetry, true)
+  return {
+    name: inboundCluster(targetPort),
+    validateClusters: false,
+    virtualHosts: [{
+      name: `inbound|http|${port.number}`,
+      domains: ['*'],
+      routes: [{
+        name: 'default',
+        match: { pathSpecifier: { case: 'prefix', value: '/' } },
+        decorator: { operation: `${service.hostname}:${port.number}/*` },
+        action: {
+          case: 'route',
+          value: {
+            clusterSpecifier: { case: 'cluster', value: inboundCluster(targetPort) },
+            ...timeouts(0),
+            ...(retry !== undefined && { retryPolicy: retry }),
+          },
+        },
+        metadata: metadataOf(serviceProvenance(service)),
+      }],
+    }],
+  }
+}
+
+/** For ports without a service: on to where the connection was going. */
+export function passthroughRouteTable(cluster: string): Init<typeof RouteConfigurationSchema> {
+  return {
+    name: cluster,
+    validateClusters: false,
+    virtualHosts: [{
+      name: 'inbound|http|0',
+      domains: ['*'],
+      routes: [{
+        name: 'default',
+        match: { pathSpecifier: { case: 'prefix', value: '/' } },
+        decorator: { operation: ':0/*' },
+        action: { case: 'route', value: { clusterSpecifier: { case: 'cluster', value: cluster }, ...timeouts(0) } },
+      }],
+    }],
+  }
+}

@@ -1,0 +1,201 @@
+// RDS for sidecars: one table for each HTTP port that services share, one for each sniffed service port, and one for the
+// forward proxy (traffic spec 1.2.8, 1.2.9, 3.2).
+import { RouteConfigurationSchema } from '../../../proto/gen/envoy/config/route/v3/route_pb.ts'
+import type { Service } from '../../../model/service.ts'
+import { bySpecificity, covers } from '../../hosts.ts'
+import type { MeshSettings } from '../../mesh-settings.ts'
+import type { MergedRule } from '../../snapshot-destination-rules.ts'
+import type { SidecarScope } from '../../snapshot-sidecars.ts'
+import { destinationsOf, hostsOf, meshGateway } from '../../snapshot-virtual-services.ts'
+import type { VirtualService } from '../../snapshot-virtual-services.ts'
+import type { Snapshot } from '../../snapshot.ts'
+import type { Init } from '../any.ts'
+import { httpProxyRoute } from '../names.ts'
+import { portsReached, sharedPorts, sniffedRoute } from '../outbound-ports.ts'
+import type { PortOfService } from '../outbound-ports.ts'
+import type { ProxyNode } from '../proxy-node.ts'
+import { translator } from '../translator.ts'
+import type { RouteContext } from './context.ts'
+import { httpRoutes } from './http-rules.ts'
+import { VirtualHostList, affectsRoutes, catchAllHost, defaultRoute, serviceDomains, virtualHost, withPorts } from './virtual-host.ts'
+
+export interface OutboundRouteView {
+  readonly [part: string]: string | number | boolean | object
+  readonly name: string
+  /** `shared` tables choose by Host; `sniffed` ones are for one service; `proxy` ones hold all ports and keep them in domains. */
+  readonly table: 'shared' | 'sniffed' | 'proxy'
+  readonly services: readonly Service[]
+  /** ExternalName services that stand for one of these. */
+  readonly aliases: readonly Service[]
+  readonly virtualServices: readonly VirtualService[]
+  /** Hosts of VirtualServices that are no service: they have effect on port 80. */
+  readonly unknownHosts: readonly string[]
+  /** What the VirtualServices send to. */
+  readonly destinations: readonly Service[]
+  /** DestinationRules that give routes a hash policy, each after its service. */
+  readonly hashRules: readonly object[]
+  readonly mesh: MeshSettings
+  readonly clientNamespace: string
+  /** As JSON; empty unless a VirtualService asks for them. */
+  readonly clientLabels: string
+  readonly registryOnly: boolean
+}
+
+export const outboundRoutes = translator<OutboundRouteView, typeof RouteConfigurationSchema>('rds-outbound', {
+  schema: RouteConfigurationSchema,
+  names: routeNames,
+  view: outboundRouteView,
+  build: buildRouteTable,
+})
+
+function routeNames(proxy: ProxyNode, snapshot: Snapshot): readonly string[] {
+  if (proxy.type !== 'sidecar') return []
+  const scope = snapshot.scopeOf(proxy, proxy.type)
+  return [
+    ...sharedPorts(scope).map(String),
+    ...portsReached(scope, 'sniffed').map(({ service, port }) => sniffedRoute(service, port)),
+    ...(proxy.httpProxyPort === undefined ? [] : [httpProxyRoute]),
+  ]
+}
+
+export function outboundRouteView(proxy: ProxyNode, snapshot: Snapshot, name: string): OutboundRouteView | undefined {
+  if (proxy.type !== 'sidecar') return undefined
+  const scope = snapshot.scopeOf(proxy, proxy.type)
+  const chosen = servicesOfTable(scope, name)
+  if (chosen === undefined) return undefined
+  const { table, services } = chosen
+  const virtualServices = relevant(scope, table, name, services, snapshot.mesh)
+  const destinations = [...new Set(virtualServices.flatMap((one) => destinationsOf(one, snapshot.mesh)))]
+    .flatMap((host) => scope.serviceAt(snapshot.services.target(host)) ?? [])
+  const ruleOf = (service: Service) => snapshot.destinationRules.lookup(proxy, service)
+  const hashed = [...new Set([...services, ...destinations])].filter((service) => affectsRoutes(service, { ruleOf }))
+  return {
+    name,
+    table,
+    services,
+    aliases: services.flatMap((service) => snapshot.services.aliasesOf(service.hostname)),
+    virtualServices,
+    unknownHosts: unknownHosts(scope, virtualServices, snapshot.mesh),
+    destinations,
+    hashRules: hashed.flatMap((service) => [service, ruleOf(service)!]),
+    mesh: snapshot.mesh,
+    clientNamespace: proxy.namespace,
+    clientLabels: virtualServices.some(asksForLabels) ? JSON.stringify(proxy.labels) : '',
+    registryOnly: scope.registryOnly,
+  }
+}
+
+function servicesOfTable(scope: SidecarScope, name: string): { table: OutboundRouteView['table']; services: readonly Service[] } | undefined {
+  const shared = portsReached(scope, 'shared')
+  const services = (ports: readonly PortOfService[]) => [...new Set(ports.map((one) => one.service))]
+  if (name === httpProxyRoute) return { table: 'proxy', services: services([...shared, ...portsReached(scope, 'sniffed')]) }
+  if (/^\d+$/.test(name)) {
+    const found = services(shared.filter((one) => one.port.number === Number(name)))
+    return found.length === 0 ? undefined : { table: 'shared', services: found }
+  }
+  const one = portsReached(scope, 'sniffed').find(({ service, port }) => sniffedRoute(service, port) === name)
+  return one === undefined ? undefined : { table: 'sniffed', services: [one.service] }
+}
+
+/** The VirtualServices that can show in a table. */
+function relevant(
+  scope: SidecarScope, table: OutboundRouteView['table'], name: string, services: readonly Service[], mesh: MeshSettings,
+): readonly VirtualService[] {
+  const withUnknown = table === 'proxy' || name === '80'
+  return scope.virtualServices.filter((one) => (one.spec.http ?? []).length > 0 && hostsOf(one, mesh).some((host) =>
+    services.some((service) => covers(host, service.hostname)) || (withUnknown && !isKnown(scope, host))))
+}
+
+function isKnown(scope: SidecarScope, host: string): boolean {
+  return host.startsWith('*') ? scope.services.some((service) => covers(host, service.hostname)) : scope.serviceAt(host) !== undefined
+}
+
+function unknownHosts(scope: SidecarScope, virtualServices: readonly VirtualService[], mesh: MeshSettings): readonly string[] {
+  return [...new Set(virtualServices.flatMap((one) => hostsOf(one, mesh)))].filter((host) => !isKnown(scope, host))
+}
+
+const asksForLabels = (one: VirtualService): boolean =>
+  (one.spec.http ?? []).some((rule) => rule.match?.some((match) => match.sourceLabels !== undefined))
+
+function buildRouteTable(view: OutboundRouteView): Init<typeof RouteConfigurationSchema> {
+  const hosts = new VirtualHostList()
+  for (const port of portsOf(view)) addServices(view, port, hosts)
+  if (view.table !== 'sniffed') hosts.add(catchAllHost(view.registryOnly))
+  return {
+    name: view.name,
+    virtualHosts: hosts.hosts,
+    validateClusters: false,
+    maxDirectResponseBodySizeBytes: 1_048_576,
+    ignorePortInHostMatching: view.table !== 'proxy',
+  }
+}
+
+function portsOf(view: OutboundRouteView): readonly number[] {
+  if (view.table === 'proxy') {
+    return [...new Set(view.services.flatMap((service) => service.ports.map((port) => port.number)))].sort((one, other) => one - other)
+  }
+  return [Number(view.table === 'shared' ? view.name : view.name.slice(view.name.lastIndexOf(':') + 1))]
+}
+
+function addServices(view: OutboundRouteView, port: number, hosts: VirtualHostList): void {
+  const context = contextOf(view, port)
+  if (port === 80 && view.table !== 'sniffed') addUnknownHosts(view, context, hosts)
+  for (const service of view.services) {
+    const servicePort = service.ports.find((one) => one.number === port)
+    if (servicePort === undefined) continue
+    const routes = routesFor(view, service, context) ?? [defaultRoute(service, servicePort, context)]
+    hosts.add(virtualHost(`${service.hostname}:${port}`, domainsOf(view, service, port), routes))
+  }
+}
+
+function domainsOf(view: OutboundRouteView, service: Service, port: number): readonly string[] {
+  if (view.table === 'sniffed') return ['*']
+  const aliases = view.aliases.filter((alias) => alias.aliasOf === service.hostname || view.services.length === 1)
+  const domains = [service, ...aliases].flatMap((one) => serviceDomains(one, view.clientNamespace, view.mesh.domain))
+  return view.table === 'proxy' ? withPorts(domains, port) : domains
+}
+
+/** The routes of the first VirtualService, by the rules of 1.2.9, that has any here. */
+function routesFor(view: OutboundRouteView, service: Service, context: RouteContext) {
+  for (const one of claimants(view, service.hostname)) {
+    const routes = httpRoutes(one, context)
+    if (routes.length > 0) return routes.map((built) => built.route)
+  }
+  return undefined
+}
+
+/** Exact hosts first, then the longer wildcards; among equals the order of the list. */
+function claimants(view: OutboundRouteView, hostname: string): readonly VirtualService[] {
+  return view.virtualServices
+    .map((one) => ({ one, host: hostsOf(one, view.mesh).filter((host) => covers(host, hostname)).sort(bySpecificity)[0] }))
+    .filter((claim) => claim.host !== undefined)
+    .sort((one, other) => (one.host === other.host ? 0 : bySpecificity(one.host!, other.host!)))
+    .map((claim) => claim.one)
+}
+
+function addUnknownHosts(view: OutboundRouteView, context: RouteContext, hosts: VirtualHostList): void {
+  for (const one of view.virtualServices) {
+    for (const host of hostsOf(one, view.mesh).filter((name) => view.unknownHosts.includes(name))) {
+      const routes = httpRoutes(one, context)
+      const domains = view.table === 'proxy' ? withPorts([host], 80) : [host]
+      if (routes.length > 0) hosts.add(virtualHost(`${host}:80`, domains, routes.map((built) => built.route)))
+    }
+  }
+}
+
+function contextOf(view: OutboundRouteView, port: number): RouteContext {
+  const byHost = new Map([...view.destinations, ...view.services].map((service) => [service.hostname, service]))
+  const rules = new Map<Service, MergedRule>()
+  for (let at = 0; at < view.hashRules.length; at += 2) rules.set(view.hashRules[at] as Service, view.hashRules[at + 1] as MergedRule)
+  for (const alias of view.aliases) if (alias.aliasOf !== undefined && byHost.has(alias.aliasOf)) byHost.set(alias.hostname, byHost.get(alias.aliasOf)!)
+  return {
+    mesh: view.mesh,
+    clientNamespace: view.clientNamespace,
+    clientLabels: view.clientLabels === '' ? {} : JSON.parse(view.clientLabels) as Record<string, string>,
+    gateways: [meshGateway],
+    port,
+    listensForTls: false,
+    serviceAt: (hostname) => byHost.get(hostname),
+    ruleOf: (service) => rules.get(service),
+  }
+}

@@ -1,0 +1,99 @@
+// Virtual hosts of a route table: their domains (traffic spec 3.4), and the rule that no domain may appear twice.
+import { VirtualHostSchema } from '../../../proto/gen/envoy/config/route/v3/route_components_pb.ts'
+import type { Service, ServicePort } from '../../../model/service.ts'
+import { effectivePolicy } from '../../snapshot-destination-rules.ts'
+import { metadataOf, serviceProvenance } from '../metadata.ts'
+import { outboundCluster, passthroughCluster } from '../names.ts'
+import { timeouts } from './action.ts'
+import type { RouteContext } from './context.ts'
+import { hashPolicy } from './hash-policy.ts'
+import type { RouteInit } from './http-rules.ts'
+import { retryPolicy } from './retry.ts'
+import type { Init } from '../any.ts'
+
+export type VirtualHostInit = Init<typeof VirtualHostSchema> & { readonly domains: string[] }
+
+/** Every name by which clients of a namespace call a service. */
+export function serviceDomains(service: Service, clientNamespace: string, domain: string): readonly string[] {
+  const addresses = service.addresses.filter((address) => !address.includes('/')).map(bracketed)
+  const suffix = `.${service.namespace}.svc.${domain}`
+  if (!service.hostname.endsWith(suffix)) return [service.hostname, ...addresses]
+  const name = service.hostname.slice(0, -suffix.length)
+  const short = `${name}.${service.namespace}`
+  const names = [service.hostname, `${service.hostname}.`, `${short}.svc`, short]
+  if (clientNamespace === service.namespace) names.push(name)
+  // The hosts of a headless service are names of Pods below it.
+  const below = service.resolution === 'passthrough' ? names.map((one) => `*.${one}`) : []
+  return [...names, ...below, ...addresses]
+}
+
+const bracketed = (address: string): string => (address.includes(':') ? `[${address}]` : address)
+
+/** Names with their port, as a forward proxy is asked for them; without it too where it is HTTP's own. */
+export function withPorts(domains: readonly string[], port: number): readonly string[] {
+  return [...domains.map((domain) => `${domain}:${port}`), ...(port === 80 ? domains : [])]
+}
+
+/** Collects virtual hosts; a domain belongs to the first that claims it, and one left without domains is dropped. */
+export class VirtualHostList {
+  readonly hosts: VirtualHostInit[] = []
+  readonly #claimed = new Set<string>()
+
+  add(host: VirtualHostInit): void {
+    const domains = host.domains.filter((domain) => this.#claim(domain.toLowerCase()))
+    if (domains.length > 0) this.hosts.push({ ...host, domains })
+  }
+
+  #claim(domain: string): boolean {
+    if (this.#claimed.has(domain)) return false
+    this.#claimed.add(domain)
+    return true
+  }
+}
+
+export function virtualHost(name: string, domains: readonly string[], routes: readonly RouteInit[]): VirtualHostInit {
+  return { name, domains: [...domains], routes: [...routes], includeRequestAttemptCount: true }
+}
+
+/** A service without VirtualService: everything to the service itself. */
+export function defaultRoute(service: Service, port: ServicePort, context: RouteContext): RouteInit {
+  const rule = context.ruleOf(service)
+  const hashed = hashPolicy(rule, port.number, '')
+  const retry = retryPolicy(undefined, context.mesh.defaultRetry, hashed.length > 0)
+  return {
+    name: 'default',
+    match: { pathSpecifier: { case: 'prefix', value: '/' } },
+    decorator: { operation: `${service.hostname}:${port.number}/*` },
+    action: {
+      case: 'route',
+      value: {
+        clusterSpecifier: { case: 'cluster', value: outboundCluster(port.number, '', service.hostname) },
+        ...timeouts(0),
+        ...(retry !== undefined && { retryPolicy: retry }),
+        hashPolicy: hashed,
+      },
+    },
+    metadata: metadataOf(serviceProvenance(service)),
+  }
+}
+
+/** What becomes of hosts that nobody knows: passed on to where they were going, or refused with 502. */
+export function catchAllHost(registryOnly: boolean): VirtualHostInit {
+  const name = registryOnly ? 'block_all' : 'allow_any'
+  return virtualHost(name, ['*'], [{
+    name,
+    match: { pathSpecifier: { case: 'prefix', value: '/' } },
+    action: registryOnly
+      ? { case: 'directResponse', value: { status: 502 } }
+      : { case: 'route', value: { clusterSpecifier: { case: 'cluster', value: passthroughCluster }, ...timeouts(0) } },
+  }])
+}
+
+/** Whether a rule says anything that shows in routes: then, and only then, routes depend on it. */
+export function affectsRoutes(service: Service, context: Pick<RouteContext, 'ruleOf'>): boolean {
+  const rule = context.ruleOf(service)
+  if (rule === undefined) return false
+  const subsets = ['', ...rule.subsets.map((subset) => subset.name)]
+  return service.ports.some((port) => subsets.some((subset) => effectivePolicy(rule, port.number, subset).loadBalancer?.consistentHash !== undefined))
+}
+

@@ -87,6 +87,6 @@ export class SecretStore implements Secrets {
   }
 
   #tell(name: string): void {
-    for (const listener of [...this.#listeners]) listener(name)
+    for (const listener of this.#listeners) listener(name)
   }
 }

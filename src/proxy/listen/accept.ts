@@ -1,0 +1,129 @@
+// Takes accepted connections to their filter chain: limit, hand-over by original destination, choice of the chain, TLS,
+// service. Whatever goes wrong here closes the connection; nothing is answered in plaintext that should be secret.
+import { describe, spawn } from '../../lib/errors.ts'
+import { formatAddress } from '../../model/address.ts'
+import type { Inbound } from '../../net/listen.ts'
+import type { CompiledChain, CompiledListener } from './compile.ts'
+import type { AcceptedConnection, Arrival, Layer, Serve } from './connection.ts'
+import { chooseAtOnce, chooseChain } from './detect.ts'
+
+/** Why a connection was refused before any service saw it. */
+export type Refusal = 'too-many-connections' | 'no-filter-chain' | 'no-certificate' | 'handshake-failed' | 'peer-refused' | 'draining'
+
+export interface Refused {
+  readonly refusal: Refusal
+  readonly detail: string
+  readonly listener: CompiledListener
+  readonly inbound: Inbound
+  readonly arrival: Arrival
+}
+
+export interface AcceptorParts {
+  /** The newest listeners, by name. */
+  listeners(): ReadonlyMap<string, CompiledListener>
+  /** Connections of all listeners together. */
+  readonly maxConnections: number
+  onRefused(refused: Refused): void
+}
+
+export class Acceptor {
+  readonly #parts: AcceptorParts
+  #open = 0
+  #draining = false
+
+  constructor(parts: AcceptorParts) {
+    this.#parts = parts
+  }
+
+  get open(): number {
+    return this.#open
+  }
+
+  /** From now on every connection is refused. */
+  drain(): void {
+    this.#draining = true
+  }
+
+  accept(name: string, inbound: Inbound, arrival: Arrival): void {
+    const first = this.#parts.listeners().get(name)
+    if (first === undefined) return inbound.destroy()
+    const listener = handedOver(first, arrival, this.#parts.listeners())
+    const refusal = this.#refusal()
+    if (refusal !== undefined) return this.#refuse(refusal, '', listener, inbound, arrival)
+    this.#open++
+    inbound.onClose(() => this.#open--)
+    const choice = chooseAtOnce(listener, inbound, arrival)
+    if (typeof choice !== 'symbol') return this.#serve(listener, choice, inbound, arrival)
+    spawn('choosing a filter chain', this.#chooseAndServe(listener, inbound, arrival))
+  }
+
+  #refusal(): Refusal | undefined {
+    if (this.#draining) return 'draining'
+    return this.#open >= this.#parts.maxConnections ? 'too-many-connections' : undefined
+  }
+
+  async #chooseAndServe(listener: CompiledListener, inbound: Inbound, arrival: Arrival): Promise<void> {
+    try {
+      this.#serve(listener, await chooseChain(listener, inbound, arrival), inbound, arrival)
+    } catch {
+      inbound.destroy() // the client left, or its bytes never made a first message
+    }
+  }
+
+  #serve(listener: CompiledListener, chain: CompiledChain | undefined, inbound: Inbound, arrival: Arrival): void {
+    if (chain === undefined) return this.#refuse('no-filter-chain', '', listener, inbound, arrival)
+    const connection: AcceptedConnection = { inbound, arrival, listener, chain }
+    if (chain.tls === undefined) chain.service.serve(connection, inbound.plain())
+    else spawn('a TLS handshake', this.#secure(connection))
+  }
+
+  /** Fails closed: no certificate, no connection. */
+  async #secure(connection: AcceptedConnection): Promise<void> {
+    const { inbound, listener, arrival, chain } = connection
+    const tls = chain.tls!
+    const context = tls.current()
+    if (context === undefined) return this.#refuse('no-certificate', tls.problem, listener, inbound, arrival)
+    try {
+      const transport = await inbound.tls(context)
+      if (tls.accepts(transport.tls!)) return chain.service.serve(connection, transport)
+      transport.destroy()
+      this.#refuse('peer-refused', transport.tls!.peerUris.join(' '), listener, inbound, arrival)
+    } catch (error) {
+      this.#refuse('handshake-failed', describe(error), listener, inbound, arrival)
+    }
+  }
+
+  #refuse(refusal: Refusal, detail: string, listener: CompiledListener, inbound: Inbound, arrival: Arrival): void {
+    inbound.destroy()
+    this.#parts.onRefused({ refusal, detail, listener, inbound, arrival })
+  }
+}
+
+/**
+ * `use_original_dst`: the connection belongs to the listener that stands where the client meant to go, exactly or on the
+ * wildcard address of that port; else to the one that took it.
+ */
+export function handedOver(listener: CompiledListener, arrival: Arrival, all: ReadonlyMap<string, CompiledListener>): CompiledListener {
+  if (!listener.handsOver) return listener
+  const { host, port } = arrival.originalDestination
+  const byAddress = indexOf(all)
+  const wildcard = { host: host.includes(':') ? '::' : '0.0.0.0', port }
+  return byAddress.get(formatAddress({ host, port })) ?? byAddress.get(formatAddress(wildcard)) ?? listener
+}
+
+/** One index for each set of listeners: a plan's are never edited. */
+const indexes = new WeakMap<ReadonlyMap<string, CompiledListener>, ReadonlyMap<string, CompiledListener>>()
+
+function indexOf(all: ReadonlyMap<string, CompiledListener>): ReadonlyMap<string, CompiledListener> {
+  const known = indexes.get(all)
+  if (known !== undefined) return known
+  const takers = [...all.values()].filter(({ handsOver }) => !handsOver)
+  const index = new Map(takers.map((listener) => [formatAddress(listener.address), listener]))
+  indexes.set(all, index)
+  return index
+}
+
+/** Folds layers around the innermost one, the first of the list outermost. */
+export function layered(layers: readonly Layer[], inner: Serve): Serve {
+  return layers.reduceRight((serve, layer) => layer(serve), inner)
+}

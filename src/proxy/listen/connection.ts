@@ -1,0 +1,37 @@
+// One accepted connection on its way to the service that takes it, and the layers that it passes.
+import type { Address } from '../../model/address.ts'
+import type { Inbound } from '../../net/listen.ts'
+import type { Transport } from '../../net/transport.ts'
+import type { CompiledChain, CompiledListener } from './compile.ts'
+
+/** How a connection came to the proxy. */
+export interface Arrival {
+  /** Where the client meant to go: what the capture found out, or the address that it connected to. */
+  readonly originalDestination: Address
+  /** What Host stands for when a client names the capture's own address; undefined without such a capture. */
+  readonly authority: string | undefined
+}
+
+export interface AcceptedConnection {
+  readonly inbound: Inbound
+  readonly arrival: Arrival
+  readonly listener: CompiledListener
+  readonly chain: CompiledChain
+}
+
+/** Takes a connection whose bytes are ready: plain, or behind a finished handshake. */
+export type Serve = (connection: AcceptedConnection, transport: Transport) => void
+
+/** Per connection, composition is by layers: each one does its part and hands on. */
+export type Layer = (inner: Serve) => Serve
+
+/** What a filter chain ends in: HTTP or opaque bytes. */
+export interface ChainService {
+  readonly serve: Serve
+  /** No new work: connections end as soon as what they carry is done. */
+  drain(): void
+  /** Ends what is still open. */
+  close(): void
+  /** Open connections. */
+  readonly active: number
+}

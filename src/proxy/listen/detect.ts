@@ -1,0 +1,67 @@
+// Chooses the filter chain of a connection, looking at its first bytes only where the choice depends on them and where
+// the listener has an inspector for it. Without one, a connection counts as plain bytes of no known protocol.
+import { findClientHello } from '../../codec/client-hello.ts'
+import { sniffHttp } from '../../codec/http-sniff.ts'
+import type { Inbound } from '../../net/listen.ts'
+import { needsTlsInspection } from './chain-match.ts'
+import type { Choice, ConnectionFacts } from './chain-match.ts'
+import type { CompiledChain, CompiledListener } from './compile.ts'
+import type { Arrival } from './connection.ts'
+
+/** Undefined: no chain, or a client that stayed silent for too long. */
+export async function chooseChain(listener: CompiledListener, inbound: Inbound, arrival: Arrival): Promise<CompiledChain | undefined> {
+  let facts = firstFacts(inbound, arrival)
+  for (;;) {
+    const choice: Choice<CompiledChain> = listener.choose(facts)
+    if (typeof choice !== 'symbol') return choice ?? listener.fallback
+    const more = choice === needsTlsInspection ? await inspectTls(listener, inbound, facts) : await inspectHttp(listener, inbound, facts)
+    if (more === undefined) return undefined
+    facts = more
+  }
+}
+
+/** The choice when no byte has to be looked at; a symbol otherwise. */
+export function chooseAtOnce(listener: CompiledListener, inbound: Inbound, arrival: Arrival): Choice<CompiledChain> {
+  const choice = listener.choose(firstFacts(inbound, arrival))
+  return choice ?? listener.fallback
+}
+
+function firstFacts(inbound: Inbound, arrival: Arrival): ConnectionFacts {
+  return {
+    destination: arrival.originalDestination,
+    source: inbound.remoteAddress,
+    transport: undefined,
+    serverName: undefined,
+    applicationProtocols: undefined,
+  }
+}
+
+const plain = { transport: 'raw_buffer', serverName: '' }
+
+async function inspectTls(listener: CompiledListener, inbound: Inbound, facts: ConnectionFacts): Promise<ConnectionFacts | undefined> {
+  const { tls, timeoutMs, continueOnTimeout } = listener.inspectors
+  if (!tls(facts.destination.port)) return { ...facts, ...plain }
+  const seen = await look(inbound, (bytes) => findClientHello(bytes).kind !== 'incomplete', timeoutMs)
+  if (seen === undefined) return continueOnTimeout ? { ...facts, ...plain, applicationProtocols: [] } : undefined
+  const hello = findClientHello(seen)
+  if (hello.kind !== 'hello') return { ...facts, ...plain }
+  return { ...facts, transport: 'tls', serverName: hello.serverName, applicationProtocols: hello.alpn }
+}
+
+async function inspectHttp(listener: CompiledListener, inbound: Inbound, facts: ConnectionFacts): Promise<ConnectionFacts | undefined> {
+  const { http, timeoutMs, continueOnTimeout } = listener.inspectors
+  if (!http(facts.destination.port)) return { ...facts, applicationProtocols: [] }
+  const seen = await look(inbound, (bytes) => sniffHttp(bytes) !== 'incomplete', timeoutMs)
+  if (seen === undefined) return continueOnTimeout ? { ...facts, applicationProtocols: [] } : undefined
+  const found = sniffHttp(seen)
+  return { ...facts, applicationProtocols: found === 'http/1.0' || found === 'http/1.1' || found === 'h2c' ? [found] : [] }
+}
+
+/** The first bytes, as many as the decision takes; undefined when they did not come in time. */
+async function look(inbound: Inbound, enough: (seen: Buffer) => boolean, timeoutMs: number): Promise<Buffer | undefined> {
+  const peeked = await inbound.peek(enough, { maxBytes: maxPeekBytes, timeoutMs })
+  return peeked
+}
+
+/** A ClientHello may fill one TLS record of 16 KiB; with post-quantum key shares they pass 2 KiB. */
+const maxPeekBytes = 16 * 1024 + 5

@@ -1,0 +1,177 @@
+// The tcp_proxy network filter: chooses a cluster and a host for a connection, connects, and leaves the copying of bytes
+// to Forward. Reports each connection once, when it has ended.
+import type { Clock } from '../../lib/clock.ts'
+import { MeshError } from '../../lib/errors.ts'
+import type { Transport } from '../../net/transport.ts'
+import type { TcpProxy } from '../../proto/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts'
+import type { AcceptedConnection, ChainService } from '../listen/connection.ts'
+import type { Cluster, ClusterLookup, Host } from '../upstream/types.ts'
+import { milliseconds } from '../xds/duration.ts'
+import { Forward } from './forward.ts'
+import type { ForwardResult } from './forward.ts'
+
+export interface TcpParts {
+  readonly clusters: ClusterLookup
+  readonly clock: Clock
+  /** A number in [0, 1). */
+  random(): number
+  onEnd(session: TcpSession): void
+}
+
+/** What is known of one connection when it has ended. */
+export interface TcpSession {
+  readonly connection: AcceptedConnection
+  readonly downstream: Transport
+  readonly upstream: Transport | undefined
+  readonly clusterName: string
+  readonly cluster: Cluster | undefined
+  readonly host: Host | undefined
+  readonly startTime: number
+  readonly endTime: number
+  /** Envoy's flags: NC, UH, `UF,URX`, or empty. */
+  readonly flags: string
+  readonly failure: string
+  readonly result: ForwardResult | undefined
+}
+
+/** Envoy's default for `idle_timeout`. */
+const defaultIdleMs = 3_600_000
+
+export function compileTcpProxy(config: TcpProxy, parts: TcpParts): ChainService {
+  if (config.tunnelingConfig !== undefined) throw new MeshError('proxy/bad-config', 'tcp_proxy: tunneling_config is not served yet')
+  return new TcpService(parts, clusterChooser(config, parts.random), {
+    idleMs: config.idleTimeout === undefined ? defaultIdleMs : milliseconds(config.idleTimeout),
+    attempts: config.maxConnectAttempts ?? 1,
+  })
+}
+
+function clusterChooser({ clusterSpecifier }: TcpProxy, random: () => number): () => string {
+  if (clusterSpecifier.case === 'cluster') return () => clusterSpecifier.value
+  if (clusterSpecifier.case !== 'weightedClusters') throw new MeshError('proxy/bad-config', 'tcp_proxy: no cluster')
+  const { clusters } = clusterSpecifier.value
+  const total = clusters.reduce((sum, { weight }) => sum + weight, 0)
+  if (total === 0) throw new MeshError('proxy/bad-config', 'tcp_proxy: the weights add up to 0')
+  return () => {
+    let left = random() * total
+    return clusters.find(({ weight }) => (left -= weight) < 0)!.name
+  }
+}
+
+interface TcpLimits {
+  readonly idleMs: number
+  readonly attempts: number
+}
+
+class TcpService implements ChainService {
+  readonly #parts: TcpParts
+  readonly #choose: () => string
+  readonly #limits: TcpLimits
+  readonly #open = new Set<TcpConnection>()
+
+  constructor(parts: TcpParts, choose: () => string, limits: TcpLimits) {
+    this.#parts = parts
+    this.#choose = choose
+    this.#limits = limits
+  }
+
+  get active(): number {
+    return this.#open.size
+  }
+
+  readonly serve = (accepted: AcceptedConnection, downstream: Transport): void => {
+    const ended = (connection: TcpConnection) => this.#open.delete(connection)
+    this.#open.add(new TcpConnection(this.#parts, this.#limits, accepted, downstream, this.#choose(), ended))
+  }
+
+  /** Opaque bytes have no place to stop at: connections run until they end or until the drain's deadline. */
+  drain(): void {}
+
+  close(): void {
+    for (const connection of this.#open) connection.close()
+  }
+}
+
+class TcpConnection {
+  readonly #parts: TcpParts
+  readonly #limits: TcpLimits
+  readonly #accepted: AcceptedConnection
+  readonly #downstream: Transport
+  readonly #clusterName: string
+  readonly #cluster: Cluster | undefined
+  readonly #startTime: number
+  readonly #ended: (connection: TcpConnection) => void
+  readonly #tried: Host[] = []
+  #upstream: Transport | undefined
+  #forward: Forward | undefined
+  #giveUp: () => void = () => {}
+  #over = false
+
+  constructor(parts: TcpParts, limits: TcpLimits, accepted: AcceptedConnection, downstream: Transport, clusterName: string, ended: (connection: TcpConnection) => void) {
+    this.#parts = parts
+    this.#limits = limits
+    this.#accepted = accepted
+    this.#downstream = downstream
+    this.#clusterName = clusterName
+    this.#cluster = parts.clusters(clusterName)
+    this.#startTime = parts.clock.now()
+    this.#ended = ended
+    // Nothing is read before there is somewhere to write it; a client that leaves meanwhile is noticed by its close.
+    downstream.handler = { onData() {}, onDrain() {}, onEnd() {}, onClose: () => this.#finish('', '', undefined) }
+    queueMicrotask(() => this.#connect())
+  }
+
+  close(): void {
+    if (this.#forward !== undefined) this.#forward.close()
+    else this.#finish('', 'closed by the proxy', undefined)
+  }
+
+  #connect(): void {
+    if (this.#over) return
+    const cluster = this.#cluster
+    if (cluster === undefined) return this.#finish('NC', `no cluster ${this.#clusterName}`, undefined)
+    const originalDestination = this.#accepted.arrival.originalDestination
+    const host = cluster.chooseHost({ hash: undefined, originalDestination, tried: this.#tried })
+    if (host === undefined) return this.#finish('UH', `no host of ${this.#clusterName} is usable`, undefined)
+    this.#tried.push(host)
+    this.#giveUp = cluster.connect(host, {
+      onTransport: (upstream) => this.#onUpstream(upstream),
+      onFailure: (reason, detail) => this.#onFailure(host, reason, detail),
+    })
+  }
+
+  #onFailure(host: Host, reason: Parameters<Parameters<Cluster['connect']>[1]['onFailure']>[0], detail: string): void {
+    if (this.#over) return
+    host.onResult({ kind: 'local', reason })
+    if (this.#tried.length < this.#limits.attempts) this.#connect()
+    else this.#finish(reason === 'overflow' ? 'UO' : 'UF,URX', detail, undefined)
+  }
+
+  #onUpstream(upstream: Transport): void {
+    if (this.#over) return upstream.destroy()
+    this.#upstream = upstream
+    const { clock } = this.#parts
+    this.#forward = new Forward(this.#downstream, upstream, clock, this.#limits.idleMs, (result) => {
+      const failed = result.end === 'upstream-closed' && result.error !== undefined
+      this.#finish(failed ? 'UC' : '', result.error?.message ?? '', result)
+    })
+  }
+
+  #finish(flags: string, failure: string, result: ForwardResult | undefined): void {
+    if (this.#over) return
+    this.#over = true
+    this.#giveUp()
+    this.#ended(this)
+    if (result === undefined) this.#downstream.destroy(flags !== '')
+    this.#parts.onEnd({
+      connection: this.#accepted,
+      downstream: this.#downstream,
+      upstream: this.#upstream,
+      clusterName: this.#clusterName,
+      cluster: this.#cluster,
+      host: this.#tried.at(-1),
+      startTime: this.#startTime,
+      endTime: this.#parts.clock.now(),
+      flags, failure, result,
+    })
+  }
+}

@@ -1,8 +1,8 @@
 // The route table inside an inbound listener: everything that reaches a port goes to the application behind it.
 import type { RouteConfigurationSchema } from '../../../proto/gen/envoy/config/route/v3/route_pb.ts'
-import type { Service, ServicePort } from '../../../model/service.ts'
 import type { Init } from '../any.ts'
-import { metadataOf, serviceProvenance } from '../metadata.ts'
+import type { InboundPort } from '../inbound-ports.ts'
+import { metadataOf } from '../metadata.ts'
 import { isHttp2 } from '../cluster/protocol.ts'
 import { inboundCluster } from '../names.ts'
 import { timeouts } from './action.ts'
@@ -11,18 +11,19 @@ import { retryPolicy } from './retry.ts'
 /** No timeout, and only what the application has certainly not seen is tried again (traffic spec 2.6, 3.5). */
 const inboundRetry = { attempts: 2, retryOn: 'reset-before-request' }
 
-export function inboundRouteTable(service: Service, port: ServicePort, targetPort: number): Init<typeof RouteConfigurationSchema> {
+export function inboundRouteTable(port: Omit<InboundPort, 'endpoint' | 'pool'>): Init<typeof RouteConfigurationSchema> {
+  const { targetPort } = port
   const retry = isHttp2(port.protocol) ? undefined : retryPolicy(inboundRetry, inboundRetry, true)
   return {
     name: inboundCluster(targetPort),
     validateClusters: false,
     virtualHosts: [{
-      name: `inbound|http|${port.number}`,
+      name: `inbound|http|${port.servicePort}`,
       domains: ['*'],
       routes: [{
         name: 'default',
         match: { pathSpecifier: { case: 'prefix', value: '/' } },
-        decorator: { operation: `${service.hostname}:${port.number}/*` },
+        decorator: { operation: `${port.hostname}:${port.servicePort}/*` },
         action: {
           case: 'route',
           value: {
@@ -31,7 +32,7 @@ export function inboundRouteTable(service: Service, port: ServicePort, targetPor
             ...(retry !== undefined && { retryPolicy: retry }),
           },
         },
-        metadata: metadataOf(serviceProvenance(service)),
+        metadata: metadataOf(port.from),
       }],
     }],
   }

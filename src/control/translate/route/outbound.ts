@@ -25,7 +25,7 @@ export interface OutboundRouteView {
   /** `shared` tables choose by Host; `sniffed` ones are for one service; `proxy` ones hold all ports and keep them in domains. */
   readonly table: 'shared' | 'sniffed' | 'proxy'
   readonly services: readonly Service[]
-  /** ExternalName services that stand for one of these. */
+  /** ExternalName services that stand for one of these, each after the one that it stands for. */
   readonly aliases: readonly Service[]
   readonly virtualServices: readonly VirtualService[]
   /** Hosts of VirtualServices that are no service: they have effect on port 80. */
@@ -73,7 +73,7 @@ export function outboundRouteView(proxy: ProxyNode, snapshot: Snapshot, name: st
     name,
     table,
     services,
-    aliases: services.flatMap((service) => snapshot.services.aliasesOf(service.hostname)),
+    aliases: services.flatMap((service) => snapshot.services.aliasesOf(service.hostname).flatMap((alias) => [service, alias])),
     virtualServices,
     unknownHosts: unknownHosts(scope, virtualServices, snapshot.mesh),
     destinations,
@@ -150,7 +150,7 @@ function addServices(view: OutboundRouteView, port: number, hosts: VirtualHostLi
 
 function domainsOf(view: OutboundRouteView, service: Service, port: number): readonly string[] {
   if (view.table === 'sniffed') return ['*']
-  const aliases = view.aliases.filter((alias) => alias.aliasOf === service.hostname || view.services.length === 1)
+  const aliases = view.aliases.filter((_, at) => at % 2 === 1 && view.aliases[at - 1] === service)
   const domains = [service, ...aliases].flatMap((one) => serviceDomains(one, view.clientNamespace, view.mesh.domain))
   return view.table === 'proxy' ? withPorts(domains, port) : domains
 }
@@ -186,8 +186,10 @@ function addUnknownHosts(view: OutboundRouteView, context: RouteContext, hosts: 
 function contextOf(view: OutboundRouteView, port: number): RouteContext {
   const byHost = new Map([...view.destinations, ...view.services].map((service) => [service.hostname, service]))
   const rules = new Map<Service, MergedRule>()
-  for (let at = 0; at < view.hashRules.length; at += 2) rules.set(view.hashRules[at] as Service, view.hashRules[at + 1] as MergedRule)
-  for (const alias of view.aliases) if (alias.aliasOf !== undefined && byHost.has(alias.aliasOf)) byHost.set(alias.hostname, byHost.get(alias.aliasOf)!)
+  for (let at = 0; at < view.hashRules.length; at += 2) {
+    rules.set(view.hashRules[at] as Service, view.hashRules[at + 1] as MergedRule)
+  }
+  for (let at = 0; at < view.aliases.length; at += 2) byHost.set(view.aliases[at + 1]!.hostname, view.aliases[at]!)
   return {
     mesh: view.mesh,
     clientNamespace: view.clientNamespace,

@@ -1,0 +1,44 @@
+// The clusters that every sidecar has: where unknown traffic goes on, and where it ends.
+import { Cluster_DiscoveryType as DiscoveryType, Cluster_LbPolicy, ClusterSchema } from '../../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import type { MeshSettings } from '../../mesh-settings.ts'
+import { durationOf } from '../duration.ts'
+import { blackHoleCluster, inboundPassthroughCluster, passthroughCluster } from '../names.ts'
+import { translator } from '../translator.ts'
+import { circuitBreakers, httpProtocolOptions } from './traffic-policy.ts'
+import type { ClusterInit } from './traffic-policy.ts'
+
+interface SpecialView {
+  readonly [part: string]: string | object
+  readonly name: string
+  readonly mesh: MeshSettings
+}
+
+const names = [blackHoleCluster, passthroughCluster, inboundPassthroughCluster]
+
+/** Connections to hosts that nobody declared are not kept for the hour that others are. */
+const passthroughIdleMs = 300_000
+
+export const specialClusters = translator<SpecialView, typeof ClusterSchema>('cds-special', {
+  schema: ClusterSchema,
+  names: (proxy) => (proxy.type === 'sidecar' ? names : [blackHoleCluster]),
+  view: (_proxy, snapshot, name) => (names.includes(name) ? { name, mesh: snapshot.mesh } : undefined),
+  build: buildSpecial,
+})
+
+function buildSpecial({ name, mesh }: SpecialView): ClusterInit {
+  const common = { name, connectTimeout: durationOf(mesh.connectTimeoutMs) }
+  if (name === blackHoleCluster) return { ...common, clusterDiscoveryType: { case: 'type', value: DiscoveryType.STATIC } }
+  return {
+    ...common,
+    clusterDiscoveryType: { case: 'type', value: DiscoveryType.ORIGINAL_DST },
+    lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
+    circuitBreakers: circuitBreakers(undefined),
+    ...httpProtocolOptions('downstream', undefined, { idleMs: passthroughIdleMs }),
+    ...(name === inboundPassthroughCluster && { upstreamBindConfig: ownSource }),
+  }
+}
+
+/** So that capture knows our own connections to the application and leaves them alone. */
+export const ownSource: NonNullable<ClusterInit['upstreamBindConfig']> = {
+  sourceAddress: { address: '127.0.0.6', portSpecifier: { case: 'portValue', value: 0 } },
+}

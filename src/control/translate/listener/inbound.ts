@@ -1,0 +1,219 @@
+// virtualInbound: every connection to a workload, matched by port, TLS and ALPN into the chains that its mTLS mode allows
+// (security spec 2.2). What no chain takes is closed.
+import { TrafficDirection } from '../../../proto/gen/envoy/config/core/v3/base_pb.ts'
+import { ListenerSchema } from '../../../proto/gen/envoy/config/listener/v3/listener_pb.ts'
+import type { FilterChainMatchSchema } from '../../../proto/gen/envoy/config/listener/v3/listener_components_pb.ts'
+import { SubjectAltNameMatcher_SanType as SanType } from '../../../proto/gen/envoy/extensions/transport_sockets/tls/v3/common_pb.ts'
+import { DownstreamTlsContextSchema } from '../../../proto/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
+import type { MeshSettings } from '../../mesh-settings.ts'
+import type { PeerMode } from '../../snapshot-peer-authentication.ts'
+import type { Snapshot } from '../../snapshot.ts'
+import { packed } from '../any.ts'
+import type { Init } from '../any.ts'
+import { isHttp } from '../cluster/protocol.ts'
+import { meshTls } from '../cluster/tls.ts'
+import { durationOf } from '../duration.ts'
+import { addressOf } from '../endpoint/assignment.ts'
+import { inboundPorts, peerOf } from '../inbound-ports.ts'
+import type { InboundPort } from '../inbound-ports.ts'
+import { metadataOf } from '../metadata.ts'
+import { blackHoleCluster, inboundCluster, inboundPassthroughCluster, virtualInbound } from '../names.ts'
+import type { ProxyNode } from '../proxy-node.ts'
+import { inboundRouteTable, passthroughRouteTable } from '../route/inbound.ts'
+import { translator } from '../translator.ts'
+import { noRouteLogs } from './access-log.ts'
+import { httpConnectionManager, httpInspector, originalDestination, plainHttp, tlsInspector, toCluster } from './filters.ts'
+import type { ListenerFilter, NetworkFilter } from './filters.ts'
+import type { FilterChainInit, ListenerInit } from './outbound.ts'
+
+const inboundListenPort = 15006
+const meshHttp = ['istio-http/1.0', 'istio-http/1.1', 'istio-h2']
+const meshTcp = ['istio-peer-exchange', 'istio']
+
+interface InboundView {
+  readonly [part: string]: string | object
+  readonly name: string
+  readonly address: string
+  readonly port: string
+  /** InboundPort[] without what only clusters need, as JSON. */
+  readonly ports: string
+  /** Ports that only a policy names, with their modes, as JSON; and the mode of all others. */
+  readonly policyPorts: string
+  readonly defaultMode: PeerMode
+  readonly mesh: MeshSettings
+}
+
+export const inboundListeners = translator<InboundView, typeof ListenerSchema>('lds-inbound', {
+  schema: ListenerSchema,
+  names: (proxy) => (proxy.type === 'sidecar' ? [virtualInbound] : []),
+  view: (proxy, snapshot, name) => (proxy.type === 'sidecar' && name === virtualInbound ? inboundView(proxy, snapshot) : undefined),
+  build: buildInbound,
+})
+
+function inboundView(proxy: ProxyNode, snapshot: Snapshot): InboundView {
+  const peer = peerOf(proxy, snapshot)
+  const ports = inboundPorts(proxy, snapshot)
+  const served = new Set(ports.map((port) => port.targetPort))
+  const named = snapshot.peerAuthentications.namedPorts(peer).filter((port) => !served.has(port)).sort((one, other) => one - other)
+  return {
+    name: virtualInbound,
+    address: '0.0.0.0',
+    port: String(inboundListenPort),
+    ports: JSON.stringify(ports.map(({ endpoint: _endpoint, pool: _pool, ...port }) => port)),
+    policyPorts: JSON.stringify(named.map((port) => [port, snapshot.peerAuthentications.modeOf(peer, port)])),
+    defaultMode: snapshot.peerAuthentications.modeOf(peer),
+    mesh: snapshot.mesh,
+  }
+}
+
+/** What a port may speak, and what to do with what it speaks. */
+interface Target {
+  readonly label: string
+  readonly port: number | undefined
+  readonly speaks: 'http' | 'tcp' | 'auto'
+  readonly mode: PeerMode
+  readonly http: () => NetworkFilter
+  readonly tcp: () => NetworkFilter
+  readonly metadata: FilterChainInit['metadata']
+}
+
+type ListedPort = Omit<InboundPort, 'endpoint' | 'pool'>
+
+function buildInbound(view: InboundView): ListenerInit {
+  const ports = JSON.parse(view.ports) as ListedPort[]
+  const policyPorts = JSON.parse(view.policyPorts) as [number, PeerMode][]
+  const targets = [
+    ...ports.map((port) => portTarget(port, view.mesh)),
+    ...policyPorts.map(([port, mode]) => passthroughTarget(port, mode, view.mesh)),
+    passthroughTarget(undefined, view.defaultMode, view.mesh),
+  ]
+  return {
+    name: virtualInbound,
+    address: addressOf(view.address, inboundListenPort),
+    trafficDirection: TrafficDirection.INBOUND,
+    accessLog: noRouteLogs(view.mesh),
+    listenerFilters: listenerFilters(targets),
+    listenerFiltersTimeout: durationOf(0),
+    continueOnListenerFiltersTimeout: true,
+    filterChains: [loopChain(view.mesh), ...targets.flatMap((target) => chainsOf(target, view.mesh))],
+  }
+}
+
+/** Connections to 15006 itself would come back for ever. */
+function loopChain(mesh: MeshSettings): FilterChainInit {
+  return { name: 'virtualInbound-blackhole', filterChainMatch: { destinationPort: inboundListenPort }, filters: [toCluster(blackHoleCluster, mesh)] }
+}
+
+/** A port is inspected only for what its chains tell apart: a server that speaks first must not be waited for. */
+function listenerFilters(targets: readonly Target[]): ListenerFilter[] {
+  const plain = targets.filter((one) => one.mode === 'DISABLE').flatMap((one) => one.port ?? [])
+  const declared = targets.filter((one) => one.speaks !== 'auto').flatMap((one) => one.port ?? [])
+  return [originalDestination(), tlsInspector(plain), httpInspector(declared)]
+}
+
+function portTarget(port: ListedPort, mesh: MeshSettings): Target {
+  const cluster = inboundCluster(port.targetPort)
+  const statPrefix = `inbound_0.0.0.0_${port.targetPort}`
+  return {
+    label: `0.0.0.0_${port.targetPort}`,
+    port: port.targetPort,
+    speaks: port.protocol === 'auto' ? 'auto' : isHttp(port.protocol) ? 'http' : 'tcp',
+    mode: port.mode,
+    http: () => httpConnectionManager({ side: 'inbound', statPrefix, mesh, routes: inboundRouteTable(port) }),
+    tcp: () => toCluster(cluster, mesh),
+    metadata: metadataOf(port.from),
+  }
+}
+
+function passthroughTarget(port: number | undefined, mode: PeerMode, mesh: MeshSettings): Target {
+  const statPrefix = inboundPassthroughCluster
+  const routes = passthroughRouteTable(inboundPassthroughCluster)
+  return {
+    label: port === undefined ? 'virtualInbound-catchall' : `virtualInbound-${port}`,
+    port,
+    speaks: 'auto',
+    mode,
+    http: () => httpConnectionManager({ side: 'inbound', statPrefix, mesh, routes }),
+    tcp: () => toCluster(inboundPassthroughCluster, mesh),
+    metadata: undefined,
+  }
+}
+
+/** One row of security spec 2.2: what arrives, and how it goes on. */
+interface Row {
+  readonly transport: 'tls' | 'raw_buffer'
+  readonly alpn?: readonly string[]
+  readonly as: 'http' | 'tcp'
+  /** End mutual TLS here; otherwise bytes go on as they are. */
+  readonly mutual: boolean
+}
+
+const rows: Readonly<Record<PeerMode, Readonly<Record<Target['speaks'], readonly Row[]>>>> = {
+  PERMISSIVE: {
+    http: [
+      { transport: 'tls', alpn: [...meshTcp, ...meshHttp], as: 'http', mutual: true },
+      { transport: 'raw_buffer', as: 'http', mutual: false },
+    ],
+    tcp: [
+      { transport: 'tls', alpn: [...meshTcp, ...meshHttp], as: 'tcp', mutual: true },
+      { transport: 'tls', as: 'tcp', mutual: false },
+      { transport: 'raw_buffer', as: 'tcp', mutual: false },
+    ],
+    auto: [
+      { transport: 'tls', alpn: meshHttp, as: 'http', mutual: true },
+      { transport: 'raw_buffer', alpn: plainHttp, as: 'http', mutual: false },
+      { transport: 'tls', alpn: meshTcp, as: 'tcp', mutual: true },
+      { transport: 'raw_buffer', as: 'tcp', mutual: false },
+      { transport: 'tls', as: 'tcp', mutual: false },
+    ],
+  },
+  STRICT: {
+    http: [{ transport: 'tls', as: 'http', mutual: true }],
+    tcp: [{ transport: 'tls', as: 'tcp', mutual: true }],
+    auto: [
+      { transport: 'tls', alpn: meshHttp, as: 'http', mutual: true },
+      { transport: 'tls', as: 'tcp', mutual: true },
+    ],
+  },
+  DISABLE: {
+    http: [{ transport: 'raw_buffer', as: 'http', mutual: false }],
+    tcp: [{ transport: 'raw_buffer', as: 'tcp', mutual: false }],
+    auto: [
+      { transport: 'raw_buffer', alpn: plainHttp, as: 'http', mutual: false },
+      { transport: 'raw_buffer', as: 'tcp', mutual: false },
+    ],
+  },
+}
+
+function chainsOf(target: Target, mesh: MeshSettings): FilterChainInit[] {
+  return rows[target.mode][target.speaks].map((row) => ({
+    name: target.label,
+    filterChainMatch: matchOf(target, row),
+    ...(row.mutual && { transportSocket: mutualTls(row.as, mesh) }),
+    filters: [row.as === 'http' ? target.http() : target.tcp()],
+    ...(target.metadata !== undefined && { metadata: target.metadata }),
+  }))
+}
+
+function matchOf(target: Target, row: Row): Init<typeof FilterChainMatchSchema> {
+  return {
+    transportProtocol: row.transport,
+    ...(target.port !== undefined && { destinationPort: target.port }),
+    ...(row.alpn !== undefined && { applicationProtocols: [...row.alpn] }),
+  }
+}
+
+/** Clients must show a certificate of our trust domain or one of its aliases. */
+function mutualTls(as: Row['as'], mesh: MeshSettings): FilterChainInit['transportSocket'] {
+  const alpn = as === 'http' ? ['h2', 'http/1.1'] : ['istio-peer-exchange', 'h2', 'http/1.1']
+  const domains = [mesh.trustDomain, ...mesh.trustDomainAliases]
+  const names = domains.map((domain) => ({
+    sanType: SanType.URI,
+    matcher: { matchPattern: { case: 'prefix' as const, value: `spiffe://${domain}/` } },
+  }))
+  const context = packed(DownstreamTlsContextSchema, {
+    commonTlsContext: meshTls(alpn, { matchTypedSubjectAltNames: names }),
+    requireClientCertificate: true,
+  })
+  return { name: 'envoy.transport_sockets.tls', configType: { case: 'typedConfig', value: context } }
+}

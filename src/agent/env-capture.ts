@@ -1,0 +1,76 @@
+// Capture without any privilege: local taps that a workload is pointed at by its environment. A tap stands for one
+// address of the mesh; what connects to it arrives as if it had gone there and been redirected.
+import type { Address } from '../model/address.ts'
+import { formatAddress } from '../model/address.ts'
+import { listen } from '../net/listen.ts'
+import type { ListenOn, Listening } from '../net/listen.ts'
+import type { Capture, CaptureDirection, Deliver } from '../proxy/listen/capture.ts'
+import type { CompiledListener } from '../proxy/listen/compile.ts'
+
+export interface Tap {
+  /** An address to listen on, or a server that listens already. */
+  readonly listen: ListenOn
+  readonly direction: CaptureDirection
+  /** The address that the tap stands for: a virtual IP, or the workload's own. */
+  readonly originalDestination: Address
+  /** Replaces a Host that names the tap itself: `reviews.default.svc.cluster.local:9080`. */
+  readonly authority?: string
+}
+
+/** `10.0.0.1:9080` -> `127.0.0.1:3000`: where the workload really listens. */
+export type DialMap = ReadonlyMap<string, Address>
+
+export class EnvCapture implements Capture {
+  #taps: readonly Tap[]
+  #dialMap: DialMap
+  readonly #open = new Map<Tap, Listening>()
+  #deliver: Deliver | undefined
+
+  constructor(taps: readonly Tap[], dialMap: DialMap) {
+    this.#taps = taps
+    this.#dialMap = dialMap
+  }
+
+  /** The listeners of the kernel's redirect, 15001 and 15006, are not bound: taps take their place. */
+  binds({ handsOver, inspectors }: CompiledListener): boolean {
+    return !handsOver && !inspectors.originalDestination
+  }
+
+  originalDestination(): undefined {
+    return undefined
+  }
+
+  readonly dial = (address: Address): Address => this.#dialMap.get(formatAddress(address)) ?? address
+
+  async start(deliver: Deliver): Promise<void> {
+    this.#deliver = deliver
+    await this.update(this.#taps, this.#dialMap)
+  }
+
+  /** Opens taps that are new and closes those that are gone; a tap is the same while it is the same object. */
+  async update(taps: readonly Tap[], dialMap: DialMap): Promise<void> {
+    this.#taps = taps
+    this.#dialMap = dialMap
+    const deliver = this.#deliver
+    if (deliver === undefined) return
+    const gone = [...this.#open.keys()].filter((tap) => !taps.includes(tap))
+    await Promise.all(gone.map((tap) => this.#close(tap)))
+    for (const tap of taps) if (!this.#open.has(tap)) this.#open.set(tap, await openTap(tap, deliver))
+  }
+
+  async stop(): Promise<void> {
+    this.#deliver = undefined
+    await Promise.all([...this.#open.keys()].map((tap) => this.#close(tap)))
+  }
+
+  async #close(tap: Tap): Promise<void> {
+    const listening = this.#open.get(tap)
+    this.#open.delete(tap)
+    await listening?.close()
+  }
+}
+
+function openTap({ listen: on, direction, originalDestination, authority }: Tap, deliver: Deliver): Promise<Listening> {
+  const arrival = { originalDestination, authority }
+  return listen({ ...on, onConnection: (inbound) => deliver(direction, inbound, arrival) })
+}

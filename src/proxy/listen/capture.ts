@@ -1,0 +1,33 @@
+// How connections get to the proxy that were not sent to it: a redirect of the kernel, or local taps. Agents implement
+// this; the proxy works without one, serving only the listeners that it binds itself.
+import type { Address } from '../../model/address.ts'
+import type { Inbound } from '../../net/listen.ts'
+import type { CompiledListener } from './compile.ts'
+import type { Arrival } from './connection.ts'
+
+export type CaptureDirection = 'outbound' | 'inbound'
+
+/** Takes a captured connection as if it had arrived on the capture port of its direction. */
+export type Deliver = (direction: CaptureDirection, inbound: Inbound, arrival: Arrival) => void
+
+export interface Capture {
+  /** Whether the proxy binds this listener itself, or the capture brings its connections. */
+  binds(listener: CompiledListener): boolean
+  /** Where a connection on a bound listener was really going; undefined when nothing redirected it. */
+  originalDestination(inbound: Inbound): Address | undefined
+  /** Where an address is dialled on this machine: itself, unless the workload listens elsewhere. */
+  dial(address: Address): Address
+  /** Starts to capture. Called once the proxy is ready to serve. */
+  start(deliver: Deliver): Promise<void>
+  /** No new connections. */
+  stop(): Promise<void>
+}
+
+/** Nothing is captured: gateways, and proxies that clients are pointed at. */
+export const noCapture: Capture = {
+  binds: () => true,
+  originalDestination: () => undefined,
+  dial: (address) => address,
+  start: () => Promise.resolve(),
+  stop: () => Promise.resolve(),
+}

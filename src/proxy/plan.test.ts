@@ -79,7 +79,7 @@ function setUp() {
   const secrets = new SecretStore({ certificate: () => undefined, trust: () => undefined, onChange: () => () => {} })
   const compile = (message: Listener, previous: CompiledListener | undefined) => compileListener(message, previous, {
     compileTls: ({ tls }) => tls === undefined ? undefined : {
-      secretNames: tls.commonTlsContext!.tlsCertificateSdsSecretConfigs.map(({ name }) => name), problem: '', current: () => undefined, accepts: () => true,
+      secretNames: tls.commonTlsContext!.tlsCertificateSdsSecretConfigs.map(({ name }) => name), problem: '', current: () => undefined,
     },
     compileService: () => ({ serve() {}, drain() {}, close() {}, active: 0 }),
   })

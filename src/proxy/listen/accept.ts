@@ -8,7 +8,7 @@ import type { AcceptedConnection, Arrival, Layer, Serve } from './connection.ts'
 import { chooseAtOnce, chooseChain } from './detect.ts'
 
 /** Why a connection was refused before any service saw it. */
-export type Refusal = 'too-many-connections' | 'no-filter-chain' | 'no-certificate' | 'handshake-failed' | 'peer-refused' | 'draining'
+export type Refusal = 'too-many-connections' | 'no-filter-chain' | 'no-certificate' | 'handshake-failed' | 'draining'
 
 export interface Refused {
   readonly refusal: Refusal
@@ -84,10 +84,7 @@ export class Acceptor {
     const context = tls.current()
     if (context === undefined) return this.#refuse('no-certificate', tls.problem, listener, inbound, arrival)
     try {
-      const transport = await inbound.tls(context)
-      if (tls.accepts(transport.tls!)) return chain.service.serve(connection, transport)
-      transport.destroy()
-      this.#refuse('peer-refused', transport.tls!.peerUris.join(' '), listener, inbound, arrival)
+      chain.service.serve(connection, await inbound.tls(context))
     } catch (error) {
       this.#refuse('handshake-failed', describe(error), listener, inbound, arrival)
     }

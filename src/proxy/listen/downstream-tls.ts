@@ -2,8 +2,7 @@
 // built when first needed and again after a secret changed. Connections made with an older one live on.
 import { MeshError, describe } from '../../lib/errors.ts'
 import { createServerTls } from '../../net/tls.ts'
-import type { ServerTls } from '../../net/tls.ts'
-import type { TlsInfo } from '../../net/transport.ts'
+import type { PeerNames, ServerTls } from '../../net/tls.ts'
 import type { CertificateSecret, Secrets, TrustSecret } from '../identity/secrets.ts'
 import type { DecodedChain } from '../xds/listener.ts'
 import { acceptsPeer, decodeTlsContext, resolveTls, secretNamesOf } from '../xds/tls-context.ts'
@@ -13,8 +12,6 @@ export interface DownstreamTls {
   readonly secretNames: readonly string[]
   /** Undefined while a secret is missing or unusable: the connection is refused then. */
   current(): ServerTls | undefined
-  /** Whether the peer may come in by the names of its verified certificate. */
-  accepts(info: TlsInfo): boolean
   /** Why `current` is undefined. */
   readonly problem: string
 }
@@ -53,12 +50,6 @@ class ChainTls implements DownstreamTls {
     this.secretNames = secretNamesOf(settings)
   }
 
-  accepts({ peerUris, peerDnsNames, peerSubject }: TlsInfo): boolean {
-    const anonymous = peerUris.length === 0 && peerDnsNames.length === 0 && peerSubject === ''
-    if (anonymous) return !this.#requireClient || this.#settings.peerNames.length === 0
-    return acceptsPeer(this.#settings, peerUris, peerDnsNames)
-  }
-
   /** Compares what it was built from, so that nobody has to tell it of a rotation. */
   current(): ServerTls | undefined {
     const material = resolveTls(this.#settings, this.#secrets)
@@ -74,13 +65,22 @@ class ChainTls implements DownstreamTls {
     const { alpn, minVersion, maxVersion, ciphers, curves } = this.#settings
     const clientCertificate = trust === undefined ? 'none' : this.#requireClient ? 'require' : 'request'
     try {
-      const context = createServerTls({ certificate, trust, clientCertificate, alpn, minVersion, maxVersion, ciphers, curves })
+      const verify = (peer: PeerNames) => this.#verify(peer)
+      const context = createServerTls({ certificate, trust, clientCertificate, alpn, minVersion, maxVersion, ciphers, curves, verify })
       this.#built = { certificate, trust, context }
       this.problem = ''
     } catch (error) {
       this.#built = undefined
       this.problem = describe(error)
     }
+  }
+
+  /** A client without a certificate has passed already where it may: only names that it shows are checked. */
+  #verify({ uris, dnsNames }: PeerNames): string | undefined {
+    const anonymous = uris.length === 0 && dnsNames.length === 0
+    if (anonymous && !this.#requireClient) return undefined
+    if (acceptsPeer(this.#settings, uris, dnsNames)) return undefined
+    return `${[...uris, ...dnsNames].join(', ') || 'a certificate without names'} is not accepted here`
   }
 }
 

@@ -1,0 +1,104 @@
+// The admin server: HTTP on loopback for people and tools, with Envoy's paths. Each path is one row of a table; what a
+// row answers is in a file of its own.
+import { createServer } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { describe } from '../../lib/errors.ts'
+
+export interface AdminRequest {
+  readonly path: string
+  readonly query: URLSearchParams
+}
+
+export interface AdminResponse {
+  readonly status: number
+  readonly type: 'text/plain' | 'application/json'
+  readonly body: string
+}
+
+export interface AdminPath {
+  readonly method: 'GET' | 'POST'
+  readonly path: string
+  readonly sentence: string
+  answer(request: AdminRequest): AdminResponse | Promise<AdminResponse>
+}
+
+export const plainText = (body: string, status = 200): AdminResponse => ({ status, type: 'text/plain', body })
+
+export const json = (value: unknown): AdminResponse => ({
+  status: 200,
+  type: 'application/json',
+  body: `${JSON.stringify(value, undefined, 1)}\n`,
+})
+
+export interface AdminServer {
+  readonly port: number
+  close(): Promise<void>
+}
+
+/** A few tools at a time are enough; more would only be a way to slow the proxy down. */
+const maxConnections = 64
+
+/** Only ever on loopback: who can reach it can end the proxy. */
+export async function startAdmin(port: number, paths: readonly AdminPath[]): Promise<AdminServer> {
+  const server = createServer((request, response) => void answer(withHelp(paths), request, response))
+  server.maxConnections = maxConnections
+  await listening(server, port)
+  server.unref()
+  const bound = server.address()
+  return {
+    port: typeof bound === 'object' && bound !== null ? bound.port : port,
+    close: () => new Promise((resolve) => {
+      server.close(() => resolve())
+      server.closeAllConnections()
+    }),
+  }
+}
+
+function listening(server: Server, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ host: '127.0.0.1', port }, resolve)
+  })
+}
+
+function withHelp(paths: readonly AdminPath[]): readonly AdminPath[] {
+  const help: AdminPath = { method: 'GET', path: '/help', sentence: 'this list', answer: () => plainText(listOf([...paths, help])) }
+  const home: AdminPath = { ...help, path: '/' }
+  return [...paths, help, home]
+}
+
+function listOf(paths: readonly AdminPath[]): string {
+  const lines = paths.map(({ method, path, sentence }) => `  ${path}${method === 'POST' ? ' (POST)' : ''}: ${sentence}\n`)
+  return `admin commands are:\n${lines.sort().join('')}`
+}
+
+async function answer(paths: readonly AdminPath[], request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { status, type, body } = await resolve(paths, request)
+  response.writeHead(status, {
+    'content-type': type === 'text/plain' ? 'text/plain; charset=UTF-8' : type,
+    'content-length': Buffer.byteLength(body),
+    'cache-control': 'no-cache, max-age=0',
+    'x-content-type-options': 'nosniff',
+    ...(status === 405 ? { allow: 'POST' } : {}),
+  })
+  response.end(request.method === 'HEAD' ? undefined : body)
+}
+
+async function resolve(paths: readonly AdminPath[], { url = '/', method = 'GET', headers }: IncomingMessage): Promise<AdminResponse> {
+  // A page in a browser can reach loopback by a name of its own: only loopback's own names are served.
+  if (!isLoopbackName(headers.host)) return plainText('this server is for loopback\n', 403)
+  const { pathname, searchParams } = new URL(url, 'http://admin')
+  const row = paths.find(({ path }) => path === pathname)
+  if (row === undefined) return plainText(`invalid path. ${listOf(paths)}`, 404)
+  const asked = method === 'HEAD' ? 'GET' : method
+  if (asked !== row.method) return plainText(`Method Not Allowed: use ${row.method}\n`, 405)
+  try {
+    return await row.answer({ path: pathname, query: searchParams })
+  } catch (error) {
+    return plainText(`${describe(error)}\n`, 500)
+  }
+}
+
+function isLoopbackName(host: string | undefined): boolean {
+  return host === undefined || /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/.test(host)
+}

@@ -1,15 +1,16 @@
 // The http rules of one VirtualService as Envoy routes, in order, for one client and port: blocks that can never hold are
 // left out, and nothing follows a block that always holds (traffic spec 1.2.3).
 import { RouteSchema } from '../../../proto/gen/envoy/config/route/v3/route_components_pb.ts'
+import { describe } from '../../../lib/errors.ts'
 import type { VirtualService } from '../../snapshot-virtual-services.ts'
 import type { HttpMatch, HttpRule } from '../../specs.ts'
 import { configPath, metadataOf, resourceProvenance } from '../metadata.ts'
 import { directResponseAction, forwardAction, redirectAction, usedDestinations } from './action.ts'
-import { notTranslatable, resolveDestination } from './context.ts'
+import { resolveDestination } from './context.ts'
 import type { RouteContext } from './context.ts'
 import { filterConfigs } from './filters.ts'
 import { headerFields } from './headers.ts'
-import { appliesTo, matchesEverything, routeMatch } from './match.ts'
+import { appliesTo, asksForClaims, matchesEverything, routeMatch } from './match.ts'
 import type { Init } from '../any.ts'
 
 export type RouteInit = Init<typeof RouteSchema>
@@ -22,14 +23,31 @@ export interface BuiltRoute {
 export function httpRoutes(owner: VirtualService, context: RouteContext): readonly BuiltRoute[] {
   const routes: BuiltRoute[] = []
   for (const [index, rule] of (owner.spec.http ?? []).entries()) {
+    // A delegate stands for rules of another VirtualService; without them its rule is skipped, as Istio does (1.2.7).
+    if (rule.delegate !== undefined) continue
     for (const { match, at } of blocksOf(rule)) {
-      if (!appliesTo(match ?? {}, owner, context)) continue
+      if (!appliesTo(match ?? {}, owner, context) || (match !== undefined && asksForClaims(match))) continue
       const catchAll = match === undefined || matchesEverything(match)
       routes.push({ route: buildRoute(rule, match, { owner, index, at }, context), catchAll })
       if (catchAll) return routes
     }
   }
   return routes
+}
+
+/** What of the rules has no translation, with the rule it stands in; blocks of all clients and ports count. */
+export function problemsIn(owner: VirtualService, context: RouteContext): readonly { readonly rule: number; readonly message: string }[] {
+  return (owner.spec.http ?? []).flatMap((rule, index) => {
+    if (rule.delegate !== undefined) return []
+    try {
+      for (const { match, at } of blocksOf(rule)) {
+        if (match === undefined || !asksForClaims(match)) buildRoute(rule, match, { owner, index, at }, context)
+      }
+      return []
+    } catch (error) {
+      return [{ rule: index, message: describe(error) }]
+    }
+  })
 }
 
 function blocksOf(rule: HttpRule): readonly { readonly match: HttpMatch | undefined; readonly at: number | undefined }[] {
@@ -67,7 +85,6 @@ function routeName(rule: HttpRule, match: HttpMatch | undefined): string {
 function routeAction(rule: HttpRule, match: HttpMatch | undefined, owner: VirtualService, context: RouteContext): NonNullable<RouteInit['action']> {
   if (rule.redirect !== undefined) return { case: 'redirect', value: redirectAction(rule.redirect, context) }
   if (rule.directResponse !== undefined) return { case: 'directResponse', value: directResponseAction(rule.directResponse) }
-  if (rule.delegate !== undefined) throw notTranslatable('http[].delegate is not served yet')
   return { case: 'route', value: forwardAction(rule, match, owner, context) }
 }
 

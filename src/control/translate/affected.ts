@@ -1,0 +1,28 @@
+// Which types a change can show in, so that a push looks at no others (traffic spec 6.2).
+import type { ProxyType } from './proxy-node.ts'
+import type { TypeName } from './table.ts'
+
+/** Kinds of changes that never show in a type. What is not listed shows everywhere: looking in vain costs time, not truth. */
+const ignores: Readonly<Record<TypeName, readonly string[]>> = {
+  // Clusters name the identities of their endpoints: a change of endpoints may show.
+  CDS: ['WorkloadEntry', 'WorkloadGroup', 'AuthorizationPolicy', 'RequestAuthentication', 'Secret', 'Telemetry', 'ProxyConfig', 'Namespace', 'Node'],
+  EDS: ['Gateway', 'WorkloadGroup', 'AuthorizationPolicy', 'RequestAuthentication', 'Secret', 'Telemetry', 'Namespace'],
+  LDS: ['WorkloadEntry', 'WorkloadGroup', 'Secret', 'ProxyConfig', 'Endpoint', 'Namespace', 'Node'],
+  RDS: [
+    'WorkloadEntry', 'WorkloadGroup', 'AuthorizationPolicy', 'RequestAuthentication', 'PeerAuthentication', 'Secret', 'Telemetry',
+    'ProxyConfig', 'Endpoint', 'Namespace', 'Node',
+  ],
+  SDS: [],
+}
+
+const sidecarIgnores: Readonly<Partial<Record<TypeName, readonly string[]>>> = {
+  CDS: ['Gateway'],
+  LDS: ['Gateway'],
+  RDS: ['Gateway'],
+}
+
+export function isAffected(type: TypeName, proxyType: ProxyType, changed: ReadonlySet<string>): boolean {
+  if (type === 'SDS') return changed.has('Secret')
+  const ignored = new Set([...ignores[type], ...(proxyType === 'sidecar' ? sidecarIgnores[type] ?? [] : [])])
+  return [...changed].some((kind) => !ignored.has(kind))
+}

@@ -1,0 +1,15 @@
+// Blocks of memory that writes are gathered in: taken when there is something to write, given back when it is written.
+
+export const blockBytes = 64 * 1024
+
+/** More than this many idle blocks are left to the garbage collector. */
+const maxIdle = 64
+const idle: Buffer[] = []
+
+export function takeBlock(): Buffer {
+  return idle.pop() ?? Buffer.allocUnsafeSlow(blockBytes)
+}
+
+export function giveBlock(block: Buffer): void {
+  if (idle.length < maxIdle) idle.push(block)
+}

@@ -1,0 +1,102 @@
+// Opens a connection, with TLS when asked, within one time limit for all of it.
+import { connect as connectSocket, isIP } from 'node:net'
+import type { Socket } from 'node:net'
+import type { Address } from '../model/address.ts'
+import { connectError, connectTimeout } from './errors.ts'
+import type { NetError } from './errors.ts'
+import { handshakeAsClient } from './tls-handshake.ts'
+import type { ClientTls } from './tls.ts'
+import { localAddressOf } from './transport-options.ts'
+import type { Connected, Transports } from './transport-options.ts'
+import type { Transport } from './transport.ts'
+import { currentTransports } from './transports.ts'
+
+export interface ConnectOptions {
+  /** An IP, a name, or `unix:///path` with port 0. */
+  readonly address: Address
+  /** For name look-up, connection and TLS handshake together. */
+  readonly timeoutMs: number
+  readonly tls?: ClientTls | undefined
+  /** SNI; empty or absent sends none. */
+  readonly serverName?: string
+  readonly transports?: Transports
+}
+
+/** Exactly one of the two is there. */
+export type ConnectDone = (error: NetError | undefined, transport: Transport | undefined) => void
+
+/** `done` is called once and never inside `connect`. The result gives up: then it is not called at all. */
+export function connect(options: ConnectOptions, done: ConnectDone): () => void {
+  const attempt = new Attempt(options, done)
+  return () => attempt.cancel()
+}
+
+class Attempt {
+  readonly #options: ConnectOptions
+  readonly #done: ConnectDone
+  readonly #raw: Socket
+  readonly #timer: NodeJS.Timeout
+  #error: Error | undefined
+  #over = false
+  #cancelHandshake: () => void = () => {}
+
+  constructor(options: ConnectOptions, done: ConnectDone) {
+    this.#options = options
+    this.#done = done
+    const raw = open(options.address)
+    this.#raw = raw
+    raw.pause()
+    raw.on('error', (error) => (this.#error ??= error))
+    raw.once('close', () => this.#fail(connectError(options.address, this.#error)))
+    raw.once('connect', () => this.#connected())
+    this.#timer = setTimeout(() => this.#fail(connectTimeout(options.address, options.timeoutMs)), options.timeoutMs)
+  }
+
+  cancel(): void {
+    if (this.#over) return
+    this.#finish()
+    this.#cancelHandshake()
+    this.#raw.destroy()
+  }
+
+  #connected(): void {
+    if (this.#over) return
+    const { tls, serverName = '' } = this.#options
+    if (tls === undefined) return this.#succeed({ socket: this.#raw, tls: undefined })
+    this.#cancelHandshake = handshakeAsClient(this.#raw, tls, serverName, {
+      onSecure: (socket, info) => this.#succeed({ socket, tls: info }),
+      onFailure: (error) => this.#fail(error),
+    })
+  }
+
+  #succeed({ socket, tls }: Pick<Connected, 'socket' | 'tls'>): void {
+    this.#finish()
+    const { address, transports = currentTransports() } = this.#options
+    const transport = transports.wrap({
+      socket, tls, raw: this.#raw, early: undefined, ended: false, localAddress: localAddressOf(this.#raw), remoteAddress: remoteOf(this.#raw, address),
+    })
+    this.#done(undefined, transport)
+  }
+
+  #fail(error: NetError): void {
+    if (this.#over) return
+    this.#finish()
+    this.#cancelHandshake()
+    this.#raw.destroy()
+    this.#done(error, undefined)
+  }
+
+  #finish(): void {
+    this.#over = true
+    clearTimeout(this.#timer)
+  }
+}
+
+function open({ host, port }: Address): Socket {
+  if (host.startsWith('unix://')) return connectSocket({ path: host.slice('unix://'.length), allowHalfOpen: true })
+  return connectSocket({ host, port, allowHalfOpen: true, noDelay: true, autoSelectFamily: isIP(host) === 0 })
+}
+
+function remoteOf(raw: Socket, asked: Address): Address {
+  return { host: raw.remoteAddress ?? asked.host, port: raw.remotePort ?? asked.port }
+}

@@ -1,0 +1,69 @@
+// Why a connection could not be made or did not last. The cause keeps node's own error with its system code.
+import { MeshError } from '../lib/errors.ts'
+import { formatAddress } from '../model/address.ts'
+import type { Address } from '../model/address.ts'
+
+export type NetErrorCode =
+  | 'net/refused'       // nobody listens there
+  | 'net/unreachable'   // no route, network or host down
+  | 'net/timeout'       // no answer within the time given
+  | 'net/name'          // the host name does not resolve
+  | 'net/tls'           // the handshake failed, or the peer is not who it should be
+  | 'net/reset'         // the peer aborted, or vanished
+  | 'net/closed'        // the connection ended before what was waited for
+  | 'net/queue-full'    // the writer did not stop when told to
+  | 'net/in-use'        // the address to listen on is taken
+  | 'net/listen'        // cannot listen there for another reason
+  | 'net/failed'
+
+export type NetError = MeshError<NetErrorCode>
+
+export function netError(code: NetErrorCode, message: string, cause?: unknown): NetError {
+  return new MeshError(code, message, cause)
+}
+
+/** Names the failure of an attempt to connect. */
+export function connectError(at: Address, cause: unknown): NetError {
+  const where = formatAddress(at)
+  const code = systemCode(cause)
+  switch (code) {
+    case 'ECONNREFUSED':
+    case 'ENOENT':
+      return netError('net/refused', `connection to ${where} refused`, cause)
+    case 'ENETUNREACH':
+    case 'EHOSTUNREACH':
+    case 'ENETDOWN':
+    case 'EHOSTDOWN':
+    case 'EADDRNOTAVAIL':
+      return netError('net/unreachable', `${where} is unreachable`, cause)
+    case 'ETIMEDOUT':
+      return netError('net/timeout', `connection to ${where} timed out`, cause)
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return netError('net/name', `host name ${at.host} does not resolve`, cause)
+    case 'ECONNRESET':
+      return netError('net/reset', `connection to ${where} was reset`, cause)
+    default:
+      return netError('net/failed', `cannot connect to ${where}`, cause)
+  }
+}
+
+export function connectTimeout(at: Address, timeoutMs: number): NetError {
+  return netError('net/timeout', `no connection to ${formatAddress(at)} within ${timeoutMs} ms`)
+}
+
+/** Names the failure of a connection that was up. */
+export function connectionError(cause: Error): NetError {
+  const code = systemCode(cause)
+  if (code === 'ECONNRESET' || code === 'EPIPE' || code === 'ETIMEDOUT' || code === 'ECONNABORTED') {
+    return netError('net/reset', 'the peer closed the connection abruptly', cause)
+  }
+  const tls = code.startsWith('ERR_SSL') || code.startsWith('ERR_TLS')
+  return tls ? netError('net/tls', 'TLS failed', cause) : netError('net/failed', 'the connection failed', cause)
+}
+
+/** `ECONNREFUSED`, `ERR_SSL_...`, or empty. With several addresses, that of the last one tried. */
+export function systemCode(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0) return systemCode(error.errors.at(-1))
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
+}

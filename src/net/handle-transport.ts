@@ -1,0 +1,422 @@
+// A Transport on raw stream handles, TCP or TLS: one shared read buffer, no stream objects, and one write call per turn.
+// The node socket stays the owner of the connection's life: FIN, close, errors. Rules that keep it safe:
+// - One write in flight per handle: a second one on a TLS handle aborts the process. The rest queues here.
+// - Bytes are copied into blocks of our own, since a write that did not finish at once still reads from them.
+// - TLS hands out data that it has decrypted already even after readStop: it is held until resume.
+import type { Socket } from 'node:net'
+import { getSystemErrorName } from 'node:util'
+import type { Address } from '../model/address.ts'
+import { blockBytes, giveBlock, takeBlock } from './blocks.ts'
+import { connectionError, netError } from './errors.ts'
+import { handleOf, loadBinding, ownerKey } from './stream-handles.ts'
+import type { HandleBinding, HandleOwner, StreamHandle, WriteRequest } from './stream-handles.ts'
+import { socketTransports } from './socket-transport.ts'
+import { highWaterBytes, maxQueuedBytes, silentHandler } from './transport-options.ts'
+import type { Connected, Transports } from './transport-options.ts'
+import type { TlsInfo, Transport, TransportHandler } from './transport.ts'
+import { enterTurn, flushAtEndOfTurn, leaveTurn } from './turn.ts'
+import type { Flushable } from './turn.ts'
+
+/** Undefined where node does not give handles out. A socket without a usable handle falls back to the public API. */
+export function loadHandleTransports(): Transports | undefined {
+  const binding = loadBinding()
+  if (binding === undefined) return undefined
+  const io = new HandleIo(binding)
+  return {
+    name: 'handles',
+    wrap: (connected) => {
+      const handle = handleOf(connected.socket)
+      return handle === undefined ? socketTransports.wrap(connected) : new HandleTransport(io, handle, connected)
+    },
+  }
+}
+
+const readBufferBytes = 64 * 1024
+
+/** What all handles share: the binding, the read buffer, spare write requests. */
+class HandleIo {
+  readonly buffer = Buffer.allocUnsafeSlow(readBufferBytes)
+  readonly onread: (this: StreamHandle) => void
+  readonly #state: Int32Array
+  readonly #asyncAt: number
+  readonly #WriteWrap: new () => WriteRequest
+  readonly #spare: WriteRequest[] = []
+
+  constructor({ WriteWrap, streamBaseState, kReadBytesOrError, kLastWriteWasAsync }: HandleBinding) {
+    this.#WriteWrap = WriteWrap
+    this.#state = streamBaseState
+    this.#asyncAt = kLastWriteWasAsync
+    this.onread = function onread() {
+      const owner = this[ownerKey]
+      if (owner === undefined) return
+      const length = streamBaseState[kReadBytesOrError]!
+      enterTurn()
+      try {
+        if (length > 0) owner.onBytes(length)
+        else if (length < 0) owner.onReadError(length)
+      } finally {
+        leaveTurn()
+      }
+    }
+  }
+
+  /** Whether the write that was just made goes on in the background. */
+  get wroteAsync(): boolean {
+    return this.#state[this.#asyncAt] !== 0
+  }
+
+  takeRequest(owner: HandleOwner): WriteRequest {
+    const request = this.#spare.pop() ?? this.#newRequest()
+    request.owner = owner
+    return request
+  }
+
+  /** Only requests that were completed at once: the others belong to node until they are collected. */
+  giveRequest(request: WriteRequest): void {
+    request.owner = undefined
+    request.bytes = undefined
+    if (this.#spare.length < 16) this.#spare.push(request)
+  }
+
+  #newRequest(): WriteRequest {
+    const request = new this.#WriteWrap()
+    request.bytes = undefined
+    request.oncomplete = onComplete
+    return request
+  }
+}
+
+function onComplete(this: WriteRequest, status: number): void {
+  const owner = this.owner
+  this.owner = undefined
+  this.bytes = undefined
+  if (owner === undefined) return
+  enterTurn()
+  try {
+    owner.onWritten(status)
+  } finally {
+    leaveTurn()
+  }
+}
+
+class HandleTransport implements Transport, HandleOwner, Flushable {
+  readonly localAddress: Address
+  readonly remoteAddress: Address
+  readonly tls: TlsInfo | undefined
+  handler: TransportHandler = silentHandler
+  readonly #io: HandleIo
+  readonly #handle: StreamHandle
+  readonly #socket: Socket
+  readonly #raw: Socket
+
+  // Reading
+  #reading = false
+  /** Read before its time: early bytes, or what TLS had decrypted when reading was stopped. */
+  #held: Buffer[] = []
+  #deliveryScheduled = false
+  #ended = false
+  #endTold = false
+
+  // Writing: full blocks, the block being filled, and what the kernel or OpenSSL has now.
+  #full: Buffer[] = []
+  #block: Buffer | undefined
+  #blockUsed = 0
+  #inFlight = 0
+  #inFlightBlocks: Buffer[] = []
+  #calling = false
+  #dirty = false
+  #waiting = false
+  #ending = false
+  #finished = false
+
+  #destroyed = false
+  #error: Error | undefined
+
+  constructor(io: HandleIo, handle: StreamHandle, { socket, raw, tls, early, ended, localAddress, remoteAddress }: Connected) {
+    this.#io = io
+    this.#handle = handle
+    this.#socket = socket
+    this.#raw = raw
+    this.tls = tls
+    this.localAddress = localAddress
+    this.remoteAddress = remoteAddress
+    this.#ended = ended
+    if (early !== undefined && early.length > 0) this.#held.push(early)
+    this.#watchSocket(socket, raw)
+    this.#takeOver(socket, handle)
+  }
+
+  get writableLength(): number {
+    return this.#inFlight + this.#full.length * blockBytes + this.#blockUsed
+  }
+
+  get destroyed(): boolean {
+    return this.#destroyed
+  }
+
+  // --- Writing ---
+
+  writeLatin1(text: string): boolean {
+    if (this.#destroyed || this.#ending) return false
+    const length = text.length
+    const block = this.#block ?? this.#openBlock()
+    if (length <= blockBytes - this.#blockUsed) {
+      block.write(text, this.#blockUsed, 'latin1')
+      this.#blockUsed += length
+      return this.#afterWrite()
+    }
+    const bytes = Buffer.from(text, 'latin1')
+    return this.write(bytes, 0, bytes.length)
+  }
+
+  write(bytes: Uint8Array, at: number, end: number): boolean {
+    if (this.#destroyed || this.#ending) return false
+    for (let from = at; from < end; ) {
+      const block = this.#block ?? this.#openBlock()
+      const length = Math.min(end - from, blockBytes - this.#blockUsed)
+      block.set(from === 0 && length === bytes.length ? bytes : bytes.subarray(from, from + length), this.#blockUsed)
+      this.#blockUsed += length
+      from += length
+      if (this.#blockUsed === blockBytes) this.#closeBlock()
+      if (this.#destroyed) return false
+    }
+    return this.#afterWrite()
+  }
+
+  end(): void {
+    if (this.#destroyed || this.#ending) return
+    this.#ending = true
+    this.#markDirty()
+  }
+
+  destroy(reset = false): void {
+    if (this.#destroyed) return
+    this.#destroyed = true
+    this.#dropQueue()
+    this.#held.length = 0
+    if (reset && !this.#raw.destroyed) this.#raw.resetAndDestroy()
+    this.#socket.destroy()
+  }
+
+  #openBlock(): Buffer {
+    this.#blockUsed = 0
+    return (this.#block = takeBlock())
+  }
+
+  /** The block is full: it goes out now if nothing is on its way, so that long writes do not pile up. */
+  #closeBlock(): void {
+    this.#full.push(this.#block!)
+    this.#block = undefined
+    this.#blockUsed = 0
+    if (this.#inFlight === 0) this.#flush()
+    else if (this.writableLength > maxQueuedBytes) this.#overflow()
+  }
+
+  #overflow(): void {
+    this.#fail(netError('net/queue-full', `more than ${maxQueuedBytes} bytes wait to be written`))
+  }
+
+  #afterWrite(): boolean {
+    if (this.#destroyed) return false
+    this.#markDirty()
+    if (this.writableLength < highWaterBytes) return true
+    this.#waiting = true
+    return false
+  }
+
+  #markDirty(): void {
+    if (this.#dirty) return
+    this.#dirty = true
+    flushAtEndOfTurn(this)
+  }
+
+  flushTurn(): void {
+    this.#dirty = false
+    this.#flush()
+    this.#settle()
+  }
+
+  #flush(): void {
+    while (this.#inFlight === 0 && !this.#destroyed && !this.#calling) {
+      const last = this.#block
+      const used = this.#blockUsed
+      const blocks = this.#full
+      if (last !== undefined && used > 0) {
+        blocks.push(last)
+        this.#block = undefined
+        this.#blockUsed = 0
+      }
+      if (blocks.length === 0) return
+      this.#full = []
+      this.#send(blocks, last !== undefined && used > 0 ? used : blockBytes)
+    }
+  }
+
+  /** The state is set before the call: a TLS write may complete inside it. */
+  #send(blocks: Buffer[], lastLength: number): void {
+    const last = blocks.length - 1
+    const tail = lastLength === blockBytes ? blocks[last]! : blocks[last]!.subarray(0, lastLength)
+    const request = this.#io.takeRequest(this)
+    request.bytes = blocks
+    this.#inFlight = last * blockBytes + lastLength
+    this.#inFlightBlocks = blocks
+    this.#calling = true
+    const error = last === 0
+      ? this.#handle.writeBuffer(request, tail)
+      : this.#handle.writev(request, blocks.with(last, tail), true)
+    this.#calling = false
+    if (error !== 0) {
+      this.#written()
+      this.#failNumber(error)
+    } else if (request.owner !== undefined && !this.#io.wroteAsync) {
+      this.#written()
+      this.#io.giveRequest(request)
+    }
+  }
+
+  /** What was in flight is no more; its memory is ours again. */
+  #written(): void {
+    this.#inFlight = 0
+    for (const block of this.#inFlightBlocks) giveBlock(block)
+    this.#inFlightBlocks = []
+  }
+
+  onWritten(status: number): void {
+    this.#written()
+    if (this.#destroyed) return
+    if (status < 0) return this.#failNumber(status)
+    this.#markDirty()
+  }
+
+  /** After a flush: FIN when the last byte is out, and the word to a writer that waits. */
+  #settle(): void {
+    if (this.#destroyed || this.writableLength > 0) return
+    if (this.#ending && !this.#finished) {
+      this.#finished = true
+      this.#socket.end()
+    }
+    if (!this.#waiting) return
+    this.#waiting = false
+    this.handler.onDrain()
+  }
+
+  #dropQueue(): void {
+    for (const block of this.#full) giveBlock(block)
+    this.#full = []
+    if (this.#block !== undefined) giveBlock(this.#block)
+    this.#block = undefined
+    this.#blockUsed = 0
+  }
+
+  // --- Reading ---
+
+  resume(): void {
+    if (this.#reading || this.#destroyed) return
+    this.#reading = true
+    if (this.#held.length > 0 || this.#ended) this.#scheduleDelivery()
+    else this.#startReading()
+  }
+
+  pause(): void {
+    if (!this.#reading) return
+    this.#reading = false
+    if (!this.#destroyed && !this.#ended) this.#handle.readStop()
+  }
+
+  onBytes(length: number): void {
+    if (this.#destroyed) return
+    if (this.#reading && this.#held.length === 0) this.handler.onData(this.#io.buffer, length)
+    else this.#held.push(Buffer.from(this.#io.buffer.subarray(0, length)))
+  }
+
+  onReadError(error: number): void {
+    if (this.#destroyed) return
+    if (getSystemErrorName(error) !== 'EOF') return this.#failNumber(error)
+    this.#ended = true
+    if (this.#reading && this.#held.length === 0) this.#tellEnd()
+  }
+
+  #startReading(): void {
+    const error = this.#handle.readStart()
+    if (error !== 0) this.#failNumber(error)
+  }
+
+  #scheduleDelivery(): void {
+    if (this.#deliveryScheduled) return
+    this.#deliveryScheduled = true
+    process.nextTick(() => {
+      this.#deliveryScheduled = false
+      enterTurn()
+      try {
+        this.#deliverHeld()
+      } finally {
+        leaveTurn()
+      }
+    })
+  }
+
+  #deliverHeld(): void {
+    while (this.#reading && !this.#destroyed) {
+      const next = this.#held[0]
+      if (next === undefined) break
+      this.handler.onData(next, next.length)
+      this.#held.shift()
+    }
+    if (!this.#reading || this.#destroyed) return
+    if (this.#ended) this.#tellEnd()
+    else this.#startReading()
+  }
+
+  #tellEnd(): void {
+    if (this.#endTold) return
+    this.#endTold = true
+    this.handler.onEnd()
+    this.#closeWhenBothEnded()
+  }
+
+  // --- Life ---
+
+  #watchSocket(socket: Socket, raw: Socket): void {
+    const remember = (error: Error): void => {
+      this.#error ??= error
+    }
+    socket.on('error', remember)
+    if (raw !== socket) raw.on('error', remember)
+    socket.on('finish', () => this.#closeWhenBothEnded())
+    if (socket.destroyed) process.nextTick(() => this.#onClose())
+    else socket.once('close', () => this.#onClose())
+  }
+
+  /** From here on the node socket reads and writes nothing any more. */
+  #takeOver(socket: Socket, handle: StreamHandle): void {
+    socket.pause()
+    handle.readStop()
+    for (let rest: unknown = socket.read(); rest instanceof Buffer; rest = socket.read()) this.#held.push(rest)
+    handle.readStop()
+    handle[ownerKey] = this
+    handle.onread = this.#io.onread
+    handle.useUserBuffer(this.#io.buffer)
+  }
+
+  #closeWhenBothEnded(): void {
+    if (this.#endTold && this.#socket.writableFinished) this.destroy()
+  }
+
+  #failNumber(error: number): void {
+    const name = getSystemErrorName(error)
+    this.#fail(Object.assign(new Error(name), { code: name }))
+  }
+
+  #fail(error: Error): void {
+    this.#error ??= error
+    this.destroy()
+  }
+
+  #onClose(): void {
+    this.#destroyed = true
+    this.#dropQueue()
+    const error = this.#error
+    const named = error === undefined || ('code' in error && String(error.code).startsWith('net/'))
+    this.handler.onClose(named ? error : connectionError(error))
+  }
+}

@@ -1,0 +1,156 @@
+// A connection that was just accepted, before anything of it was used: look at its first bytes, then take it as plain
+// bytes or through a TLS handshake.
+import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import { findClientHello } from '../codec/client-hello.ts'
+import type { Address } from '../model/address.ts'
+import { connectionError, netError } from './errors.ts'
+import { handshakeAsServer } from './tls-handshake.ts'
+import type { ServerTls } from './tls.ts'
+import { localAddressOf, remoteAddressOf } from './transport-options.ts'
+import type { Transports } from './transport-options.ts'
+import type { TlsInfo, Transport } from './transport.ts'
+
+export interface PeekLimits {
+  readonly maxBytes: number
+  readonly timeoutMs: number
+}
+
+export interface Inbound {
+  readonly localAddress: Address
+  readonly remoteAddress: Address
+  /**
+   * The first bytes, once `enough` of them are there, or `maxBytes`, or all that the client sends. Nothing is consumed.
+   * Undefined: not in time. Rejects when the connection broke.
+   */
+  peek(enough: (seen: Buffer) => boolean, limits: PeekLimits): Promise<Buffer | undefined>
+  /** Takes the connection as it is. Once, and instead of `tls`. */
+  plain(): Transport
+  /** Takes the connection through a TLS handshake; rejects with `net/tls` and the reason, the connection closed. */
+  tls(context: ServerTls): Promise<Transport>
+  /** Harmless when a transport has been taken that is closed already. */
+  destroy(): void
+  /** Called once when the connection is closed, whoever has it by then. */
+  onClose(closed: () => void): void
+}
+
+/** A ClientHello with post-quantum key shares passes 2 KiB; one TLS record holds 16 KiB. */
+const maxHelloBytes = 16 * 1024 + 5
+const empty = Buffer.alloc(0)
+
+export class SocketInbound implements Inbound {
+  readonly localAddress: Address
+  readonly remoteAddress: Address
+  readonly #raw: Socket
+  readonly #transports: Transports
+  readonly #handshakeMs: number
+  #seen: Buffer = empty
+  #ended = false
+  #taken = false
+  #error: Error | undefined
+
+  /** `raw` must not have been read, and must have been accepted paused. */
+  constructor(raw: Socket, transports: Transports, handshakeMs: number) {
+    this.#raw = raw
+    this.#transports = transports
+    this.#handshakeMs = handshakeMs
+    this.localAddress = localAddressOf(raw)
+    this.remoteAddress = remoteAddressOf(raw)
+    raw.on('error', (error) => (this.#error ??= error))
+  }
+
+  onClose(closed: () => void): void {
+    if (this.#raw.closed) process.nextTick(closed)
+    else this.#raw.once('close', closed)
+  }
+
+  destroy(): void {
+    this.#raw.destroy()
+  }
+
+  peek(enough: (seen: Buffer) => boolean, { maxBytes, timeoutMs }: PeekLimits): Promise<Buffer | undefined> {
+    const satisfied = (): boolean => this.#ended || this.#seen.length >= maxBytes || (this.#seen.length > 0 && enough(this.#seen))
+    if (satisfied()) return Promise.resolve(this.#seen)
+    const raw = this.#raw
+    return new Promise((resolve, reject) => {
+      const settle = (finish: () => void): void => {
+        clearTimeout(timer)
+        raw.off('data', onData).off('end', onEnd).off('close', onClose)
+        raw.pause()
+        finish()
+      }
+      const onData = (bytes: Buffer): void => {
+        this.#seen = this.#seen.length === 0 ? bytes : Buffer.concat([this.#seen, bytes])
+        if (satisfied()) settle(() => resolve(this.#seen))
+      }
+      const onEnd = (): void => {
+        this.#ended = true
+        settle(() => resolve(this.#seen))
+      }
+      const onClose = (): void => settle(() => reject(this.#closedError()))
+      const timer = setTimeout(() => settle(() => resolve(undefined)), timeoutMs)
+      if (raw.destroyed) return onClose()
+      raw.on('data', onData).on('end', onEnd).on('close', onClose)
+      raw.resume()
+    })
+  }
+
+  plain(): Transport {
+    this.#take()
+    return this.#wrap(this.#raw, undefined)
+  }
+
+  async tls(context: ServerTls): Promise<Transport> {
+    const alpn = await this.#commonProtocols(context.alpn)
+    this.#take()
+    if (this.#raw.destroyed) throw this.#closedError()
+    if (this.#seen.length > 0) this.#raw.unshift(this.#seen)
+    this.#seen = empty
+    return await new Promise((resolve, reject) => {
+      const cancel = handshakeAsServer(this.#raw, context, alpn, {
+        onSecure: (socket, info) => {
+          clearTimeout(timer)
+          resolve(this.#wrap(socket, info))
+        },
+        onFailure: (error) => {
+          clearTimeout(timer)
+          reject(error)
+        },
+      })
+      const timer = setTimeout(() => {
+        cancel()
+        reject(netError('net/tls', `no TLS handshake within ${this.#handshakeMs} ms`))
+      }, this.#handshakeMs)
+    })
+  }
+
+  /** Ours that the client offers; empty when it offers others only, or none. */
+  async #commonProtocols(ours: readonly string[]): Promise<readonly string[]> {
+    if (ours.length === 0) return ours
+    const seen = await this.peek(isDecided, { maxBytes: maxHelloBytes, timeoutMs: this.#handshakeMs })
+    if (seen === undefined) {
+      this.destroy()
+      throw netError('net/tls', `no TLS handshake within ${this.#handshakeMs} ms`)
+    }
+    const hello = findClientHello(seen)
+    return hello.kind === 'hello' && ours.some((name) => hello.alpn.includes(name)) ? ours : []
+  }
+
+  #take(): void {
+    if (this.#taken) throw netError('net/closed', 'the connection has been taken already')
+    this.#taken = true
+  }
+
+  #wrap(socket: Socket | TLSSocket, tls: TlsInfo | undefined): Transport {
+    const early = this.#seen.length > 0 ? this.#seen : undefined
+    this.#seen = empty
+    const { localAddress, remoteAddress } = this
+    return this.#transports.wrap({ socket, raw: this.#raw, tls, early, ended: tls === undefined && this.#ended, localAddress, remoteAddress })
+  }
+
+  #closedError(): Error {
+    return this.#error === undefined ? netError('net/closed', 'the client closed the connection') : connectionError(this.#error)
+  }
+}
+
+const isDecided = (seen: Buffer): boolean => findClientHello(seen).kind !== 'incomplete'

@@ -1,0 +1,113 @@
+// Listens on an address, or goes on with a server that listens already, and hands out every accepted connection untouched.
+import { Server, createServer } from 'node:net'
+import type { Socket } from 'node:net'
+import type { Address } from '../model/address.ts'
+import { SocketInbound } from './inbound.ts'
+import type { Inbound } from './inbound.ts'
+import { listenError } from './listen-error.ts'
+import { takeWaiting } from './reserve-port.ts'
+import { defaultTransports } from './transports.ts'
+import type { Transports } from './transport-options.ts'
+
+export type { Inbound, PeekLimits } from './inbound.ts'
+
+/** Where: port 0 takes any free one. `server` was made by `reservePort` or by node, `fd` came from another process. */
+export type ListenOn = { readonly address: Address } | { readonly server: Server } | { readonly fd: number }
+
+export type ListenOptions = ListenOn & {
+  onConnection(inbound: Inbound): void
+  /** A connection over `maxConnections` was closed, or accepting failed (out of file descriptors). */
+  onRefused?(reason: 'too-many-connections' | 'accept-failed', detail: string): void
+  /** Kernel queue of connections not accepted yet. 4096, which Linux allows by default. */
+  readonly backlog?: number
+  /** Open at once. 50,000: more sidecars than a node has, and still only some hundred MB. */
+  readonly maxConnections?: number
+  /** Longest TLS handshake, from the call of `tls`. 15 s, as Istio's Envoy. */
+  readonly handshakeTimeoutMs?: number
+  readonly transports?: Transports
+}
+
+export interface Listening {
+  readonly address: Address
+  /** Open connections that came from here. */
+  readonly connections: number
+  /** Stops listening; resolves at once, open connections go on. */
+  close(): Promise<void>
+  /** Closes every open connection. */
+  destroyConnections(): void
+}
+
+export async function listen(options: ListenOptions): Promise<Listening> {
+  const transports = options.transports ?? (await defaultTransports())
+  const { server, early } = await openServer(options)
+  return new ServerListening(server, options, transports, early)
+}
+
+async function openServer(options: ListenOptions): Promise<{ server: Server; early: readonly Socket[] }> {
+  if ('server' in options) return { server: options.server, early: takeWaiting(options.server) }
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true })
+  const at = 'fd' in options ? { host: `fd ${options.fd}`, port: 0 } : options.address
+  const on = 'fd' in options ? { fd: options.fd } : socketOf(options.address)
+  await new Promise<void>((resolve, reject) => {
+    const onError = (error: Error): void => reject(listenError(at, error))
+    server.once('error', onError)
+    server.listen({ ...on, backlog: options.backlog ?? 4096 }, () => {
+      server.off('error', onError)
+      resolve()
+    })
+  })
+  return { server, early: [] }
+}
+
+/** `unix:///path` or host and port. */
+function socketOf({ host, port }: Address): { path: string } | { host: string; port: number } {
+  return host.startsWith('unix://') ? { path: host.slice('unix://'.length) } : { host, port }
+}
+
+class ServerListening implements Listening {
+  readonly address: Address
+  readonly #server: Server
+  readonly #options: ListenOptions
+  readonly #transports: Transports
+  readonly #open = new Set<Socket>()
+
+  constructor(server: Server, options: ListenOptions, transports: Transports, early: readonly Socket[]) {
+    this.#server = server
+    this.#options = options
+    this.#transports = transports
+    this.address = boundTo(server)
+    server.on('connection', (socket) => this.#accept(socket))
+    server.on('error', (error) => options.onRefused?.('accept-failed', error.message))
+    for (const socket of early) this.#accept(socket)
+  }
+
+  get connections(): number {
+    return this.#open.size
+  }
+
+  close(): Promise<void> {
+    this.#server.close()
+    return Promise.resolve()
+  }
+
+  destroyConnections(): void {
+    for (const socket of this.#open) socket.destroy()
+  }
+
+  #accept(socket: Socket): void {
+    const { maxConnections = 50_000, handshakeTimeoutMs = 15_000 } = this.#options
+    if (this.#open.size >= maxConnections) {
+      socket.destroy()
+      return this.#options.onRefused?.('too-many-connections', `${maxConnections} are open`)
+    }
+    this.#open.add(socket)
+    socket.once('close', () => this.#open.delete(socket))
+    this.#options.onConnection(new SocketInbound(socket, this.#transports, handshakeTimeoutMs))
+  }
+}
+
+function boundTo(server: Server): Address {
+  const at = server.address()
+  if (at === null) return { host: '', port: 0 }
+  return typeof at === 'string' ? { host: `unix://${at}`, port: 0 } : { host: at.address, port: at.port }
+}

@@ -1,0 +1,82 @@
+// A cluster's policy in words: how it balances, what limits it, whether it speaks mutual TLS, and where that was said.
+import type { Any } from '@bufbuild/protobuf/wkt'
+import { anyUnpack } from '@bufbuild/protobuf/wkt'
+import { Cluster_DiscoveryType as Discovery, Cluster_LbPolicy as Policy } from '../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import type { Cluster } from '../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import type { TransportSocket } from '../proto/gen/envoy/config/core/v3/base_pb.ts'
+import { UpstreamTlsContextSchema } from '../proto/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
+import { durationText } from './explain-route.ts'
+
+export interface ExplainedPolicy {
+  readonly loadBalancer: string
+  readonly discovery: string
+  readonly connectTimeout: string | null
+  /** `ISTIO_MUTUAL`, `auto` (mutual TLS where the endpoint has a proxy), `TLS`, or `DISABLE`. */
+  readonly tls: string
+  readonly maxConnections: number | null
+  readonly maxPendingRequests: number | null
+  readonly maxRequests: number | null
+  readonly outlierDetection: { readonly consecutive5xxErrors: number | null; readonly interval: string | null; readonly baseEjectionTime: string | null; readonly maxEjectionPercent: number | null } | null
+  /** The DestinationRule, `namespace/name`. */
+  readonly destinationRule: string | null
+}
+
+const policyNames: Readonly<Record<number, string>> = {
+  [Policy.ROUND_ROBIN]: 'ROUND_ROBIN', [Policy.LEAST_REQUEST]: 'LEAST_REQUEST', [Policy.RING_HASH]: 'consistentHash: ringHash',
+  [Policy.RANDOM]: 'RANDOM', [Policy.MAGLEV]: 'consistentHash: maglev', [Policy.CLUSTER_PROVIDED]: 'PASSTHROUGH',
+}
+
+const discoveryNames: Readonly<Record<number, string>> = {
+  [Discovery.STATIC]: 'STATIC', [Discovery.STRICT_DNS]: 'STRICT_DNS', [Discovery.LOGICAL_DNS]: 'LOGICAL_DNS',
+  [Discovery.EDS]: 'EDS', [Discovery.ORIGINAL_DST]: 'ORIGINAL_DST',
+}
+
+export function explainPolicy(cluster: Cluster): ExplainedPolicy {
+  const thresholds = cluster.circuitBreakers?.thresholds[0]
+  const kind = cluster.clusterDiscoveryType
+  return {
+    loadBalancer: policyNames[cluster.lbPolicy] ?? 'unknown',
+    discovery: kind.case === 'type' ? (discoveryNames[kind.value] ?? 'unknown') : (kind.value?.name ?? 'STATIC'),
+    connectTimeout: durationText(cluster.connectTimeout),
+    tls: tlsOf(cluster),
+    maxConnections: limitOf(thresholds?.maxConnections),
+    maxPendingRequests: limitOf(thresholds?.maxPendingRequests),
+    maxRequests: limitOf(thresholds?.maxRequests),
+    outlierDetection: outliersOf(cluster),
+    destinationRule: destinationRuleOf(cluster),
+  }
+}
+
+/** 2^32 - 1 is how Istio writes no limit. */
+function limitOf(value: number | undefined): number | null {
+  return value === undefined || value === 4_294_967_295 ? null : value
+}
+
+function outliersOf({ outlierDetection: found }: Cluster): ExplainedPolicy['outlierDetection'] {
+  if (found === undefined) return null
+  return {
+    consecutive5xxErrors: found.consecutive5xx ?? null,
+    interval: durationText(found.interval),
+    baseEjectionTime: durationText(found.baseEjectionTime),
+    maxEjectionPercent: found.maxEjectionPercent ?? null,
+  }
+}
+
+function tlsOf({ transportSocket, transportSocketMatches }: Cluster): string {
+  if (transportSocketMatches.some((match) => match.transportSocket !== undefined && isTls(match.transportSocket))) return 'auto'
+  if (transportSocket === undefined || !isTls(transportSocket)) return 'DISABLE'
+  const any = transportSocket.configType.value as Any
+  const names = anyUnpack(any, UpstreamTlsContextSchema)?.commonTlsContext?.tlsCertificateSdsSecretConfigs.map(({ name }) => name)
+  return names?.includes('default') === true ? 'ISTIO_MUTUAL' : 'TLS'
+}
+
+function isTls({ configType }: TransportSocket): boolean {
+  return configType.case === 'typedConfig' && configType.value.typeUrl.endsWith(`/${UpstreamTlsContextSchema.typeName}`)
+}
+
+/** Istio says it as `/apis/networking.istio.io/v1/namespaces/NS/destination-rule/NAME`. */
+function destinationRuleOf({ metadata }: Cluster): string | null {
+  const config = metadata?.filterMetadata['istio']?.['config']
+  const found = typeof config === 'string' ? /\/namespaces\/([^/]+)\/destination-rule\/([^/]+)$/.exec(config) : null
+  return found === null ? null : `${found[1]}/${found[2]}`
+}

@@ -58,14 +58,17 @@ export interface Snapshot {
   gatewaysFor(labels: Readonly<Record<string, string>>): readonly Gateway[]
   /** What the next snapshot shares. */
   readonly world: World
+  /** Resources as they were written, also those that an earlier version stands in for. */
+  readonly written: readonly Resource[]
 }
 
+const defaultMesh = meshSettings()
 const empty: World = { resources: [], services: [], workloads: [], endpoints: [] }
 
-export function createSnapshot(given: World, earlier?: Snapshot): Snapshot {
+export function createSnapshot(given: World, earlier?: Snapshot, written: readonly Resource[] = given.resources): Snapshot {
   const world = internWorld(given, earlier?.world ?? empty)
   const before = earlier?.world ?? empty
-  const mesh = world.mesh ?? meshSettings()
+  const mesh = world.mesh ?? defaultMesh
   const byKind = groupByKind(world.resources)
   const services = world.services === before.services && earlier?.mesh === mesh ? earlier.services : new ServiceIndex(world.services, mesh)
   const endpoints = world.endpoints === before.endpoints && earlier !== undefined
@@ -79,6 +82,7 @@ export function createSnapshot(given: World, earlier?: Snapshot): Snapshot {
   return Object.freeze<Snapshot>({
     generation: (earlier?.generation ?? 0) + 1,
     world,
+    written,
     mesh,
     resources: world.resources,
     services,
@@ -106,9 +110,14 @@ export function createSnapshot(given: World, earlier?: Snapshot): Snapshot {
   })
 }
 
+/** The objects of `before` where `now` says the same. */
+export function internResources(before: readonly Resource[], now: readonly Resource[]): readonly Resource[] {
+  return internList(before, now, (one) => `${one.kind}/${one.metadata.namespace}/${one.metadata.name}`, sameResource)
+}
+
 function internWorld(given: World, before: World): World {
   return {
-    resources: internList(before.resources, given.resources, (one) => `${one.kind}/${one.metadata.namespace}/${one.metadata.name}`, sameResource),
+    resources: internResources(before.resources, given.resources),
     services: internList(before.services, given.services, (one) => `${one.namespace}/${one.hostname}`),
     workloads: internList(before.workloads, given.workloads, (one) => `${one.namespace}/${one.name}`),
     endpoints: internList(before.endpoints, given.endpoints, (one) => `${one.namespace}/${one.hostname}/${one.servicePortName}/${one.address}/${one.port}`),

@@ -13,11 +13,14 @@ import { circuitBreakers, loadBalancing, outlierDetection } from '../translate/c
 import type { RouteContext } from '../translate/route/context.ts'
 import { problemsIn } from '../translate/route/http-rules.ts'
 
+/** An issue, and the key of the resource that it is about. */
+export type ResourceIssue = Issue & { readonly resource: string }
+
 export interface Admitted {
   /** What the snapshot uses. */
   readonly resources: readonly Resource[]
   /** Why a resource is not used as it was written. */
-  readonly problems: readonly Issue[]
+  readonly problems: readonly ResourceIssue[]
   /** Keys of resources that an earlier version stands in for. */
   readonly held: ReadonlySet<string>
 }
@@ -29,14 +32,14 @@ export class Admission {
   readonly #seen = new WeakMap<Resource, readonly Issue[]>()
 
   admit(resources: readonly Resource[], mesh: MeshSettings): Admitted {
-    const problems: Issue[] = []
+    const problems: ResourceIssue[] = []
     const held = new Set<string>()
     const good = new Map<string, Resource>()
     const used = resources.flatMap((one) => {
       const found = this.#check(one, mesh)
       const key = keyOf(one)
       const stand = found.length === 0 ? one : this.#good.get(key)
-      problems.push(...found)
+      problems.push(...found.map((issue) => ({ ...issue, resource: key })))
       if (found.length > 0 && stand !== undefined) held.add(key)
       if (stand !== undefined) good.set(key, stand)
       return stand === undefined ? [] : [stand]

@@ -84,7 +84,8 @@ function outboundView(proxy: ProxyNode, snapshot: Snapshot, name: string): Outbo
   }
 }
 
-function discoveryOf(service: Service, policy: PolicyBlocks, proxy: ProxyNode): OutboundView['discovery'] {
+/** Where a cluster's endpoints come from, at this proxy. */
+export function discoveryOf(service: Service, policy: PolicyBlocks, proxy: ProxyNode): OutboundView['discovery'] {
   if (service.resolution === 'dns') return 'dns'
   if (service.resolution === 'dns-round-robin') return 'logical-dns'
   const passthrough = service.resolution === 'passthrough' || policy.loadBalancer?.simple === 'PASSTHROUGH'
@@ -176,10 +177,12 @@ function dnsEndpoints(view: OutboundView): readonly Endpoint[] {
 }
 
 function httpOptions(view: OutboundView, policy: PolicyBlocks): ClusterInit {
-  const originates = policy.tls?.mode === 'SIMPLE' || policy.tls?.mode === 'MUTUAL'
-  const autoServerName = originates && (policy.tls.sni ?? '') === ''
+  const { tls } = policy
+  const autoServerName = (tls?.mode === 'SIMPLE' || tls?.mode === 'MUTUAL') && (tls.sni ?? '') === ''
   if (!mayBeHttp(view.port.protocol) && !autoServerName) return {}
-  return httpProtocolOptions(upstreamProtocol(view.port, policy), policy.connectionPool, { autoServerName })
+  const named = [...(tls?.subjectAltNames ?? []), ...view.service.subjectAltNames].length > 0
+  const autoVerify = !named && tls?.insecureSkipVerify !== true
+  return httpProtocolOptions(upstreamProtocol(view.port, policy), policy.connectionPool, { autoServerName, autoVerify })
 }
 
 function upstreamProtocol(port: ServicePort, policy: PolicyBlocks): UpstreamProtocol {

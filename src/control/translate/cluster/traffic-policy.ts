@@ -126,7 +126,7 @@ const protocolOptionsKey = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptio
 export function httpProtocolOptions(
   protocol: UpstreamProtocol,
   pool: ConnectionPool | undefined,
-  more: { readonly idleMs?: number; readonly autoServerName?: boolean } = {},
+  more: { readonly idleMs?: number; readonly autoServerName?: boolean; readonly autoVerify?: boolean } = {},
 ): ClusterInit {
   const http = pool?.http
   const idleTimeoutMs = setOr(http?.idleTimeout, setOr(pool?.tcp?.idleTimeout, more.idleMs))
@@ -137,8 +137,10 @@ export function httpProtocolOptions(
   }
   const options = packed(HttpProtocolOptionsSchema, {
     ...(Object.keys(common).length > 0 && { commonHttpProtocolOptions: common }),
-    // The request's Host is the server name that TLS asks for and checks, where the operator names none.
-    ...(more.autoServerName === true && { upstreamHttpProtocolOptions: { autoSni: true, autoSanValidation: true } }),
+    // The request's Host is the server name that TLS asks for, and checks, where the operator names none.
+    ...(more.autoServerName === true && {
+      upstreamHttpProtocolOptions: { autoSni: true, autoSanValidation: more.autoVerify === true },
+    }),
     upstreamProtocolOptions: upstreamProtocol(protocol, setOr(http?.maxConcurrentStreams, undefined)),
   })
   return { typedExtensionProtocolOptions: { [protocolOptionsKey]: options } }

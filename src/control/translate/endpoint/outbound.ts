@@ -4,7 +4,7 @@ import { ClusterLoadAssignmentSchema } from '../../../proto/gen/envoy/config/end
 import { selects } from '../../hosts.ts'
 import { effectivePolicy } from '../../snapshot-destination-rules.ts'
 import type { Snapshot } from '../../snapshot.ts'
-import { findOutbound, outboundClusters } from '../cluster/outbound.ts'
+import { discoveryOf, findOutbound, outboundClusters } from '../cluster/outbound.ts'
 import { outboundCluster } from '../names.ts'
 import type { ProxyNode } from '../proxy-node.ts'
 import { translator } from '../translator.ts'
@@ -31,9 +31,11 @@ function endpointsView(proxy: ProxyNode, snapshot: Snapshot, name: string): Endp
   const found = findOutbound(proxy, snapshot, name)
   if (found === undefined) return undefined
   const { service, port, subset, rule } = found
+  const policy = effectivePolicy(rule, port.number, subset)
+  if (discoveryOf(service, policy, proxy) !== 'eds') return undefined
   const labels = rule?.subsets.find((one) => one.name === subset)?.labels ?? {}
   // With a panic threshold, hosts that are known to be down could be chosen: then they are not sent at all (2.4).
-  const healthyOnly = (effectivePolicy(rule, port.number, subset).outlierDetection?.minHealthPercent ?? 0) > 0
+  const healthyOnly = (policy.outlierDetection?.minHealthPercent ?? 0) > 0
   const endpoints = snapshot.endpoints.of(service, port)
   const all = subset === '' && !healthyOnly
   return {

@@ -1,0 +1,112 @@
+// The control plane's state: takes worlds from the sources, makes each into a snapshot, and gives connected proxies their
+// resources from the newest one. What carries them to the proxies is serve/'s business.
+import type { Clock } from '../lib/clock.ts'
+import { systemClock } from '../lib/clock.ts'
+import { MeshError } from '../lib/errors.ts'
+import { meshSettings } from './mesh-settings.ts'
+import { createSnapshot, internResources } from './snapshot.ts'
+import type { Snapshot, World } from './snapshot.ts'
+import { Admission } from './status/admission.ts'
+import type { ResourceIssue } from './status/admission.ts'
+import { StatusBoard } from './status/board.ts'
+import type { ProxyRecord } from './status/proxies.ts'
+import { isAffected } from './translate/affected.ts'
+import { readProxyNode } from './translate/proxy-node.ts'
+import type { NodeLike, ProxyNode } from './translate/proxy-node.ts'
+import { ProxyResources } from './translate/proxy-resources.ts'
+import { typeNameOf } from './translate/table.ts'
+import type { TypeName } from './translate/table.ts'
+import { BuildCache } from './translate/translator.ts'
+import type { Built } from './translate/translator.ts'
+
+/** One connected proxy's window on the newest snapshot. */
+export class ProxySession {
+  readonly node: ProxyNode
+  readonly record: ProxyRecord
+  readonly #state: WorldState
+  readonly #resources: ProxyResources
+
+  constructor(state: WorldState, node: ProxyNode, record: ProxyRecord, resources: ProxyResources) {
+    this.#state = state
+    this.node = node
+    this.record = record
+    this.#resources = resources
+  }
+
+  get generation(): number {
+    return this.#state.snapshot.generation
+  }
+
+  /** All resources of a type; empty for types that are not served. */
+  all(typeUrl: string): readonly Built[] {
+    const type = typeNameOf(typeUrl)
+    return type === undefined ? [] : this.#resources.all(type, this.#state.snapshot)
+  }
+
+  get(typeUrl: string, name: string): Built | undefined {
+    const type = typeNameOf(typeUrl)
+    return type === undefined ? undefined : this.#resources.get(type, name, this.#state.snapshot)
+  }
+
+  close(): void {
+    this.#state.board.disconnect(this.record)
+  }
+}
+
+export type PushListener = (snapshot: Snapshot) => void
+
+export class WorldState {
+  readonly board: StatusBoard
+  readonly #admission = new Admission()
+  readonly #cache = new BuildCache()
+  readonly #listeners = new Set<PushListener>()
+  #snapshot: Snapshot | undefined
+
+  constructor(clock: Clock = systemClock) {
+    this.board = new StatusBoard(clock)
+  }
+
+  /** Whether any world has arrived: before that, nothing is served. */
+  get ready(): boolean {
+    return this.#snapshot !== undefined
+  }
+
+  get snapshot(): Snapshot {
+    if (this.#snapshot === undefined) throw new MeshError('control/not-ready', 'no source has delivered yet')
+    return this.#snapshot
+  }
+
+  get builds(): number {
+    return this.#cache.builds
+  }
+
+  /** Makes the next snapshot and tells the listeners. Nothing happens when nothing changed. */
+  update(world: World, issues: readonly ResourceIssue[] = [], heldBySource: ReadonlySet<string> = new Set()): Snapshot {
+    const before = this.#snapshot
+    const resources = internResources(before?.written ?? [], world.resources)
+    const admitted = this.#admission.admit(resources, world.mesh ?? meshSettings())
+    const next = createSnapshot({ ...world, resources: admitted.resources }, before, resources)
+    const unchanged = before !== undefined && next.changed.size === 0
+    const used = unchanged ? before : next
+    this.#snapshot = used
+    this.board.begin(used.generation, used.resources, [...issues, ...admitted.problems], new Set([...heldBySource, ...admitted.held]))
+    if (!unchanged) for (const listener of [...this.#listeners]) listener(used)
+    return used
+  }
+
+  onPush(listener: PushListener): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  connect(node: NodeLike): ProxySession {
+    const proxy = readProxyNode(node)
+    const resources = new ProxyResources(proxy, this.#cache, (problem) => this.board.failed(problem))
+    return new ProxySession(this, proxy, this.board.connect(proxy), resources)
+  }
+
+  affects(typeUrl: string, proxy: ProxyNode, snapshot: Snapshot): boolean {
+    const type: TypeName | undefined = typeNameOf(typeUrl)
+    return type !== undefined && isAffected(type, proxy.type, snapshot.changed)
+  }
+}

@@ -1,0 +1,52 @@
+// Certificates for tests, made with the openssl command: a root, and leaves with the SANs that a test asks for.
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+export interface TestCertificate {
+  readonly chain: string
+  readonly key: string
+}
+
+export interface TestAuthority {
+  readonly roots: string
+  /** `san` as openssl spells it: `URI:spiffe://...,DNS:a.test`. Dates are days from now, for expired ones too. */
+  issue(san: string, validDays?: { readonly from: number; readonly to: number }): TestCertificate
+}
+
+export function createAuthority(commonName = 'test root'): TestAuthority {
+  const folder = mkdtempSync(join(tmpdir(), 'trysail-certificates-'))
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+  const openssl = (...args: string[]): string => execFileSync('openssl', args, { cwd: folder, encoding: 'utf8', stdio: 'pipe' })
+  const key = (name: string): void => {
+    openssl('genpkey', '-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256', '-out', `${name}.key`)
+  }
+  const read = (name: string): string => readFileSync(join(folder, name), 'utf8')
+  key('ca')
+  openssl('req', '-x509', '-new', '-key', 'ca.key', '-days', '10', '-subj', `/O=${commonName}`, '-out', 'ca.pem')
+  for (const [name, text] of Object.entries({ 'index.txt': '', 'index.txt.attr': 'unique_subject = no', serial: '1000' })) {
+    writeFileSync(join(folder, name), text)
+  }
+  let count = 0
+  return {
+    roots: read('ca.pem'),
+    issue(san, { from, to } = { from: -1, to: 2 }) {
+      const name = `leaf${count++}`
+      key(name)
+      openssl('req', '-new', '-key', `${name}.key`, '-subj', '/O=trysail', '-out', `${name}.csr`)
+      const configuration = `[ca]\ndefault_ca=d\n[d]\ndatabase=index.txt\nserial=serial\nnew_certs_dir=.\ndefault_md=sha256\npolicy=p\nx509_extensions=x\n[p]\n[x]\nsubjectAltName=${san}\n`
+      writeFileSync(join(folder, `${name}.cnf`), configuration)
+      openssl(
+        'ca', '-batch', '-config', `${name}.cnf`, '-cert', 'ca.pem', '-keyfile', 'ca.key', '-in', `${name}.csr`, '-out', `${name}.pem`,
+        '-notext', '-preserveDN', '-startdate', asn1Date(from), '-enddate', asn1Date(to),
+      )
+      return { chain: read(`${name}.pem`), key: read(`${name}.key`) }
+    },
+  }
+}
+
+/** `20260102030405Z`. */
+function asn1Date(days: number): string {
+  return `${new Date(Date.now() + days * 86_400_000).toISOString().replace(/[-:T]|\.\d+/g, '')}`
+}

@@ -1,7 +1,16 @@
 #!/usr/bin/env node
-// The door to `trysail`. Plain, old JavaScript, so that a Node that is too old says so in one line.
-const [major, minor] = process.versions.node.split('.').map(Number)
+// The door to `trysail`. Plain, old JavaScript, so that a Node that is too old says so in one line. Runs what `npm run
+// build` made, or in a clone the TypeScript sources as they are.
+const [major] = process.versions.node.split('.').map(Number)
 if (major < 24) {
   console.error(`trysail needs Node 24 or newer, this is ${process.version} (${process.execPath}). From a clone, "npm ci" brings one: use "npx trysail" or "npm run trysail".`)
   process.exit(64)
 }
+
+const { existsSync } = await import('node:fs')
+const { enableCompileCache } = await import('node:module')
+enableCompileCache()
+const sources = new URL('../src/cli/main.ts', import.meta.url)
+const built = new URL('../dist/cli/main.js', import.meta.url)
+const { main } = await import((existsSync(sources) ? sources : built).href)
+process.exitCode = await main(process.argv.slice(2))

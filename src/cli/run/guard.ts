@@ -1,0 +1,25 @@
+// Our end of the guardian: tells it which process groups to end should we die without being able to.
+import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+export interface Guard {
+  add(pid: number): void
+  remove(pid: number): void
+  close(): void
+}
+
+export function startGuard(): Guard {
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+  const program = fileURLToPath(new URL(`./guardian.${extension}`, import.meta.url))
+  const child = spawn(process.execPath, [program], { stdio: ['pipe', 'ignore', 'ignore'], detached: process.platform !== 'win32', windowsHide: true })
+  // Without a guardian everything works but the ending after a SIGKILL of ours.
+  child.on('error', () => {})
+  child.stdin.on('error', () => {})
+  child.unref()
+  const tell = (line: string): void => void child.stdin.write(line)
+  return {
+    add: (pid) => tell(`+${pid}\n`),
+    remove: (pid) => tell(`-${pid}\n`),
+    close: () => child.stdin.end(),
+  }
+}

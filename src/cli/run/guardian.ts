@@ -1,0 +1,27 @@
+// A small process beside `run` that makes sure its children do not outlive it. `run` tells it their process groups over
+// its standard input; when that closes (also because `run` was killed), it ends the groups that are left, and itself.
+import { createInterface } from 'node:readline'
+import { killGroup } from './child.ts'
+
+const groups = new Set<number>()
+const graceMs = 2000
+
+// Ctrl-C and SIGTERM are for `run` to answer; the end of the input tells us.
+process.on('SIGINT', () => {})
+process.on('SIGTERM', () => {})
+
+const lines = createInterface({ input: process.stdin })
+lines.on('line', (line) => {
+  const pid = Number(line.slice(1))
+  if (!Number.isSafeInteger(pid) || pid <= 1) return
+  if (line.startsWith('+')) groups.add(pid)
+  if (line.startsWith('-')) groups.delete(pid)
+})
+lines.on('close', () => {
+  const left = [...groups].filter((pid) => killGroup(pid, 'SIGTERM'))
+  if (left.length === 0) process.exit(0)
+  setTimeout(() => {
+    for (const pid of left) killGroup(pid, 'SIGKILL')
+    process.exit(0)
+  }, graceMs)
+})

@@ -75,9 +75,9 @@ const timestamp = (ms: number): string => new Date(ms).toISOString()
 
 const redacted = { inline_bytes: Buffer.from('[redacted]').toString('base64') }
 
-function secretStates({ accepted, ownSecrets }: ConfigDumpSource): JsonObject[] {
-  const own = ownSecrets().map(({ name, certificateChain, trustedCa }) => ({ name, secret: ownSecret(name, certificateChain, trustedCa) }))
-  const sent = [...accepted.secrets.accepted.values()].map(({ name, version, any, lastUpdated }) => ({
+function secretStates(source: ConfigDumpSource): JsonObject[] {
+  const own = source.ownSecrets().map(({ name, certificateChain, trustedCa }) => ({ name, secret: ownSecret(name, certificateChain, trustedCa) }))
+  const sent = [...source.accepted.secrets.accepted.values()].map(({ name, version, any, lastUpdated }) => ({
     name, version_info: version, last_updated: timestamp(lastUpdated), secret: redactedSecret(any),
   }))
   return [...own, ...sent]

@@ -65,9 +65,10 @@ function ready(source: AdminSource): AdminResponse {
   return why === '' ? plainText('LIVE\n') : plainText(`${source.state()}: ${why}\n`, 503)
 }
 
-function serverInfo({ version, startedAt, nodeId, state }: AdminSource) {
+function serverInfo(source: AdminSource) {
+  const { version, startedAt, nodeId } = source
   const uptime = `${Math.floor((Date.now() - startedAt) / 1000)}s`
-  return { version, state: state(), uptime_current_epoch: uptime, uptime_all_epochs: uptime, node: { id: nodeId } }
+  return { version, state: source.state(), uptime_current_epoch: uptime, uptime_all_epochs: uptime, node: { id: nodeId } }
 }
 
 function listeners(source: AdminSource, asJson: boolean): AdminResponse {

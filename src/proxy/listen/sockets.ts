@@ -116,7 +116,6 @@ function wantedByOf({ name, message }: CompiledListener): string {
 
 function bindMessage({ address, wantedBy }: Socket, error: unknown): string {
   const at = formatAddress(address)
-  if (hasCode(error, 'EADDRINUSE')) return `port already taken: ${at} wanted by ${wantedBy}`
-  if (hasCode(error, 'EACCES')) return `not allowed to listen on ${at}, wanted by ${wantedBy}: ports below 1024 need a privilege`
+  if (hasCode(error, 'net/in-use')) return `port already taken: ${at} wanted by ${wantedBy}`
   return `cannot listen on ${at}, wanted by ${wantedBy}: ${describe(error)}`
 }

@@ -2,7 +2,7 @@
 // row answers is in a file of its own.
 import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
-import { describe } from '../../lib/errors.ts'
+import { describe, spawn } from '../../lib/errors.ts'
 
 export interface AdminRequest {
   readonly path: string
@@ -40,7 +40,8 @@ const maxConnections = 64
 
 /** Only ever on loopback: who can reach it can end the proxy. */
 export async function startAdmin(port: number, paths: readonly AdminPath[]): Promise<AdminServer> {
-  const server = createServer((request, response) => void answer(withHelp(paths), request, response))
+  const table = withHelp(paths)
+  const server = createServer((request, response) => spawn('answering an admin request', answer(table, request, response)))
   server.maxConnections = maxConnections
   await listening(server, port)
   server.unref()

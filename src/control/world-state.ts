@@ -90,7 +90,7 @@ export class WorldState {
     const used = unchanged ? before : next
     this.#snapshot = used
     this.board.begin(used.generation, used.resources, [...issues, ...admitted.problems], new Set([...heldBySource, ...admitted.held]))
-    if (!unchanged) for (const listener of [...this.#listeners]) listener(used)
+    if (!unchanged) for (const listener of this.#listeners) listener(used)
     return used
   }
 

@@ -45,16 +45,21 @@ export function loadCase(text: string): GoldenCase {
   return { node: typeof node === 'string' ? { id: node } : node, show, omit, world: { ...addServices(base, extra), mesh: meshSettings(withDurations(mesh ?? {})) } }
 }
 
+type WorldService = NonNullable<Parameters<typeof service>[1]> & {
+  readonly name: string
+  readonly endpoints?: readonly { readonly address: string; readonly labels?: Record<string, string> }[]
+}
+
 /** `kind: World` documents add services to the mesh, each with the addresses of its endpoints. */
 function addServices(world: World, documents: readonly Record<string, unknown>[]): World {
   const services = [...world.services]
   const endpoints = [...world.endpoints]
   for (const document of documents.filter((one) => one['kind'] === 'World')) {
-    for (const spec of document['services'] as (Parameters<typeof service>[1] & { name: string; endpoints?: Record<string, unknown>[] })[]) {
+    for (const spec of document['services'] as WorldService[]) {
       const made = service(spec.name, spec)
       services.push(made)
       for (const one of spec.endpoints ?? []) {
-        const at = workload(String(one['name'] ?? spec.name), String(one['address']), (one['labels'] ?? {}) as Record<string, string>, { namespace: made.namespace })
+        const at = workload(spec.name, one.address, one.labels ?? {}, { namespace: made.namespace })
         endpoints.push(endpoint(made, at, one))
       }
     }

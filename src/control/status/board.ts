@@ -6,6 +6,7 @@ import type { Issue, Origin, Resource } from '../../model/resource.ts'
 import { formatPath, resourceKey } from '../../model/resource.ts'
 import type { ProxyNode } from '../translate/proxy-node.ts'
 import type { BuildProblem } from '../translate/proxy-resources.ts'
+import type { TypeName } from '../translate/table.ts'
 import { ProxyRecord } from './proxies.ts'
 
 /** `held`: an earlier version is in use. `rejected`: none is. */
@@ -35,6 +36,8 @@ export class StatusBoard {
   readonly #buildProblems = new Map<string, BuildProblem>()
   #resources: readonly ResourceStatus[] = []
   #used = new Map<string, { readonly resource: Resource; readonly generation: number }>()
+  /** Counts of proxies that have left. */
+  readonly #gone = new Map<string, number>()
   #generation = 0
 
   constructor(clock: Clock = systemClock) {
@@ -73,14 +76,22 @@ export class StatusBoard {
   }
 
   connect(node: ProxyNode): ProxyRecord {
+    const before = this.proxies.get(node.id)
+    if (before !== undefined) this.#forget(before)
     const record = new ProxyRecord(node, this.#clock, () => this.#wake())
     this.proxies.set(node.id, record)
     return record
   }
 
+  /** Over all proxies that ever were. */
+  total(type: TypeName, field: 'sent' | 'nacked'): number {
+    const now = [...this.proxies.values()].reduce((sum, one) => sum + (one.types.get(type)?.[field] ?? 0), 0)
+    return now + (this.#gone.get(`${type} ${field}`) ?? 0)
+  }
+
   /** A proxy that has come back on another stream stays. */
   disconnect(record: ProxyRecord): void {
-    if (this.proxies.get(record.node.id) === record) this.proxies.delete(record.node.id)
+    if (this.proxies.get(record.node.id) === record) this.#forget(record)
     this.#wake()
   }
 
@@ -109,8 +120,17 @@ export class StatusBoard {
     })
   }
 
+  #forget(record: ProxyRecord): void {
+    this.proxies.delete(record.node.id)
+    for (const [type, { sent, nacked }] of record.types) {
+      for (const [field, count] of Object.entries({ sent, nacked })) {
+        this.#gone.set(`${type} ${field}`, (this.#gone.get(`${type} ${field}`) ?? 0) + count)
+      }
+    }
+  }
+
   #wake(): void {
-    for (const check of [...this.#waiters]) check()
+    for (const check of this.#waiters) check()
   }
 }
 

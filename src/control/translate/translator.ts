@@ -27,16 +27,16 @@ export interface Translator {
   readonly typeUrl: string
   readonly schema: DescMessage
   /** The names that this proxy gets, or may ask for, from this translator. */
-  names(proxy: ProxyNode, snapshot: Snapshot): readonly string[]
+  readonly names: (proxy: ProxyNode, snapshot: Snapshot) => readonly string[]
   /** Undefined when the proxy has no such resource, or another translator has it. */
   translate(proxy: ProxyNode, snapshot: Snapshot, name: string, cache: BuildCache): Built | undefined
 }
 
 interface Parts<View, Schema extends DescMessage> {
   readonly schema: Schema
-  names(proxy: ProxyNode, snapshot: Snapshot): readonly string[]
-  view(proxy: ProxyNode, snapshot: Snapshot, name: string): View | undefined
-  build(view: View): MessageInitShape<Schema>
+  readonly names: (proxy: ProxyNode, snapshot: Snapshot) => readonly string[]
+  readonly view: (proxy: ProxyNode, snapshot: Snapshot, name: string) => View | undefined
+  readonly build: (view: View) => MessageInitShape<Schema>
 }
 
 /** Makes a translator of its two halves. */

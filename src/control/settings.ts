@@ -1,0 +1,34 @@
+// The settings of the control plane: where it listens, what it reads, whom it vouches for. File < env < flag.
+import { choice, duration, port, readSettings, text } from '../lib/settings.ts'
+import type { SettingsLayers, SettingsOf, SettingsResult } from '../lib/settings.ts'
+
+export const controlSettingsTable = {
+  address: text('127.0.0.1', 'Address to listen on with TLS (15012) and debug. 0.0.0.0 serves other hosts.'),
+  xdsPort: port(15012, 'xDS and CA over mutual TLS; 0: any free port.'),
+  plaintextPort: port(15010, 'xDS and CA without TLS, always on loopback; 0: any free port.'),
+  debugPort: port(15014, 'Readiness, metrics and debug pages, on loopback; 0: any free port.'),
+  stateDir: text('.trysail', 'Folder for what must survive a restart: the root of the CA.'),
+  clusterId: text('Kubernetes', 'Name of the cluster or site that this control plane speaks for.'),
+  trustDomain: text('cluster.local', 'Trust domain of the identities that it signs; MeshConfig.trustDomain wins.'),
+  domain: text('cluster.local', 'DNS domain of the cluster.'),
+  filesQuiet: duration('10ms', 'How long files must be quiet before a push: editors save in several steps.'),
+  registryQuiet: duration('100ms', 'How long registries must be quiet before a push.'),
+  pushCeiling: duration('10s', 'Changes that never end are pushed this often.'),
+  certificateLifetime: duration('24h', 'Lifetime of workload certificates; shorter ones may be asked for.'),
+  logLevel: choice(['error', 'warning', 'info', 'debug'], 'info', 'What the log says.'),
+}
+
+export type ControlSettings = SettingsOf<typeof controlSettingsTable>
+
+export const controlEnvPrefix = 'TRYSAIL_CONTROL_'
+
+/** All mistakes together, for exit code 64. */
+export function readControlSettings(layers: SettingsLayers): SettingsResult<typeof controlSettingsTable> {
+  return readSettings(controlSettingsTable, { env: process.env, envPrefix: controlEnvPrefix, ...layers })
+}
+
+/** The defaults, with some replaced: for tests, and for a control plane inside another process. */
+export function controlSettings(over: Partial<ControlSettings>): ControlSettings {
+  const initial = Object.fromEntries(Object.entries(controlSettingsTable).map(([name, row]) => [name, row.initial]))
+  return { ...(initial as ControlSettings), ...over }
+}

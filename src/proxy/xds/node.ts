@@ -1,0 +1,43 @@
+// How a proxy introduces itself to the control plane: Istio's node id and metadata (traffic spec 6.4).
+import { create } from '@bufbuild/protobuf'
+import type { JsonObject } from '@bufbuild/protobuf'
+import { NodeSchema } from '../../proto/gen/envoy/config/core/v3/base_pb.ts'
+import type { Node } from '../../proto/gen/envoy/config/core/v3/base_pb.ts'
+import type { ProxySettings } from '../settings.ts'
+
+/** `sidecar~10.0.0.1~reviews-v1.default~default.svc.cluster.local`. */
+export function nodeIdOf({ type, ip, name, namespace, domain }: ProxySettings): string {
+  return `${type}~${ip}~${name}.${namespace}~${namespace}.svc.${domain}`
+}
+
+export function nodeOf(settings: ProxySettings): Node {
+  const [region = '', zone = '', subZone = ''] = settings.locality.split('/')
+  return create(NodeSchema, {
+    id: nodeIdOf(settings),
+    cluster: clusterOf(settings),
+    metadata: metadataOf(settings),
+    ...(region === '' ? {} : { locality: { region, zone, subZone } }),
+    userAgentName: 'trysail',
+  })
+}
+
+function clusterOf({ labels, name, workloadName, namespace }: ProxySettings): string {
+  return `${labels['app'] ?? (workloadName || name)}.${namespace}`
+}
+
+function metadataOf(settings: ProxySettings): JsonObject {
+  const { name, namespace, serviceAccount, labels, workloadName, clusterId, meshId, network, httpProxyPort } = settings
+  return {
+    NAME: name,
+    NAMESPACE: namespace,
+    SERVICE_ACCOUNT: serviceAccount,
+    LABELS: { ...labels },
+    WORKLOAD_NAME: workloadName || name,
+    CLUSTER_ID: clusterId,
+    MESH_ID: meshId,
+    INSTANCE_IPS: settings.ip,
+    INTERCEPTION_MODE: 'REDIRECT',
+    ...(network === '' ? {} : { NETWORK: network }),
+    ...(httpProxyPort === 0 ? {} : { HTTP_PROXY_PORT: String(httpProxyPort) }),
+  }
+}

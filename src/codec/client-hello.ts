@@ -123,6 +123,6 @@ class Reader {
 
   #break(): void {
     this.broken = true
-    this.#outer?.#break()
+    if (this.#outer !== undefined) this.#outer.#break()
   }
 }

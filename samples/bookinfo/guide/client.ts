@@ -1,0 +1,62 @@
+// The tour's own client: what a browser would send, through the ingress gateway, on kept-alive connections.
+import { Agent, request } from 'node:http'
+import { performance } from 'node:perf_hooks'
+
+export interface Reply {
+  /** 0 when there was no answer. */
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
+  readonly body: string
+  readonly ms: number
+  readonly error: string | undefined
+}
+
+export interface Client {
+  get(path: string, headers?: Readonly<Record<string, string>>): Promise<Reply>
+  /** The headers of a browser that this user has logged in with, by the page's own form. */
+  login(user: string): Promise<Readonly<Record<string, string>>>
+  close(): void
+}
+
+export function openClient(base: string): Client {
+  const agent = new Agent({ keepAlive: true, maxSockets: 32 })
+  const ask = (path: string, headers: Readonly<Record<string, string>> = {}, form?: string): Promise<Reply> => send(agent, new URL(path, base), headers, form)
+  return {
+    get: (path, headers) => ask(path, headers),
+    async login(user) {
+      const reply = await ask('/login', { 'content-type': 'application/x-www-form-urlencoded' }, `username=${encodeURIComponent(user)}`)
+      const cookie = [reply.headers['set-cookie'] ?? []].flat()[0]?.split(';')[0]
+      if (cookie === undefined) throw new Error(`login answered ${reply.status} ${reply.error ?? ''} without a cookie`)
+      return { cookie }
+    },
+    close: () => agent.destroy(),
+  }
+}
+
+function send(agent: Agent | undefined, url: URL, headers: Readonly<Record<string, string>>, form?: string): Promise<Reply> {
+  const began = performance.now()
+  return new Promise((resolve) => {
+    const done = (reply: Partial<Reply>) =>
+      resolve({ status: 0, headers: {}, body: '', error: undefined, ...reply, ms: performance.now() - began })
+    const length = form === undefined ? {} : { 'content-length': String(Buffer.byteLength(form)) }
+    const outgoing = request(url, { agent, method: form === undefined ? 'GET' : 'POST', headers: { ...headers, ...length }, timeout: 15_000 }, (incoming) => {
+      const chunks: Buffer[] = []
+      incoming.on('data', (chunk: Buffer) => chunks.push(chunk))
+      incoming.on('error', (error) => done({ error: error.message }))
+      incoming.on('end', () => done({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: Buffer.concat(chunks).toString() }))
+    })
+    outgoing.on('timeout', () => outgoing.destroy(new Error('no answer within 15 s')))
+    outgoing.on('error', (error) => done({ error: error.message }))
+    outgoing.end(form)
+  })
+}
+
+/** One request on a connection of its own, to any address: for knocking at a port that should refuse. */
+export const knock = (url: string): Promise<Reply> => send(undefined, new URL(url), { connection: 'close' })
+
+/** Which version of reviews answered; the status where none did. */
+export function reviewsVersion(reply: Reply): string {
+  if (reply.status !== 200) return reply.error ?? String(reply.status)
+  const body: unknown = JSON.parse(reply.body)
+  return typeof body === 'object' && body !== null && 'version' in body ? String(body.version) : '?'
+}

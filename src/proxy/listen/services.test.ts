@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Clock } from '../../lib/clock.ts'
+import type { CompiledListener } from './compile.ts'
+import type { ChainService } from './connection.ts'
+import { ChainServices } from './services.ts'
+
+interface FakeService extends ChainService {
+  active: number
+  drained: number
+  closed: number
+}
+
+function service(active: number): FakeService {
+  const fake: FakeService = {
+    active, drained: 0, closed: 0, serve() {},
+    drain: () => void fake.drained++,
+    close() {
+      fake.closed++
+      fake.active = 0
+    },
+  }
+  return fake
+}
+
+const plan = (...services: ChainService[]) =>
+  new Map([['l', { chains: services.map((one) => ({ service: one })) } as unknown as CompiledListener]])
+
+function handClock() {
+  let now = 0
+  const timers = new Set<{ at: number; run: () => void }>()
+  const clock: Clock = {
+    now: () => now,
+    after(ms, run) {
+      const timer = { at: now + ms, run }
+      timers.add(timer)
+      return () => timers.delete(timer)
+    },
+  }
+  const pass = async (ms: number) => {
+    now += ms
+    for (const timer of timers) if (timer.at <= now && timers.delete(timer)) timer.run()
+    await new Promise(setImmediate)
+  }
+  return { clock, pass, timers }
+}
+
+test('a chain that a plan drops drains, and is cut off when its time is up', async () => {
+  const { clock, pass } = handClock()
+  const services = new ChainServices(clock, 45_000)
+  const old = service(2)
+  const kept = service(1)
+  services.replace(plan(old, kept))
+  services.replace(plan(kept))
+  assert.deepEqual([old.drained, old.closed, kept.drained], [1, 0, 0])
+  assert.equal(services.active, 3)
+  await pass(45_000)
+  assert.deepEqual([old.closed, kept.closed, services.active, services.retired], [1, 0, 1, 0])
+})
+
+test('a dropped chain without connections is gone at once, without a timer', () => {
+  const { clock, timers } = handClock()
+  const services = new ChainServices(clock, 45_000)
+  const old = service(0)
+  services.replace(plan(old))
+  services.replace(plan())
+  assert.equal(old.closed, 1)
+  assert.equal(timers.size, 0)
+})
+
+test('a drain ends when the last connection is gone', async () => {
+  const { clock, pass } = handClock()
+  const services = new ChainServices(clock, 45_000)
+  const busy = service(1)
+  services.replace(plan(busy))
+  let left = -1
+  const drained = services.drain(5000).then((count) => (left = count))
+  await pass(50)
+  assert.equal(left, -1)
+  busy.active = 0
+  await pass(50)
+  await drained
+  assert.equal(left, 0)
+})
+
+test('a drain has one deadline for everybody and says how many were left', async () => {
+  const { clock, pass } = handClock()
+  const services = new ChainServices(clock, 45_000)
+  services.replace(plan(service(3), service(4)))
+  const drained = services.drain(100)
+  await pass(50)
+  await pass(50)
+  assert.equal(await drained, 7)
+})

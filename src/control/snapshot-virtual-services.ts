@@ -26,6 +26,15 @@ export class VirtualServiceIndex {
     return this.#byKey.get(`${namespace}/${name}`)
   }
 
+  /** The delegates that a root may use: without hosts, and exported to its namespace. */
+  delegatesFor(root: VirtualService): (namespace: string, name: string) => VirtualService | undefined {
+    return (namespace, name) => {
+      const found = this.get(namespace, name)
+      const usable = found !== undefined && (found.spec.hosts ?? []).length === 0 && this.sees(root.metadata.namespace, found)
+      return usable ? found : undefined
+    }
+  }
+
   sees(namespace: string, one: VirtualService): boolean {
     return visible(this.#exportTo(one), one.metadata.namespace, namespace)
   }

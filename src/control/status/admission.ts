@@ -73,6 +73,7 @@ function checkVirtualService(one: VirtualService, mesh: MeshSettings): readonly 
     gateways: gatewayNames(one.spec.gateways, one.metadata.namespace),
     serviceAt: () => undefined,
     ruleOf: () => undefined,
+    delegateAt: () => undefined,
   }
   return problemsIn(one, context).map(({ rule, message }) => {
     const path = ['spec', 'http', rule]

@@ -86,6 +86,7 @@ function targetsOf(rule: TcpRule, owner: VirtualService, routes: TargetContext):
     port: routes.port, listensForTls: false,
     serviceAt: (hostname: string) => byHost.get(hostname),
     ruleOf: () => undefined,
+    delegateAt: () => undefined,
   }
   return usedDestinations(rule.route ?? []).map((one) => ({
     cluster: resolveDestination(one.destination, owner, context).cluster,

@@ -20,6 +20,8 @@ export interface RouteContext {
   serviceAt(hostname: string): Service | undefined
   /** The client's DestinationRule for a service, for the hash policy of its routes. */
   ruleOf(service: Service): MergedRule | undefined
+  /** A VirtualService that rules may be delegated to. */
+  delegateAt(namespace: string, name: string): VirtualService | undefined
 }
 
 export type TranslateCode = 'control/not-translatable'

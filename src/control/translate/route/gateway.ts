@@ -15,6 +15,7 @@ import type { ServerHost } from '../gateway-servers.ts'
 import type { ProxyNode } from '../proxy-node.ts'
 import { translator } from '../translator.ts'
 import type { RouteContext } from './context.ts'
+import { delegateAmong, delegatesOf } from './delegates.ts'
 import { httpRoutes } from './http-rules.ts'
 import type { BuiltRoute } from './http-rules.ts'
 import { VirtualHostList, affectsRoutes, virtualHost } from './virtual-host.ts'
@@ -29,6 +30,7 @@ interface GatewayRouteView {
   /** Index of the server in the gateway of the same place. */
   readonly servers: readonly number[]
   readonly virtualServices: readonly VirtualService[]
+  readonly delegates: readonly VirtualService[]
   readonly destinations: readonly Service[]
   /** DestinationRules that give routes a hash policy, each after its service. */
   readonly hashRules: readonly object[]
@@ -53,7 +55,8 @@ function gatewayView(proxy: ProxyNode, snapshot: Snapshot, name: string): Gatewa
   const virtualServices = snapshot.virtualServices.all.filter((one) =>
     (one.spec.http ?? []).length > 0 && snapshot.virtualServices.sees(proxy.namespace, one) && intersects(boundGateways(one), names))
   const scope = snapshot.scopeOf(proxy, proxy.type)
-  const destinations = [...new Set(virtualServices.flatMap((one) => destinationsOf(one, snapshot.mesh)))]
+  const delegates = virtualServices.flatMap((one) => delegatesOf(one, snapshot.virtualServices.delegatesFor(one)))
+  const destinations = [...new Set([...virtualServices, ...delegates].flatMap((one) => destinationsOf(one, snapshot.mesh)))]
     .flatMap((host) => scope.serviceAt(snapshot.services.target(host)) ?? [])
   const ruleOf = (service: Service) => snapshot.destinationRules.lookup(proxy, service)
   return {
@@ -63,6 +66,7 @@ function gatewayView(proxy: ProxyNode, snapshot: Snapshot, name: string): Gatewa
     gateways: servers.map((one) => one.gateway),
     servers: servers.map((one) => one.index),
     virtualServices,
+    delegates,
     destinations,
     hashRules: destinations.filter((service) => affectsRoutes(service, { ruleOf })).flatMap((service) => [service, ruleOf(service)!]),
     mesh: snapshot.mesh,
@@ -150,5 +154,6 @@ function contextOf(view: GatewayRouteView, gateway: Gateway, port: number): Rout
     listensForTls: view.tls,
     serviceAt: (hostname) => byHost.get(hostname),
     ruleOf: (service) => rules.get(service) as MergedRule | undefined,
+    delegateAt: delegateAmong(view.delegates),
   }
 }

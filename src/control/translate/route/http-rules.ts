@@ -8,6 +8,7 @@ import { configPath, metadataOf, resourceProvenance } from '../metadata.ts'
 import { directResponseAction, forwardAction, redirectAction, usedDestinations } from './action.ts'
 import { resolveDestination } from './context.ts'
 import type { RouteContext } from './context.ts'
+import { placedRules } from './delegates.ts'
 import { filterConfigs } from './filters.ts'
 import { headerFields } from './headers.ts'
 import { appliesTo, asksForClaims, matchesEverything, routeMatch } from './match.ts'
@@ -20,13 +21,12 @@ export interface BuiltRoute {
   readonly catchAll: boolean
 }
 
-export function httpRoutes(owner: VirtualService, context: RouteContext): readonly BuiltRoute[] {
+export function httpRoutes(root: VirtualService, context: RouteContext): readonly BuiltRoute[] {
   const routes: BuiltRoute[] = []
-  for (const [index, rule] of (owner.spec.http ?? []).entries()) {
-    // A delegate stands for rules of another VirtualService; without them its rule is skipped, as Istio does (1.2.7).
-    if (rule.delegate !== undefined) continue
+  for (const { rule, owner, index } of placedRules(root, context.delegateAt)) {
     for (const { match, at } of blocksOf(rule)) {
-      if (!appliesTo(match ?? {}, owner, context) || (match !== undefined && asksForClaims(match))) continue
+      // Conditions on gateways are the root's: a delegate has none of its own.
+      if (!appliesTo(match ?? {}, root, context) || (match !== undefined && asksForClaims(match))) continue
       const catchAll = match === undefined || matchesEverything(match)
       routes.push({ route: buildRoute(rule, match, { owner, index, at }, context), catchAll })
       if (catchAll) return routes

@@ -16,6 +16,7 @@ import type { PortOfService } from '../outbound-ports.ts'
 import type { ProxyNode } from '../proxy-node.ts'
 import { translator } from '../translator.ts'
 import type { RouteContext } from './context.ts'
+import { delegateAmong, delegatesOf } from './delegates.ts'
 import { httpRoutes } from './http-rules.ts'
 import { VirtualHostList, affectsRoutes, catchAllHost, defaultRoute, serviceDomains, virtualHost, withPorts } from './virtual-host.ts'
 
@@ -28,6 +29,7 @@ export interface OutboundRouteView {
   /** ExternalName services that stand for one of these, each after the one that it stands for. */
   readonly aliases: readonly Service[]
   readonly virtualServices: readonly VirtualService[]
+  readonly delegates: readonly VirtualService[]
   /** Hosts of VirtualServices that are no service: they have effect on port 80. */
   readonly unknownHosts: readonly string[]
   /** What the VirtualServices send to. */
@@ -65,7 +67,8 @@ export function outboundRouteView(proxy: ProxyNode, snapshot: Snapshot, name: st
   if (chosen === undefined) return undefined
   const { table, services } = chosen
   const virtualServices = relevant(scope, table, name, services, snapshot.mesh)
-  const destinations = [...new Set(virtualServices.flatMap((one) => destinationsOf(one, snapshot.mesh)))]
+  const delegates = virtualServices.flatMap((one) => delegatesOf(one, snapshot.virtualServices.delegatesFor(one)))
+  const destinations = [...new Set([...virtualServices, ...delegates].flatMap((one) => destinationsOf(one, snapshot.mesh)))]
     .flatMap((host) => scope.serviceAt(snapshot.services.target(host)) ?? [])
   const ruleOf = (service: Service) => snapshot.destinationRules.lookup(proxy, service)
   const hashed = [...new Set([...services, ...destinations])].filter((service) => affectsRoutes(service, { ruleOf }))
@@ -75,12 +78,13 @@ export function outboundRouteView(proxy: ProxyNode, snapshot: Snapshot, name: st
     services,
     aliases: services.flatMap((service) => snapshot.services.aliasesOf(service.hostname).flatMap((alias) => [service, alias])),
     virtualServices,
+    delegates,
     unknownHosts: unknownHosts(scope, virtualServices, snapshot.mesh),
     destinations,
     hashRules: hashed.flatMap((service) => [service, ruleOf(service)!]),
     mesh: snapshot.mesh,
     clientNamespace: proxy.namespace,
-    clientLabels: virtualServices.some(asksForLabels) ? JSON.stringify(proxy.labels) : '',
+    clientLabels: [...virtualServices, ...delegates].some(asksForLabels) ? JSON.stringify(proxy.labels) : '',
     registryOnly: scope.registryOnly,
   }
 }
@@ -199,5 +203,6 @@ function contextOf(view: OutboundRouteView, port: number): RouteContext {
     listensForTls: false,
     serviceAt: (hostname) => byHost.get(hostname),
     ruleOf: (service) => rules.get(service),
+    delegateAt: delegateAmong(view.delegates),
   }
 }

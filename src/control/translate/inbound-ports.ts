@@ -91,7 +91,7 @@ function ingressPort(one: NonNullable<SidecarSpec['ingress']>[number], proxy: Pr
   return {
     targetPort: number,
     servicePort: number,
-    protocol: protocol.toUpperCase() as Protocol,
+    protocol: protocolNamed(protocol),
     hostname: service?.hostname ?? `${name}.${proxy.namespace}`,
     serviceName: service?.name ?? name,
     namespace: proxy.namespace,
@@ -100,6 +100,13 @@ function ingressPort(one: NonNullable<SidecarSpec['ingress']>[number], proxy: Pr
     pool: one.connectionPool,
     from,
   }
+}
+
+const protocols: readonly Protocol[] = ['HTTP', 'HTTP2', 'HTTPS', 'GRPC', 'GRPC-Web', 'TCP', 'TLS', 'UDP', 'Mongo', 'Redis', 'MySQL', 'HTTP_PROXY']
+
+/** Resources write protocols in any case; what is not known is sniffed. */
+function protocolNamed(text: string): Protocol {
+  return protocols.find((one) => one.toUpperCase() === text.toUpperCase()) ?? 'auto'
 }
 
 /** `127.0.0.1:p`, `unix://path`; 0.0.0.0 stands for the workload's own address. */

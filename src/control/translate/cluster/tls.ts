@@ -113,7 +113,7 @@ export function originatedTlsSocket(tls: ClientTls, http2: boolean, expectedName
 
 function ownCertificate(tls: ClientTls) {
   if (tls.mode !== 'MUTUAL') return []
-  if (tls.credentialName !== undefined) return [remoteSecret(`kubernetes://${tls.credentialName}`)]
+  if (tls.credentialName) return [remoteSecret(`kubernetes://${tls.credentialName}`)]
   return [localSecret(`file-cert:${tls.clientCertificate ?? ''}~${tls.privateKey ?? ''}`)]
 }
 
@@ -121,8 +121,8 @@ function trust(tls: ClientTls, names: readonly string[]) {
   if (tls.insecureSkipVerify === true) {
     return { defaultValidationContext: { trustChainVerification: TrustChain.ACCEPT_UNTRUSTED } }
   }
-  const roots = tls.credentialName === undefined
-    ? localSecret(`file-root:${tls.caCertificates ?? 'system'}`)
+  const roots = !tls.credentialName
+    ? localSecret(`file-root:${tls.caCertificates || 'system'}`)
     : remoteSecret(`kubernetes://${tls.credentialName}-cacert`)
   return { defaultValidationContext: { matchTypedSubjectAltNames: dnsOrUriNames(names) }, validationContextSdsSecretConfig: roots }
 }

@@ -93,7 +93,7 @@ function stringConflict(root: StringMatch | undefined, leaf: StringMatch | undef
 /** The delegate's condition is the narrower one wherever both have one. */
 function combined(root: HttpMatch, leaf: HttpMatch): HttpMatch {
   const name = [root.name, leaf.name].filter((one) => one).join('-')
-  const merged = { ...root, ...Object.fromEntries(Object.entries(leaf).filter(([, value]) => value !== undefined)) }
+  const merged = { ...root, ...Object.fromEntries(Object.entries(leaf).filter(([, value]) => value !== undefined && !isEmptyList(value))) }
   return {
     ...merged,
     ...(name !== '' && { name }),

@@ -57,7 +57,7 @@ const grpcCodes = [
 ]
 
 function corsConfig(cors: CorsPolicy): Init<typeof CorsPolicySchema> {
-  const origins: readonly StringMatch[] = cors.allowOrigins ?? (cors.allowOrigin ?? []).map(originMatch)
+  const origins = [...(cors.allowOrigins ?? []), ...(cors.allowOrigin ?? []).map(originMatch)]
   const list = (values: readonly string[] | undefined) => (values ?? []).join(',')
   return {
     allowOriginStringMatch: origins.map(stringMatcher),

@@ -119,7 +119,7 @@ function unknownHosts(scope: SidecarScope, virtualServices: readonly VirtualServ
 }
 
 const asksForLabels = (one: VirtualService): boolean =>
-  (one.spec.http ?? []).some((rule) => rule.match?.some((match) => match.sourceLabels !== undefined))
+  (one.spec.http ?? []).some((rule) => rule.match?.some((match) => Object.keys(match.sourceLabels ?? {}).length > 0))
 
 function buildRouteTable(view: OutboundRouteView): Init<typeof RouteConfigurationSchema> {
   const hosts = new VirtualHostList()

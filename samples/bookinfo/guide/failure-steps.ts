@@ -103,12 +103,11 @@ export const stopVersion: Step = {
 
 export const killVersion: Step = {
   title: 'A version is killed, is taken out at once, and comes back by itself',
-  async run({ client, did, until, processes }) {
+  async run({ client, did, edit, until, processes }) {
     const find = () => processes().find(({ name }) => name === 'reviews-v2')
     const pid = find()?.pid
     did(`kill -9 ${pid}: reviews-v2`)
-    if (pid !== undefined) process.kill(pid, 'SIGKILL')
-    await until(() => find()?.state !== 'ready', 1000)
+    await edit(() => pid !== undefined && process.kill(pid, 'SIGKILL'))
     const during = await sendMany(client, reviewsPath, 20, {}, 2)
     const back = await until(() => find()?.state === 'ready' && find()?.pid !== pid, 10_000)
     const versions = async (): Promise<string[]> => (await sendMany(client, reviewsPath, 20)).map(reviewsVersion)

@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Clock } from '../../lib/clock.ts'
+import type { ChildEvents } from './child.ts'
+import { Supervisor, restartPause } from './supervisor.ts'
+
+/** A clock moved by hand. */
+function handClock(): Clock & { advance(ms: number): Promise<void> } {
+  let now = 0
+  let timers: { at: number; run: () => void }[] = []
+  return {
+    now: () => now,
+    after(ms, run) {
+      const timer = { at: now + ms, run }
+      timers.push(timer)
+      return () => (timers = timers.filter((one) => one !== timer))
+    },
+    async advance(ms) {
+      const until = now + ms
+      for (;;) {
+        await new Promise(setImmediate) // probes answer on later turns
+        const next = timers.filter(({ at }) => at <= until).sort((a, b) => a.at - b.at)[0]
+        if (next === undefined) break
+        timers = timers.filter((one) => one !== next)
+        now = next.at
+        next.run()
+      }
+      now = until
+    },
+  }
+}
+
+function world(probe: () => string | undefined = () => undefined) {
+  const clock = handClock()
+  const children: ChildEvents[] = []
+  const seen = { states: [] as string[], said: [] as string[], groups: [] as string[], stopped: 0 }
+  const supervisor = new Supervisor(
+    { command: ['app'], workingDirectory: '/', env: {} },
+    {
+      clock,
+      start(_, events) {
+        children.push(events)
+        return { pid: 100 + children.length, stop: () => (seen.stopped++, Promise.resolve()) }
+      },
+      probe: () => Promise.resolve(probe()),
+      probing: { initialDelayMs: 0, periodMs: 1000, failureThreshold: 3 },
+      line: () => {},
+      say: (text) => seen.said.push(text),
+      changed: (state) => seen.states.push(state),
+      group: (pid, alive) => seen.groups.push(`${alive ? '+' : '-'}${pid}`),
+    },
+  )
+  const end = (code: number) => children.at(-1)!.ended({ started: true, code, signal: undefined, reason: `exited with code ${code}` })
+  return { clock, supervisor, children, seen, end }
+}
+
+test('a program is ready when its probe says so, and not before', async () => {
+  let answer: string | undefined = 'not yet'
+  const { clock, supervisor, seen } = world(() => answer)
+  supervisor.start()
+  await clock.advance(500)
+  assert.deepEqual(seen.states, ['starting'])
+  answer = undefined
+  await clock.advance(100)
+  assert.deepEqual(seen.states, ['starting', 'ready'])
+})
+
+test('a program that ends is started again with pauses of 100 ms, then 1 s doubled up to 30 s', async () => {
+  assert.deepEqual([0, 1, 2, 3, 6, 7, 50].map(restartPause), [100, 1000, 2000, 4000, 30_000, 30_000, 30_000])
+  const { clock, supervisor, children, seen, end } = world()
+  supervisor.start()
+  end(1)
+  await clock.advance(99)
+  assert.equal(children.length, 1)
+  await clock.advance(1)
+  assert.equal(children.length, 2)
+  end(1)
+  await clock.advance(999)
+  assert.equal(children.length, 2)
+  await clock.advance(1)
+  assert.equal(children.length, 3)
+  assert.deepEqual(seen.said, ['exited with code 1; next start in 0.1 s', 'exited with code 1; next start in 1 s'])
+})
+
+test('a program that stayed up for 10 s is started again quickly', async () => {
+  const { clock, supervisor, children, end } = world()
+  supervisor.start()
+  end(1)
+  await clock.advance(100)
+  await clock.advance(10_000)
+  end(1)
+  await clock.advance(100)
+  assert.equal(children.length, 3)
+})
+
+test('one failed probe is forgiven, three in a row make it unready, one success brings it back', async () => {
+  let answer: string | undefined
+  const { clock, supervisor, seen } = world(() => answer)
+  supervisor.start()
+  await clock.advance(100)
+  answer = 'connection refused'
+  await clock.advance(1000)
+  assert.equal(supervisor.state, 'ready')
+  await clock.advance(2000)
+  assert.equal(supervisor.state, 'unready')
+  answer = undefined
+  await clock.advance(1000)
+  assert.deepEqual(seen.states, ['starting', 'ready', 'unready', 'ready'])
+})
+
+test('a stopped program is not started again, whatever ends it', async () => {
+  const { clock, supervisor, children, seen, end } = world()
+  supervisor.start()
+  await supervisor.stop(1000)
+  end(143)
+  await clock.advance(60_000)
+  assert.equal(children.length, 1)
+  assert.equal(seen.stopped, 1)
+  assert.deepEqual(seen.groups, ['+101', '-101'])
+  assert.equal(seen.states.at(-1), 'stopped')
+})
+
+test('a late answer of a probe of the program before does not make the next one ready', async () => {
+  const answers: ((problem: string | undefined) => void)[] = []
+  const clock = handClock()
+  const children: ChildEvents[] = []
+  const supervisor = new Supervisor(
+    { command: ['app'], workingDirectory: '/', env: {} },
+    {
+      clock,
+      start: (_, events) => (children.push(events), { pid: children.length, stop: () => Promise.resolve() }),
+      probe: () => new Promise((resolve) => answers.push(resolve)),
+      probing: { initialDelayMs: 0, periodMs: 1000, failureThreshold: 1 },
+      line: () => {}, say: () => {}, changed: () => {}, group: () => {},
+    },
+  )
+  supervisor.start()
+  await clock.advance(25)
+  children[0]!.ended({ started: true, code: 1, signal: undefined, reason: 'exited' })
+  await clock.advance(100)
+  answers[0]!(undefined)
+  await clock.advance(1)
+  assert.equal(supervisor.state, 'starting')
+})

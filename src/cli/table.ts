@@ -1,0 +1,6 @@
+// The commands, in the order in which help shows them. A new one is one file and one row.
+import type { CommandRow } from './command.ts'
+
+export const commands: readonly CommandRow[] = [
+  { name: 'version', load: async () => (await import('./version.ts')).command },
+]

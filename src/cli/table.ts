@@ -2,5 +2,5 @@
 import type { CommandRow } from './command.ts'
 
 export const commands: readonly CommandRow[] = [
-  { name: 'version', load: async () => (await import('./version.ts')).command },
+  { name: 'version', summary: 'Shows the version of Trysail and of Node.', load: async () => (await import('./version.ts')).command },
 ]

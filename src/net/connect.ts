@@ -38,7 +38,7 @@ class Attempt {
   readonly #timer: NodeJS.Timeout
   #error: Error | undefined
   #over = false
-  #cancelHandshake: () => void = () => {}
+  #cancelHandshake: (() => void) | undefined
 
   constructor(options: ConnectOptions, done: ConnectDone) {
     this.#options = options
@@ -55,8 +55,7 @@ class Attempt {
   cancel(): void {
     if (this.#over) return
     this.#finish()
-    this.#cancelHandshake()
-    this.#raw.destroy()
+    this.#close()
   }
 
   #connected(): void {
@@ -81,9 +80,14 @@ class Attempt {
   #fail(error: NetError): void {
     if (this.#over) return
     this.#finish()
-    this.#cancelHandshake()
-    this.#raw.destroy()
+    this.#close()
     this.#done(error, undefined)
+  }
+
+  /** The handshake, once begun, is who closes. */
+  #close(): void {
+    if (this.#cancelHandshake === undefined) this.#raw.destroy()
+    else this.#cancelHandshake()
   }
 
   #finish(): void {

@@ -7,6 +7,7 @@ import type { Socket } from 'node:net'
 import { getSystemErrorName } from 'node:util'
 import type { Address } from '../model/address.ts'
 import { blockBytes, giveBlock, takeBlock } from './blocks.ts'
+import { closeSocket } from './close-socket.ts'
 import { connectionError, netError } from './errors.ts'
 import { handleOf, loadBinding, ownerKey } from './stream-handles.ts'
 import type { HandleBinding, HandleOwner, StreamHandle, WriteRequest } from './stream-handles.ts'
@@ -194,8 +195,7 @@ class HandleTransport implements Transport, HandleOwner, Flushable {
     this.#destroyed = true
     this.#dropQueue()
     this.#held.length = 0
-    if (reset && !this.#raw.destroyed) this.#raw.resetAndDestroy()
-    this.#socket.destroy()
+    closeSocket(this.#socket, this.#raw, reset)
   }
 
   #openBlock(): Buffer {

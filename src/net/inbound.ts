@@ -47,6 +47,8 @@ export class SocketInbound implements Inbound {
   #seen: Buffer = empty
   #ended = false
   #taken = false
+  #cancelHandshake: (() => void) | undefined
+  #transport: Transport | undefined
   #error: Error | undefined
 
   /** `raw` must not have been read, and must have been accepted paused. */
@@ -64,8 +66,11 @@ export class SocketInbound implements Inbound {
     else this.#raw.once('close', closed)
   }
 
+  /** Whoever has the connection by now closes it: see close-socket.ts. */
   destroy(): void {
-    this.#raw.destroy()
+    if (this.#transport !== undefined) this.#transport.destroy()
+    else if (this.#cancelHandshake !== undefined) this.#cancelHandshake()
+    else this.#raw.destroy()
   }
 
   peek(enough: (seen: Buffer) => boolean, { maxBytes, timeoutMs }: PeekLimits): Promise<Buffer | undefined> {
@@ -107,6 +112,7 @@ export class SocketInbound implements Inbound {
     if (this.#seen.length > 0) this.#raw.unshift(this.#seen)
     this.#seen = empty
     return await new Promise((resolve, reject) => {
+      let timer: NodeJS.Timeout | undefined
       const cancel = handshakeAsServer(this.#raw, context, alpn, {
         onSecure: (socket, info) => {
           clearTimeout(timer)
@@ -117,10 +123,13 @@ export class SocketInbound implements Inbound {
           reject(error)
         },
       })
-      const timer = setTimeout(() => {
+      const giveUp = (reason: string): void => {
+        clearTimeout(timer)
         cancel()
-        reject(netError('net/tls', `no TLS handshake within ${this.#handshakeMs} ms`))
-      }, this.#handshakeMs)
+        reject(netError('net/tls', reason))
+      }
+      this.#cancelHandshake = () => giveUp('given up by this side')
+      timer = setTimeout(() => giveUp(`no TLS handshake within ${this.#handshakeMs} ms`), this.#handshakeMs)
     })
   }
 
@@ -145,7 +154,8 @@ export class SocketInbound implements Inbound {
     const early = this.#seen.length > 0 ? this.#seen : undefined
     this.#seen = empty
     const { localAddress, remoteAddress } = this
-    return this.#transports.wrap({ socket, raw: this.#raw, tls, early, ended: tls === undefined && this.#ended, localAddress, remoteAddress })
+    this.#transport = this.#transports.wrap({ socket, raw: this.#raw, tls, early, ended: tls === undefined && this.#ended, localAddress, remoteAddress })
+    return this.#transport
   }
 
   #closedError(): Error {

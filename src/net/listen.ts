@@ -69,7 +69,7 @@ class ServerListening implements Listening {
   readonly #server: Server
   readonly #options: ListenOptions
   readonly #transports: Transports
-  readonly #open = new Set<Socket>()
+  readonly #open = new Set<Inbound>()
 
   constructor(server: Server, options: ListenOptions, transports: Transports, early: readonly Socket[]) {
     this.#server = server
@@ -91,7 +91,7 @@ class ServerListening implements Listening {
   }
 
   destroyConnections(): void {
-    for (const socket of this.#open) socket.destroy()
+    for (const inbound of this.#open) inbound.destroy()
   }
 
   #accept(socket: Socket): void {
@@ -100,9 +100,10 @@ class ServerListening implements Listening {
       socket.destroy()
       return this.#options.onRefused?.('too-many-connections', `${maxConnections} are open`)
     }
-    this.#open.add(socket)
-    socket.once('close', () => this.#open.delete(socket))
-    this.#options.onConnection(new SocketInbound(socket, this.#transports, handshakeTimeoutMs))
+    const inbound = new SocketInbound(socket, this.#transports, handshakeTimeoutMs)
+    this.#open.add(inbound)
+    inbound.onClose(() => this.#open.delete(inbound))
+    this.#options.onConnection(inbound)
   }
 }
 

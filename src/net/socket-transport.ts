@@ -1,6 +1,7 @@
 // A Transport on node's public socket API: what works everywhere. handle-transport.ts does the same for a fifth less.
 import type { Socket } from 'node:net'
 import type { Address } from '../model/address.ts'
+import { closeSocket } from './close-socket.ts'
 import { connectionError, netError } from './errors.ts'
 import { highWaterBytes, maxQueuedBytes, silentHandler } from './transport-options.ts'
 import type { Connected, Transports } from './transport-options.ts'
@@ -82,8 +83,7 @@ class SocketTransport implements Transport {
   destroy(reset = false): void {
     if (this.#destroyed) return
     this.#destroyed = true
-    if (reset && !this.#raw.destroyed) this.#raw.resetAndDestroy()
-    this.#socket.destroy()
+    closeSocket(this.#socket, this.#raw, reset)
   }
 
   #afterWrite(): boolean {
@@ -121,7 +121,7 @@ class SocketTransport implements Transport {
 
   /** The socket was told to stay half open; with both halves done there is nothing to stay for. */
   #closeWhenBothEnded(): void {
-    if (this.#ended && this.#socket.writableFinished) this.#socket.destroy()
+    if (this.#ended && this.#socket.writableFinished) this.destroy()
   }
 
   #onDrain(): void {

@@ -3,6 +3,7 @@
 import type { Socket } from 'node:net'
 import { TLSSocket, connect as connectTls } from 'node:tls'
 import { describe } from '../lib/errors.ts'
+import { closeSocket } from './close-socket.ts'
 import { netError, systemCode } from './errors.ts'
 import type { NetError } from './errors.ts'
 import { parseSubjectAltNames } from './subject-alt-names.ts'
@@ -76,8 +77,7 @@ function waitFor(
   }
   const fail = (cause: Error | undefined): void => {
     settle()
-    socket.destroy()
-    raw.destroy()
+    closeSocket(socket, raw)
     waiter.onFailure(netError('net/tls', `TLS handshake failed: ${reasonOf(cause)}`, cause))
   }
   const onSecure = (): void => {
@@ -93,8 +93,7 @@ function waitFor(
   socket.on('close', onClose)
   return () => {
     settle()
-    socket.destroy()
-    raw.destroy()
+    closeSocket(socket, raw)
   }
 }
 

@@ -29,9 +29,10 @@ export default async function* report(events: AsyncIterable<TestEvent>): AsyncGe
     const ofFile = files.get(file) ?? { passed: 0, failed: 0, skipped: 0, ms: 0 }
     files.set(file, ofFile)
     if (event.type === 'test:fail') {
+      const error = 'error' in data.details ? data.details.error : undefined
       if (!(isFile && ofFile.failed > 0)) count(ofFile, totals, 'failed')
-      failures.push(`✖ ${file} > ${data.name}\n${indent(cause(data.details.error))}`)
-      yield `✖ ${file} > ${data.name}\n${indent(cause(data.details.error))}\n`
+      failures.push(`✖ ${file} > ${data.name}\n${indent(cause(error))}`)
+      yield `✖ ${file} > ${data.name}\n${indent(cause(error))}\n`
     } else if (data.skip !== undefined && data.skip !== false) {
       count(ofFile, totals, 'skipped')
       skipped.push(`  ${file} > ${data.name}: ${typeof data.skip === 'string' && data.skip !== '' ? data.skip : 'NO REASON GIVEN'}`)

@@ -42,7 +42,7 @@ async function firstAnswerBy(client: Client, version: string): Promise<number> {
 
 /** `reviews-v2 <- spiffe://...` of every hop that served the answer. */
 const hopsOf = (trail: unknown): ReadonlyMap<string, string> =>
-  new Map(String(trail ?? '').split('; ').map((hop) => hop.split(' <- ') as [string, string]))
+  new Map((typeof trail === 'string' ? trail : '').split('; ').map((hop) => hop.split(' <- ') as [string, string]))
 
 export const mutualTls: Step = {
   title: 'Every hop is mutual TLS: the servers know who calls',

@@ -1,0 +1,122 @@
+// What makes a plan serve: compiles listeners and route tables with everything they need, binds sockets, takes captured
+// connections, and swaps one plan for the next.
+import type { Clock } from '../lib/clock.ts'
+import { spawn } from '../lib/errors.ts'
+import type { Listener } from '../proto/gen/envoy/config/listener/v3/listener_pb.ts'
+import type { CompiledRoutes } from './http/router/compile.ts'
+import { Acceptor } from './listen/accept.ts'
+import type { Refused } from './listen/accept.ts'
+import type { Capture } from './listen/capture.ts'
+import { compileListener } from './listen/compile.ts'
+import type { CompiledListener, Direction } from './listen/compile.ts'
+import type { ChainService } from './listen/connection.ts'
+import { compileDownstreamTls } from './listen/downstream-tls.ts'
+import { ChainServices } from './listen/services.ts'
+import { Sockets } from './listen/sockets.ts'
+import type { BindProblem } from './listen/sockets.ts'
+import { emptyPlan } from './plan.ts'
+import type { Plan } from './plan.ts'
+import type { Secrets } from './identity/secrets.ts'
+import type { TerminalFilter } from './xds/listener.ts'
+
+/** The newest version of one route table, for services that live longer than any version. */
+export interface RouteSlot {
+  current: CompiledRoutes | undefined
+}
+
+export interface ServingParts {
+  readonly clock: Clock
+  readonly secrets: Secrets
+  readonly capture: Capture
+  readonly maxConnections: number
+  readonly drainMs: number
+  compileService(terminal: TerminalFilter, listener: Listener, direction: Direction, routes: (name: string) => RouteSlot): ChainService
+  onRefused(refused: Refused): void
+  onBindProblem(problem: BindProblem): void
+}
+
+const captureListeners = { outbound: 'virtualOutbound', inbound: 'virtualInbound' } as const
+
+export class Serving {
+  readonly services: ChainServices
+  readonly sockets: Sockets
+  readonly #parts: ServingParts
+  readonly #acceptor: Acceptor
+  readonly #routes = new Map<string, RouteSlot>()
+  #plan: Plan = emptyPlan
+  #bound: Promise<void> = Promise.resolve()
+
+  constructor(parts: ServingParts) {
+    const { clock, capture, maxConnections, drainMs } = parts
+    this.#parts = parts
+    this.services = new ChainServices(clock, drainMs)
+    this.#acceptor = new Acceptor({
+      listeners: () => this.#plan.listeners, maxConnections, onRefused: (refused) => parts.onRefused(refused),
+    })
+    this.sockets = new Sockets({
+      clock,
+      binds: (listener) => capture.binds(listener),
+      onConnection: (name, inbound) => this.#acceptor.accept(name, inbound, {
+        originalDestination: capture.originalDestination(inbound) ?? inbound.localAddress, authority: undefined,
+      }),
+      onProblem: (problem) => parts.onBindProblem(problem),
+    })
+  }
+
+  get open(): number {
+    return this.#acceptor.open
+  }
+
+  compile(message: Listener, previous: CompiledListener | undefined): CompiledListener {
+    const { secrets, compileService } = this.#parts
+    return compileListener(message, previous, {
+      compileTls: (chain) => compileDownstreamTls(chain, secrets),
+      compileService: (terminal, listener, direction) => compileService(terminal, listener, direction, (name) => this.#slot(name)),
+    })
+  }
+
+  /** From now on this plan serves. Requests on connections that are open already see its routes too. */
+  replace(plan: Plan): void {
+    this.#plan = plan
+    for (const [name, { compiled }] of plan.routes) this.#slot(name).current = compiled
+    this.services.replace(plan.listeners)
+    this.#forgetRoutes()
+    this.#bound = this.#bound.then(() => this.sockets.reconcile(plan.listeners))
+    spawn('binding listeners', this.#bound)
+  }
+
+  /** Every bind of the newest plan has succeeded or failed once. */
+  whenBound(): Promise<void> {
+    return this.#bound
+  }
+
+  startCapture(): Promise<void> {
+    return this.#parts.capture.start((direction, inbound, arrival) => this.#acceptor.accept(captureListeners[direction], inbound, arrival))
+  }
+
+  /** No new connections; open ones finish what they carry, until one deadline for all. Says how many were left. */
+  async drain(timeoutMs: number): Promise<number> {
+    this.#acceptor.drain()
+    this.sockets.close()
+    await this.#parts.capture.stop()
+    return await this.services.drain(timeoutMs)
+  }
+
+  close(): void {
+    this.services.close()
+  }
+
+  #slot(name: string): RouteSlot {
+    const known = this.#routes.get(name)
+    if (known !== undefined) return known
+    const slot: RouteSlot = { current: this.#plan.routes.get(name)?.compiled }
+    this.#routes.set(name, slot)
+    return slot
+  }
+
+  /** Tables that nobody names any more are let go once no replaced chain is left that could still use them. */
+  #forgetRoutes(): void {
+    if (this.services.retired > 0) return
+    for (const [name, slot] of this.#routes) if (!this.#plan.routes.has(name)) slot.current = undefined
+  }
+}

@@ -44,6 +44,11 @@ export class DestinationRuleIndex {
       ?? this.#exported(root, client.namespace, service.hostname)
   }
 
+  /** Whether the labels of clients matter in a namespace. */
+  choosesClientsIn(namespace: string): boolean {
+    return this.#in(namespace).some((rule) => rule.selector !== undefined)
+  }
+
   #in(namespace: string): readonly MergedRule[] {
     return this.#byNamespace.get(namespace) ?? []
   }

@@ -28,8 +28,17 @@ export interface Translator {
   readonly schema: DescMessage
   /** The names that this proxy gets, or may ask for, from this translator. */
   readonly names: (proxy: ProxyNode, snapshot: Snapshot) => readonly string[]
-  /** Undefined when the proxy has no such resource, or another translator has it. */
+  /** Undefined when the proxy has no such resource, or another translator has it. Throws what `build` throws. */
   translate(proxy: ProxyNode, snapshot: Snapshot, name: string, cache: BuildCache): Built | undefined
+}
+
+/**
+ * What proxies must have in common to share all of a translator's resources in one snapshot: an object of the snapshot,
+ * and a text. Without it every proxy's views are made one by one.
+ */
+export interface Sharing {
+  readonly within: object
+  readonly key: string
 }
 
 interface Parts<View, Schema extends DescMessage> {
@@ -37,6 +46,7 @@ interface Parts<View, Schema extends DescMessage> {
   readonly names: (proxy: ProxyNode, snapshot: Snapshot) => readonly string[]
   readonly view: (proxy: ProxyNode, snapshot: Snapshot, name: string) => View | undefined
   readonly build: (view: View) => MessageInitShape<Schema>
+  readonly sharing?: (proxy: ProxyNode, snapshot: Snapshot) => Sharing
 }
 
 /** Makes a translator of its two halves. */
@@ -45,15 +55,53 @@ export function translator<View extends { readonly [part: string]: ViewPart }, S
   parts: Parts<View, Schema>,
 ): Translator {
   const typeUrl = typeUrlOf(parts.schema)
+  const one = (proxy: ProxyNode, snapshot: Snapshot, name: string, cache: BuildCache): Built | undefined => {
+    const view = parts.view(proxy, snapshot, name)
+    if (view === undefined) return undefined
+    return cache.get(`${label} ${name} ${viewKey(view)}`, () => encode(parts.schema, typeUrl, name, parts.build(view)))
+  }
+  const { schema, names, sharing } = parts
+  if (sharing === undefined) return { typeUrl, schema, names, translate: one }
+  const shared = new SharedResults()
   return {
     typeUrl,
-    schema: parts.schema,
-    names: parts.names,
-    translate(proxy, snapshot, name, cache) {
-      const view = parts.view(proxy, snapshot, name)
-      if (view === undefined) return undefined
-      return cache.get(`${label} ${name} ${viewKey(view)}`, () => encode(parts.schema, typeUrl, name, parts.build(view)))
-    },
+    schema,
+    names: (proxy, snapshot) => shared.names(sharing(proxy, snapshot), () => names(proxy, snapshot)),
+    translate: (proxy, snapshot, name, cache) => shared.get(sharing(proxy, snapshot), name, () => one(proxy, snapshot, name, cache)),
+  }
+}
+
+interface SharedGroup {
+  names: readonly string[] | undefined
+  readonly built: Map<string, Built>
+}
+
+/** Results of one translator by what proxies share; they go when the snapshot does. Failures are not kept. */
+class SharedResults {
+  readonly #groups = new WeakMap<object, Map<string, SharedGroup>>()
+
+  names(sharing: Sharing, make: () => readonly string[]): readonly string[] {
+    const group = this.#group(sharing)
+    group.names ??= make()
+    return group.names
+  }
+
+  get(sharing: Sharing, name: string, make: () => Built | undefined): Built | undefined {
+    const { built } = this.#group(sharing)
+    const known = built.get(name)
+    if (known !== undefined) return known
+    const made = make()
+    // Names that do not exist are asked for by anyone: what is kept of them is bounded by what exists.
+    if (made !== undefined) built.set(name, made)
+    return made
+  }
+
+  #group({ within, key }: Sharing) {
+    const groups = this.#groups.get(within) ?? new Map<string, SharedGroup>()
+    this.#groups.set(within, groups)
+    const group = groups.get(key) ?? { names: undefined, built: new Map<string, Built>() }
+    groups.set(key, group)
+    return group
   }
 }
 

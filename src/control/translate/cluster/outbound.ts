@@ -16,6 +16,7 @@ import { configPath, metadataOf, resourceProvenance, serviceProvenance } from '.
 import { dnatServerName, outboundCluster, parseOutboundCluster } from '../names.ts'
 import type { ProxyNode } from '../proxy-node.ts'
 import { translator } from '../translator.ts'
+import type { Sharing } from '../translator.ts'
 import { isHttp2, mayBeHttp, usablePorts } from './protocol.ts'
 import { mutualTlsSocket, originatedTlsSocket, plainSocket } from './tls.ts'
 import type { UpstreamTls } from './tls.ts'
@@ -47,7 +48,14 @@ export const outboundClusters = translator<OutboundView, typeof ClusterSchema>('
   },
   view: outboundView,
   build: buildOutbound,
+  sharing: outboundSharing,
 })
+
+/** Scopes are made anew for each snapshot. Labels count only where a DestinationRule is for chosen clients. */
+export function outboundSharing(proxy: ProxyNode, snapshot: Snapshot): Sharing {
+  const labels = snapshot.destinationRules.choosesClientsIn(proxy.namespace) ? JSON.stringify(proxy.labels) : ''
+  return { within: snapshot.scopeOf(proxy, proxy.type), key: `${proxy.type} ${labels}` }
+}
 
 function clusterNames(proxy: ProxyNode, snapshot: Snapshot, service: Service): readonly string[] {
   if (service.resolution === 'dynamic-dns') return []

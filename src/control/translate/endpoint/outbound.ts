@@ -4,7 +4,7 @@ import { ClusterLoadAssignmentSchema } from '../../../proto/gen/envoy/config/end
 import { selects } from '../../hosts.ts'
 import { effectivePolicy } from '../../snapshot-destination-rules.ts'
 import type { Snapshot } from '../../snapshot.ts'
-import { discoveryOf, findOutbound, outboundClusters } from '../cluster/outbound.ts'
+import { discoveryOf, findOutbound, outboundClusters, outboundSharing } from '../cluster/outbound.ts'
 import { outboundCluster } from '../names.ts'
 import type { ProxyNode } from '../proxy-node.ts'
 import { translator } from '../translator.ts'
@@ -24,6 +24,10 @@ export const outboundEndpoints = translator<EndpointsView, typeof ClusterLoadAss
   schema: ClusterLoadAssignmentSchema,
   names: outboundClusters.names,
   view: endpointsView,
+  sharing(proxy, snapshot) {
+    const { within, key } = outboundSharing(proxy, snapshot)
+    return { within, key: `${key} ${proxy.clusterId}` }
+  },
   build: (view) => loadAssignment(outboundCluster(view.port.number, view.subset, view.service.hostname), view.endpoints, false, view.clusterId),
 })
 

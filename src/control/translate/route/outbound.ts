@@ -48,7 +48,23 @@ export const outboundRoutes = translator<OutboundRouteView, typeof RouteConfigur
   names: routeNames,
   view: outboundRouteView,
   build: buildRouteTable,
+  sharing(proxy, snapshot) {
+    const scope = snapshot.scopeOf(proxy, proxy.type)
+    const labels = labelsMatter(scope) || snapshot.destinationRules.choosesClientsIn(proxy.namespace) ? JSON.stringify(proxy.labels) : ''
+    return { within: scope, key: `${proxy.type} ${proxy.httpProxyPort === undefined} ${labels}` }
+  },
 })
+
+const labelled = new WeakMap<SidecarScope, boolean>()
+
+/** Whether any rule of a scope asks for the client's labels. A delegate may. */
+function labelsMatter(scope: SidecarScope): boolean {
+  const known = labelled.get(scope)
+  if (known !== undefined) return known
+  const found = scope.virtualServices.some((one) => asksForLabels(one) || (one.spec.http ?? []).some((rule) => rule.delegate !== undefined))
+  labelled.set(scope, found)
+  return found
+}
 
 function routeNames(proxy: ProxyNode, snapshot: Snapshot): readonly string[] {
   if (proxy.type !== 'sidecar') return []

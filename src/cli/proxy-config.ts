@@ -1,0 +1,74 @@
+// `trysail proxy-config`: what a running proxy has accepted, from its own admin server.
+import { MeshError } from '../lib/errors.ts'
+import type { Address } from '../model/address.ts'
+import { formatAddress, parseAddress } from '../model/address.ts'
+import { exitCode } from './command.ts'
+import type { Command } from './command.ts'
+import { fetchJson } from './fetch-json.ts'
+import { outputOf, outputOption, print, table } from './print.ts'
+import { isRecord, list, record, text } from './json.ts'
+import type { JsonRecord } from './json.ts'
+import { rowsOf } from './proxy-config-rows.ts'
+import type { ConfigType } from './proxy-config-rows.ts'
+import { findRunning } from './running.ts'
+import { UsageError } from './usage-error.ts'
+
+/** Where each type stands in Envoy's config dump: section, list, and the field of the resource in an entry. */
+const places: Readonly<Record<ConfigType, readonly [section: string, entries: string, resource: string]>> = {
+  listeners: ['ListenersConfigDump', 'dynamic_listeners', 'active_state.listener'],
+  routes: ['RoutesConfigDump', 'dynamic_route_configs', 'route_config'],
+  clusters: ['ClustersConfigDump', 'dynamic_active_clusters', 'cluster'],
+  endpoints: ['EndpointsConfigDump', 'dynamic_endpoint_configs', 'endpoint_config'],
+  secrets: ['SecretsConfigDump', 'dynamic_active_secrets', 'secret'],
+}
+
+export const command: Command = {
+  summary: 'Shows what a running proxy has accepted.',
+  operands: [
+    { name: 'TYPE', required: true, choices: Object.keys(places), sentence: 'What to show.' },
+    { name: 'NAME', sentence: 'The workload or gateway whose proxy is asked: reviews-v1 or reviews-v1.default.' },
+  ],
+  options: [
+    { name: 'admin', value: 'HOST:PORT', sentence: "The proxy's admin address, instead of a NAME that runs on this machine." },
+    { name: 'name', value: 'NAME', sentence: 'Only resources whose name contains this.' },
+    outputOption,
+  ],
+  examples: ['trysail proxy-config routes productpage-v1', 'trysail proxy-config clusters --admin 127.0.0.1:15000 --name reviews -o json'],
+  async run(invocation, io) {
+    const [type, name] = invocation.operands as [ConfigType, string?]
+    const wanted = invocation.text('name') ?? ''
+    const dump = await fetchJson(adminAddress(invocation.text('admin'), name), '/config_dump?include_eds')
+    const found = resourcesOf(dump, type).filter((one) => nameOf(one).includes(wanted))
+    print(io, outputOf(invocation.text('output')), found, (all) => {
+      const { heading, rows } = rowsOf(type, all)
+      return table(heading, rows)
+    })
+    return exitCode.fine
+  },
+}
+
+function adminAddress(given: string | undefined, name: string | undefined): Address {
+  if (given !== undefined) {
+    const address = parseAddress(given)
+    if (address === undefined) throw new UsageError([`--admin must be HOST:PORT, not ${JSON.stringify(given)}`])
+    return address
+  }
+  const all = findRunning().flatMap(({ proxies }) => proxies)
+  const fits = all.filter((one) => name === undefined || one.name === name || `${one.name}.${one.namespace}` === name || `${one.namespace}/${one.name}` === name)
+  const [only, another] = fits
+  if (only !== undefined && another === undefined) return only.admin
+  const known = all.map((one) => `${one.name}.${one.namespace} (${formatAddress(one.admin)})`).join(', ')
+  if (known === '') throw new MeshError('cli/not-running', 'no proxy runs on this machine; --admin names another')
+  throw new UsageError([`${name === undefined ? 'NAME or --admin is needed' : `${fits.length === 0 ? 'no' : 'more than one'} proxy is named ${name}`}; there are ${known}`])
+}
+
+function resourcesOf(dump: unknown, type: ConfigType): readonly JsonRecord[] {
+  const [section, entries, resource] = places[type]
+  const found = list(record(dump)['configs']).find((one) => isRecord(one) && text(one['@type']).endsWith(`.${section}`))
+  return list(record(found)[entries]).flatMap((entry) => {
+    const value = resource.split('.').reduce<unknown>((at, field) => record(at)[field], entry)
+    return isRecord(value) ? [type === 'secrets' ? { name: text(record(entry)['name']), ...value } : value] : []
+  })
+}
+
+const nameOf = (resource: JsonRecord): string => text(resource['name']) || text(resource['cluster_name'])

@@ -1,0 +1,73 @@
+// How the tools find what runs on this machine: every `run`, `control` and `proxy` leaves a file that says where its admin
+// and debug ports are, in a folder that only this user can read, and takes it away when it ends.
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir, userInfo } from 'node:os'
+import { join } from 'node:path'
+import type { Address } from '../model/address.ts'
+
+export interface RunningProxy {
+  readonly name: string
+  readonly namespace: string
+  readonly admin: Address
+}
+
+export interface Running {
+  readonly pid: number
+  /** The control plane's debug server. */
+  readonly debug?: Address
+  readonly proxies: readonly RunningProxy[]
+}
+
+export interface Announcement {
+  /** Replaces what was announced before. */
+  update(running: Omit<Running, 'pid'>): void
+  remove(): void
+}
+
+const folder = (): string => join(process.env['XDG_RUNTIME_DIR'] ?? join(tmpdir(), `trysail-${userInfo().username}`), 'trysail')
+
+export function announce(at = folder()): Announcement {
+  mkdirSync(at, { recursive: true, mode: 0o700 })
+  const file = join(at, `${process.pid}.json`)
+  const remove = (): void => rmSync(file, { force: true })
+  process.once('exit', remove)
+  return {
+    update: (running) => writeFileSync(file, JSON.stringify({ pid: process.pid, ...running }), { mode: 0o600 }),
+    remove,
+  }
+}
+
+/** Everything announced by processes that are still alive, the newest first. */
+export function findRunning(at = folder()): readonly Running[] {
+  return filesIn(at).flatMap((file) => {
+    const one = read(join(at, file))
+    return one !== undefined && isAlive(one.pid) ? [one] : []
+  }).sort((a, b) => b.pid - a.pid)
+}
+
+function filesIn(at: string): string[] {
+  try {
+    return readdirSync(at).filter((name) => name.endsWith('.json'))
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
+    throw error
+  }
+}
+
+function read(path: string): Running | undefined {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as Running
+  } catch (error) {
+    // Half-written, or taken away meanwhile: as if it were not there.
+    if (error instanceof SyntaxError || (error instanceof Error && 'code' in error)) return undefined
+    throw error
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM'
+  }
+}

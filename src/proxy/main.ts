@@ -1,0 +1,251 @@
+// One proxy from start to end: identity, xDS, the plan that serves, admin, drain. Several may run in one process: nothing
+// here is global. The parts that it is made of come in from outside, so that each can be replaced.
+import { systemClock } from '../lib/clock.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Address } from '../model/address.ts'
+import type { Node } from '../proto/gen/envoy/config/core/v3/base_pb.ts'
+import type { RouteConfiguration } from '../proto/gen/envoy/config/route/v3/route_pb.ts'
+import type { HttpConnectionManager } from '../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
+import type { AccessLogEntry } from '../telemetry/access-log-entry.ts'
+import { adminPaths } from './admin/paths.ts'
+import type { AdminSource, ProxyState, StatLine } from './admin/paths.ts'
+import { startAdmin } from './admin/server.ts'
+import type { AdminServer } from './admin/server.ts'
+import type { ClusterStatus } from './admin/clusters.ts'
+import type { CompiledRoutes } from './http/router/compile.ts'
+import type { Secrets } from './identity/secrets.ts'
+import { noCapture } from './listen/capture.ts'
+import type { Capture } from './listen/capture.ts'
+import type { Direction } from './listen/compile.ts'
+import { refusedEntry, sessionEntry } from './listen/connection-entry.ts'
+import type { ChainService } from './listen/connection.ts'
+import { bootstrapJson, listenersShown, ownSecretsOf } from './main-admin.ts'
+import { Serving } from './main-serving.ts'
+import type { RouteSlot } from './main-serving.ts'
+import { Updates } from './main-updates.ts'
+import type { XdsUpdate } from './main-updates.ts'
+import { Planner } from './plan.ts'
+import type { ClusterStore } from './plan-clusters.ts'
+import type { WantedNames } from './plan-updates.ts'
+import type { ProxySettings } from './settings.ts'
+import { compileTcpProxy } from './tcp/tcp-proxy.ts'
+import type { ClusterLookup } from './upstream/types.ts'
+import { nothingAccepted, resourceTypes } from './xds/accepted.ts'
+import { nodeIdOf, nodeOf } from './xds/node.ts'
+import { SecretStore } from './xds/secret.ts'
+
+/** The stream to the control plane. It reconnects by itself; while it is away, what was accepted goes on serving. */
+export interface XdsStream {
+  /** Asks for exactly these names of a type that is asked for by name. */
+  subscribe(typeUrl: string, names: readonly string[]): void
+  close(): void
+}
+
+/** Clusters that run: given messages, they choose hosts. */
+export interface UpstreamSide extends ClusterStore {
+  readonly lookup: ClusterLookup
+  statuses(): readonly ClusterStatus[]
+  close(): void
+}
+
+/** What the HTTP side needs of the proxy around it. */
+export interface HttpServiceContext {
+  readonly direction: Direction
+  readonly clusters: ClusterLookup
+  readonly routes: (name: string) => RouteSlot
+  readonly clock: Clock
+}
+
+export interface ProxyParts {
+  /** Its own certificate and the mesh's roots; ready before the proxy starts. */
+  readonly identity: Secrets
+  /** Called once. `onUpdate` answers with the text of a NACK, or undefined. */
+  openStream(node: Node, onUpdate: (update: XdsUpdate) => string | undefined): XdsStream
+  openUpstream(secrets: Secrets, dial: (address: Address) => Address): UpstreamSide
+  compileRoutes(config: RouteConfiguration): CompiledRoutes
+  compileHttp(config: HttpConnectionManager, context: HttpServiceContext): ChainService
+  /** TCP sessions and refused connections, for the access log. */
+  onConnectionEnd?(entry: AccessLogEntry): void
+  stats?(): readonly StatLine[]
+  prometheus?(): string
+  /** One line for people. */
+  log?(line: string): void
+  readonly capture?: Capture
+  readonly clock?: Clock
+  readonly version?: string
+  /** POST /quitquitquit: ends the process where the proxy is one. */
+  onQuit?(): void
+}
+
+export interface Proxy extends AsyncDisposable {
+  readonly nodeId: string
+  readonly adminPort: number
+  readonly state: ProxyState
+  /** The first configuration serves: listeners bound, captures open. */
+  readonly whenReady: Promise<void>
+  readonly planner: Planner
+  /** Where a listener really listens. */
+  boundAddress(listener: string): Address | undefined
+  /** Stops accepting and lets open work finish; resolves with the number of connections that were left. */
+  drain(timeoutMs?: number): Promise<number>
+  /** Drains for the termination time, then ends everything. */
+  close(): Promise<void>
+}
+
+export async function startProxy(settings: ProxySettings, parts: ProxyParts): Promise<Proxy> {
+  const proxy = new RunningProxy(settings, parts)
+  await proxy.startAdmin()
+  return proxy
+}
+
+class RunningProxy implements Proxy {
+  readonly nodeId: string
+  readonly planner: Planner
+  readonly whenReady: Promise<void>
+  readonly #settings: ProxySettings
+  readonly #parts: ProxyParts
+  readonly #clock: Clock
+  readonly #secrets: SecretStore
+  readonly #upstream: UpstreamSide
+  readonly #serving: Serving
+  readonly #stream: XdsStream
+  readonly #accepted = nothingAccepted()
+  readonly #node: Node
+  readonly #startedAt = Date.now()
+  #admin: AdminServer | undefined
+  #serves = false
+  #drained: Promise<number> | undefined
+  #failsHealthcheck = false
+
+  constructor(settings: ProxySettings, parts: ProxyParts) {
+    this.#settings = settings
+    this.#parts = parts
+    this.#clock = parts.clock ?? systemClock
+    this.#node = nodeOf(settings)
+    this.nodeId = nodeIdOf(settings)
+    const capture = parts.capture ?? noCapture
+    this.#secrets = new SecretStore(parts.identity)
+    this.#upstream = parts.openUpstream(this.#secrets, (address) => capture.dial(address))
+    this.#serving = this.#createServing(capture)
+    this.planner = this.#createPlanner()
+    const updates = new Updates(this.planner, this.#accepted, this.#clock)
+    this.#stream = parts.openStream(this.#node, (update) => this.#take(updates, update))
+    this.whenReady = this.#becomeReady()
+  }
+
+  get adminPort(): number {
+    return this.#admin?.port ?? 0
+  }
+
+  get state(): ProxyState {
+    if (this.#drained !== undefined) return 'DRAINING'
+    return this.#serves ? 'LIVE' : 'INITIALIZING'
+  }
+
+  boundAddress(listener: string): Address | undefined {
+    return this.#serving.sockets.boundAddress(listener)
+  }
+
+  drain(timeoutMs = this.#settings.drainDuration): Promise<number> {
+    this.#drained ??= this.#serving.drain(timeoutMs)
+    return this.#drained
+  }
+
+  async close(): Promise<void> {
+    const left = await this.drain(this.#settings.terminationDrainDuration)
+    if (left > 0) this.#log(`${left} connections were cut off`)
+    this.#stream.close()
+    this.planner.close()
+    this.#serving.close()
+    this.#upstream.close()
+    await this.#admin?.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async startAdmin(): Promise<void> {
+    this.#admin = await startAdmin(this.#settings.adminPort, adminPaths(this.#adminSource()))
+  }
+
+  #log(line: string): void {
+    this.#parts.log?.(line)
+  }
+
+  #createServing(capture: Capture): Serving {
+    const { maxConnections, drainDuration } = this.#settings
+    const clock = this.#clock
+    const clusters = this.#upstream.lookup
+    return new Serving({
+      clock, secrets: this.#secrets, capture, maxConnections, drainMs: drainDuration,
+      compileService: (terminal, _listener, direction, routes) => terminal.kind === 'http'
+        ? this.#parts.compileHttp(terminal.config, { direction, clusters, routes, clock })
+        : compileTcpProxy(terminal.config, { clusters, clock, random: Math.random, onEnd: (session) => this.#parts.onConnectionEnd?.(sessionEntry(session)) }),
+      onRefused: (refused) => this.#parts.onConnectionEnd?.(refusedEntry(refused, clock.now())),
+      onBindProblem: ({ message }) => this.#log(message),
+    })
+  }
+
+  #createPlanner(): Planner {
+    return new Planner({
+      clock: this.#clock,
+      clusters: this.#upstream,
+      secrets: this.#secrets,
+      compileRoutes: (config) => this.#parts.compileRoutes(config),
+      compileListener: (message, previous) => this.#serving.compile(message, previous),
+      // A proxy that drains opens nothing new: what serves goes on as it is.
+      onPlan: (plan) => {
+        if (this.#drained === undefined) this.#serving.replace(plan)
+      },
+      onWanted: (wanted) => this.#subscribe(wanted),
+    })
+  }
+
+  #subscribe({ endpoints, routes, secrets }: WantedNames): void {
+    this.#stream.subscribe(resourceTypes.endpoints, endpoints)
+    this.#stream.subscribe(resourceTypes.routes, routes)
+    this.#stream.subscribe(resourceTypes.secrets, secrets)
+  }
+
+  #take(updates: Updates, update: XdsUpdate): string | undefined {
+    const nack = updates.take(update)
+    if (nack !== undefined) this.#log(`rejected: ${nack}`)
+    return nack
+  }
+
+  async #becomeReady(): Promise<void> {
+    await this.planner.whenReady
+    await this.#serving.whenBound()
+    if (this.#drained !== undefined) return
+    await this.#serving.startCapture()
+    this.#serves = true
+  }
+
+  #notReadyBecause(): string {
+    if (this.#drained !== undefined) return 'draining'
+    if (this.#failsHealthcheck) return 'told to fail its health check'
+    if (this.#serves) return ''
+    return this.planner.warming > 0 ? `${this.planner.warming} listeners and route tables wait for what they depend on` : 'no configuration yet'
+  }
+
+  #adminSource(): AdminSource {
+    return {
+      accepted: this.#accepted,
+      bootstrap: () => bootstrapJson(this.#settings, this.#node),
+      ownSecrets: () => ownSecretsOf(this.#parts.identity),
+      state: () => this.state,
+      notReadyBecause: () => this.#notReadyBecause(),
+      startedAt: this.#startedAt,
+      version: this.#parts.version ?? '',
+      nodeId: this.nodeId,
+      clusters: () => this.#upstream.statuses(),
+      listeners: () => listenersShown(this.planner, this.#serving),
+      stats: () => [...(this.#parts.stats?.() ?? []), { name: 'listener_manager.downstream_cx_active', value: this.#serving.open }],
+      prometheus: () => this.#parts.prometheus?.() ?? '',
+      drain: async (graceful) => void (await this.drain(graceful ? undefined : 0)),
+      quit: () => this.#parts.onQuit?.(),
+      failHealthcheck: (failing) => (this.#failsHealthcheck = failing),
+    }
+  }
+}

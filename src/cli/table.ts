@@ -1,6 +1,8 @@
-// The commands, in the order in which help shows them. A new one is one file and one row.
+// The commands, in the order in which help lists them. Each is loaded only when it is used.
 import type { CommandRow } from './command.ts'
 
 export const commands: readonly CommandRow[] = [
+  { name: 'proxy-status', summary: 'Shows the connected proxies and what each has taken.', load: async () => (await import('./proxy-status.ts')).command },
+  { name: 'proxy-config', summary: 'Shows what a running proxy has accepted.', load: async () => (await import('./proxy-config.ts')).command },
   { name: 'version', summary: 'Shows the version of Trysail and of Node.', load: async () => (await import('./version.ts')).command },
 ]

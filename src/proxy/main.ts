@@ -2,6 +2,7 @@
 // here is global. The parts that it is made of come in from outside, so that each can be replaced.
 import { systemClock } from '../lib/clock.ts'
 import type { Clock } from '../lib/clock.ts'
+import { describe } from '../lib/errors.ts'
 import type { Address } from '../model/address.ts'
 import type { Node } from '../proto/gen/envoy/config/core/v3/base_pb.ts'
 import type { RouteConfiguration } from '../proto/gen/envoy/config/route/v3/route_pb.ts'
@@ -59,7 +60,7 @@ export interface HttpServiceContext {
 export interface ProxyParts {
   /** Its own certificate and the mesh's roots; ready before the proxy starts. */
   readonly identity: Secrets
-  /** Called once. `onUpdate` answers with the text of a NACK, or undefined. */
+  /** Called once. `onUpdate` is never called inside; it answers with the text of a NACK, or undefined. */
   openStream(node: Node, onUpdate: (update: XdsUpdate) => string | undefined): XdsStream
   openUpstream(secrets: Secrets, dial: (address: Address) => Address): UpstreamSide
   compileRoutes(config: RouteConfiguration): CompiledRoutes
@@ -131,6 +132,7 @@ class RunningProxy implements Proxy {
     const updates = new Updates(this.planner, this.#accepted, this.#clock)
     this.#stream = parts.openStream(this.#node, (update) => this.#take(updates, update))
     this.whenReady = this.#becomeReady()
+    this.whenReady.catch((error: unknown) => this.#log(`cannot start to serve: ${describe(error)}`))
   }
 
   get adminPort(): number {
@@ -152,7 +154,7 @@ class RunningProxy implements Proxy {
   }
 
   async close(): Promise<void> {
-    const left = await this.drain(this.#settings.terminationDrainDuration)
+    const left = await this.#drainBeforeEnd(this.#settings.terminationDrainDuration)
     if (left > 0) this.#log(`${left} connections were cut off`)
     this.#stream.close()
     this.planner.close()
@@ -167,6 +169,11 @@ class RunningProxy implements Proxy {
 
   async startAdmin(): Promise<void> {
     this.#admin = await startAdmin(this.#settings.adminPort, adminPaths(this.#adminSource()))
+  }
+
+  /** A drain that was started earlier may have a later deadline: the end does not wait for it. */
+  #drainBeforeEnd(timeoutMs: number): Promise<number> {
+    return this.#drained === undefined ? this.drain(timeoutMs) : this.#serving.services.drain(timeoutMs)
   }
 
   #log(line: string): void {

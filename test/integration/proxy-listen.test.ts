@@ -1,8 +1,7 @@
 // Listeners over real sockets: chains chosen by what the client sends, mutual TLS that fails closed, taps, taken ports.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { connect as connectTcp, createServer } from 'node:net'
-import type { AddressInfo, Server, Socket } from 'node:net'
+import { connect as connectTcp } from 'node:net'
 import { test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
 import { EnvCapture } from '../../src/agent/env-capture.ts'
@@ -10,45 +9,11 @@ import { create } from '@bufbuild/protobuf'
 import { MetadataSchema } from '../../src/proto/gen/envoy/config/core/v3/base_pb.ts'
 import { reservePort } from '../../src/net/reserve-port.ts'
 import type { Secrets } from '../../src/proxy/identity/secrets.ts'
+import { converse, freePort, namedServer } from '../support/hosts.ts'
 import { ListenerWorld } from '../support/listener-world.ts'
 import { OpensslCa } from '../support/openssl-ca.ts'
 import type { Certified } from '../support/openssl-ca.ts'
 import { inspectors, mutualTls, originalDst, tcpChain, tcpListener } from '../support/xds-messages.ts'
-
-/** Says its name, then echoes. */
-async function named(name: string): Promise<{ address: { host: string; port: number }; [Symbol.asyncDispose](): Promise<void> }> {
-  const sockets = new Set<Socket>()
-  const server: Server = createServer({ allowHalfOpen: true }, (socket) => {
-    sockets.add(socket)
-    socket.on('error', () => socket.destroy()).write(`${name}:`)
-    socket.pipe(socket)
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  return {
-    address: { host: '127.0.0.1', port: (server.address() as AddressInfo).port },
-    async [Symbol.asyncDispose]() {
-      for (const socket of sockets) socket.destroy()
-      server.close()
-      await once(server, 'close')
-    },
-  }
-}
-
-/** Sends, ends, and gives what came back until the connection closed; a reset counts as an end. */
-async function converse(socket: Socket, send: string): Promise<string> {
-  let got = ''
-  socket.on('data', (bytes: Buffer) => (got += bytes.toString()))
-  socket.on('error', () => {})
-  socket.end(send)
-  await new Promise((resolve) => socket.once('close', resolve))
-  return got
-}
-
-const freePort = async (): Promise<number> => {
-  const reserved = await reservePort()
-  reserved.release()
-  return reserved.address.port
-}
 
 /** Secrets whose certificate can be swapped. */
 function secretsOf(ca: OpensslCa, first: Certified | undefined): Secrets & { certified: Certified | undefined } {
@@ -72,9 +37,9 @@ const permissive = (port: number) => tcpListener('virtualInbound', '127.0.0.1', 
 })
 
 test('a PERMISSIVE listener sends each connection to the chain that its first bytes ask for', async () => {
-  await using mutual = await named('mutual')
-  await using http = await named('http')
-  await using bytes = await named('bytes')
+  await using mutual = await namedServer('mutual')
+  await using http = await namedServer('http')
+  await using bytes = await namedServer('bytes')
   using ca = new OpensslCa()
   const server = ca.issue('URI:spiffe://cluster.local/ns/default/sa/server')
   const client = ca.issue('URI:spiffe://cluster.local/ns/default/sa/client')
@@ -89,7 +54,7 @@ test('a PERMISSIVE listener sends each connection to the chain that its first by
 })
 
 test('one byte at a time is enough to choose a chain', async () => {
-  await using http = await named('http')
+  await using http = await namedServer('http')
   await using world = new ListenerWorld({ clusters: { http: http.address } })
   const port = await freePort()
   await world.serve(permissive(port))
@@ -106,7 +71,7 @@ test('one byte at a time is enough to choose a chain', async () => {
 })
 
 test('mutual TLS lets in whom the trust bundle and trust domain vouch for, and nobody else', async () => {
-  await using mutual = await named('mutual')
+  await using mutual = await namedServer('mutual')
   using ca = new OpensslCa()
   using stranger = new OpensslCa('another root')
   const secrets = secretsOf(ca, ca.issue('URI:spiffe://cluster.local/ns/default/sa/server'))
@@ -145,7 +110,7 @@ test('without a certificate of its own a listener refuses everybody', async () =
 })
 
 test('a rotated certificate is shown to new connections while old ones live on', async () => {
-  await using mutual = await named('mutual')
+  await using mutual = await namedServer('mutual')
   using ca = new OpensslCa()
   const client = ca.issue('URI:spiffe://cluster.local/ns/default/sa/client')
   const secrets = secretsOf(ca, ca.issue('URI:spiffe://cluster.local/ns/default/sa/first'))
@@ -176,7 +141,7 @@ test('a connection that no chain takes is closed and reported', async () => {
 })
 
 test('a server that speaks first is not held up where no chain asks for the first bytes', async () => {
-  await using first = await named('welcome')
+  await using first = await namedServer('welcome')
   await using world = new ListenerWorld({ clusters: { first: first.address } })
   const port = await freePort()
   await world.serve(tcpListener('l', '127.0.0.1', port, { listenerFilters: inspectors, filterChains: [tcpChain('tcp', 'first')] }))
@@ -187,7 +152,7 @@ test('a server that speaks first is not held up where no chain asks for the firs
 })
 
 test('a client that stays silent gets the chain without conditions after the timeout, where the listener says so', async () => {
-  await using first = await named('welcome')
+  await using first = await namedServer('welcome')
   await using world = new ListenerWorld({ clusters: { first: first.address } })
   const port = await freePort()
   const chains = [tcpChain('http', 'none', { applicationProtocols: ['http/1.1'] }), tcpChain('tcp', 'first')]
@@ -201,9 +166,9 @@ test('a client that stays silent gets the chain without conditions after the tim
 })
 
 test('a tap stands for an address of the mesh: exact listener, then wildcard, then the capture listener itself', async () => {
-  await using exact = await named('exact')
-  await using wildcard = await named('wildcard')
-  await using passed = await named('passed')
+  await using exact = await namedServer('exact')
+  await using wildcard = await namedServer('wildcard')
+  await using passed = await namedServer('passed')
   const reserved = await Promise.all([reservePort(), reservePort(), reservePort()])
   const taps = [['240.240.0.1', 9080], ['240.240.0.2', 9080], ['127.0.0.1', passed.address.port]].map(([host, port], i) => ({
     listen: { server: reserved[i]!.server }, direction: 'outbound' as const, originalDestination: { host: host as string, port: port as number },
@@ -224,7 +189,7 @@ test('a tap stands for an address of the mesh: exact listener, then wildcard, th
 })
 
 test('an inbound tap chooses the chain of its port, and the dial map finds where the workload listens', async () => {
-  await using app = await named('app')
+  await using app = await namedServer('app')
   const reserved = await reservePort()
   const own = { host: '10.0.0.1', port: 9080 }
   const tap = { listen: { server: reserved.server }, direction: 'inbound' as const, originalDestination: own }
@@ -241,7 +206,7 @@ test('an inbound tap chooses the chain of its port, and the dial map finds where
 })
 
 test('a taken port is reported with the resource that wanted it, the others are served, and it is bound once it is free', async () => {
-  await using backend = await named('backend')
+  await using backend = await namedServer('backend')
   const taken = await reservePort()
   const port = await freePort()
   await using world = new ListenerWorld({ clusters: { backend: backend.address } })
@@ -260,8 +225,8 @@ test('a taken port is reported with the resource that wanted it, the others are 
 })
 
 test('an open connection outlives the change of its listener, and new ones get the new chain', async () => {
-  await using one = await named('one')
-  await using two = await named('two')
+  await using one = await namedServer('one')
+  await using two = await namedServer('two')
   await using world = new ListenerWorld({ clusters: { one: one.address, two: two.address } })
   const port = await freePort()
   await world.serve(tcpListener('l', '127.0.0.1', port, { filterChains: [tcpChain('tcp', 'one')] }))
@@ -273,7 +238,7 @@ test('an open connection outlives the change of its listener, and new ones get t
 })
 
 test('more connections than the limit are closed at once', async () => {
-  await using backend = await named('backend')
+  await using backend = await namedServer('backend')
   await using world = new ListenerWorld({ clusters: { backend: backend.address }, maxConnections: 1 })
   const port = await freePort()
   await world.serve(tcpListener('l', '127.0.0.1', port, { filterChains: [tcpChain('tcp', 'backend')] }))
@@ -301,7 +266,7 @@ for (const [title, target, flags] of flagCases) {
 }
 
 test('a large stream passes whole in both directions with half-close', async () => {
-  await using echo = await named('')
+  await using echo = await namedServer('')
   await using world = new ListenerWorld({ clusters: { echo: echo.address } })
   const port = await freePort()
   await world.serve(tcpListener('l', '127.0.0.1', port, { filterChains: [tcpChain('tcp', 'echo')] }))

@@ -13,7 +13,8 @@ import { Sockets } from '../../src/proxy/listen/sockets.ts'
 import { compileTcpProxy } from '../../src/proxy/tcp/tcp-proxy.ts'
 import type { TcpSession } from '../../src/proxy/tcp/tcp-proxy.ts'
 import type { Secrets } from '../../src/proxy/identity/secrets.ts'
-import type { Cluster, Host } from '../../src/proxy/upstream/types.ts'
+import type { Cluster } from '../../src/proxy/upstream/types.ts'
+import { hostAt } from './hosts.ts'
 import type { Listener } from '../../src/proto/gen/envoy/config/listener/v3/listener_pb.ts'
 
 export interface ListenerWorldOptions {
@@ -114,8 +115,4 @@ export class ListenerWorld implements AsyncDisposable {
       }),
     }
   }
-}
-
-function hostAt(address: Address): Host {
-  return { address, name: `${address.host}:${address.port}`, weight: 1, health: 'healthy', active: 0, workload: '', mutualTls: false, onResult() {} }
 }

@@ -19,6 +19,10 @@ export interface ObjectMeta {
   /** Milliseconds since the epoch; undefined when the document has none: order of appearance decides then. */
   readonly creationTimestamp: number | undefined
   readonly generation: number
+  /** The object that made this one, such as the ReplicaSet of a Pod. */
+  readonly owner?: { readonly kind: string; readonly name: string }
+  /** Its deletion was asked for: a Pod that terminates. */
+  readonly deleting?: boolean
 }
 
 /** One thing an operator wrote. Frozen. `Spec` is the parsed form, defaults applied. */
@@ -27,6 +31,8 @@ export interface Resource<Spec = unknown> {
   readonly kind: string
   readonly metadata: ObjectMeta
   readonly spec: Spec
+  /** As it was written; only some sources give one, and few kinds read it. */
+  readonly status?: unknown
   readonly origin: Origin
   /** The line and column of a field, or of its nearest parent that was written. */
   readonly locate: (path: FieldPath) => Origin

@@ -13,8 +13,15 @@ const port = z.strictObject({
 
 const seconds = (initial: number) => z.number().min(0).max(86_400).default(initial)
 
-const readiness = z.strictObject({
-  httpGet: z.strictObject({ path: z.string().default('/'), port: portNumber }).optional(),
+const probe = z.strictObject({
+  httpGet: z
+    .strictObject({
+      path: z.string().default('/'),
+      port: portNumber,
+      scheme: z.enum(['HTTP', 'HTTPS']).default('HTTP'),
+      httpHeaders: z.array(z.strictObject({ name: z.string().min(1), value: z.string() })).max(64).default([]),
+    })
+    .optional(),
   tcpSocket: z.strictObject({ port: portNumber }).optional(),
   initialDelaySeconds: seconds(0),
   periodSeconds: seconds(1),
@@ -32,7 +39,7 @@ const schema = z.strictObject({
   address: z.string().min(1).default('127.0.0.1'),
   ports: z.array(port).max(256).default([]),
   proxyType: z.enum(['sidecar', 'router', 'none']).default('sidecar'),
-  readiness: readiness.optional(),
+  readiness: probe.optional(),
   terminationGracePeriodSeconds: seconds(10),
 })
 
@@ -53,8 +60,8 @@ const rules: readonly Rule<Process>[] = [
     }
   }),
   error(function* (spec) {
-    const { readiness: probe } = spec
-    if (probe !== undefined && (probe.httpGet === undefined) === (probe.tcpSocket === undefined)) {
+    const check = spec.readiness
+    if (check !== undefined && (check.httpGet === undefined) === (check.tcpSocket === undefined)) {
       yield [['readiness'], 'must have exactly one of httpGet and tcpSocket']
     }
   }),

@@ -1,0 +1,87 @@
+// The engine that all kinds share: shape, metadata, rules, and what is not served yet. Raw object in; a frozen resource,
+// or issues with their places, out.
+import { z } from 'zod'
+import type { FieldPath, Issue, ObjectMeta, Origin, Resource, Severity } from '../model/resource.ts'
+import type { Finding, Frozen, Kind } from './kind.ts'
+import { metadata, objectMeta } from './metadata.ts'
+import { compileNotServed } from './not-served.ts'
+import type { NotServedCheck } from './not-served.ts'
+import { shape } from './shape.ts'
+
+export type Locate = (path: FieldPath) => Origin
+
+export interface Checked {
+  /** Undefined when there is an error. */
+  readonly resource: Resource | undefined
+  readonly issues: readonly Issue[]
+}
+
+interface Compiled {
+  readonly kind: Kind
+  /** The whole object: what stands at its top level, and the schema of its body. */
+  readonly schema: z.ZodType<Record<string, unknown>>
+  readonly notServed: NotServedCheck
+}
+
+export type CheckObject = (raw: unknown, locate: Locate) => Checked
+
+/** Compiles a kind once; the result checks one object. */
+export function compileKind(kind: Kind): CheckObject {
+  const compiled: Compiled = { kind, schema: wholeSchema(kind), notServed: compileNotServed(kind.notServed) }
+  return (raw, locate) => check(compiled, raw, locate)
+}
+
+/** For `object` bodies the schema is an object of its own, to which the common fields are added. */
+export function wholeSchema(kind: Kind): z.ZodType<Record<string, unknown>> {
+  const common = { apiVersion: z.string(), kind: z.string(), metadata }
+  if (kind.body === 'object' && kind.schema instanceof z.ZodObject) {
+    return kind.schema.extend(common) as z.ZodType<Record<string, unknown>>
+  }
+  return z.strictObject({ ...common, spec: kind.schema, status: z.unknown().optional() })
+}
+
+function check({ kind, schema, notServed }: Compiled, raw: unknown, locate: Locate): Checked {
+  const issues: Issue[] = []
+  const report = (severity: Severity, prefix: FieldPath, findings: Iterable<Finding>): void => {
+    for (const [at, message] of findings) {
+      const path = [...prefix, ...at]
+      issues.push({ severity, message, path, origin: locate(path) })
+    }
+  }
+  const shaped = shape(schema, raw)
+  report('error', [], shaped.findings)
+  const bodyAt: FieldPath = kind.body === 'spec' ? ['spec'] : []
+  report('warning', bodyAt, notServed(kind.body === 'spec' ? (raw as { spec?: unknown } | null)?.spec : raw))
+  if (shaped.value === undefined) return { resource: undefined, issues }
+  const { apiVersion, kind: name, metadata: meta, ...body } = shaped.value
+  const objectMetadata = objectMeta(meta as z.infer<typeof metadata>, kind.scope)
+  const spec = deepFreeze(kind.body === 'spec' ? body['spec'] : body)
+  for (const rule of kind.rules) report(rule.severity, bodyAt, rule.check(spec as Frozen<unknown>, objectMetadata))
+  report('error', [], reservedAnnotations(kind, objectMetadata))
+  if (issues.some((issue) => issue.severity === 'error')) return { resource: undefined, issues }
+  const resource: Resource = {
+    apiVersion: String(apiVersion), kind: String(name), metadata: deepFreeze(objectMetadata), spec, origin: locate([]), locate,
+    ...(kind.body === 'spec' && body['status'] !== undefined ? { status: deepFreeze(body['status']) } : {}),
+  }
+  return { resource: Object.freeze(resource), issues }
+}
+
+/** Istio writes these itself, on objects that it generates; from users it refuses them. */
+const reserved = ['internal.istio.io/parents', 'internal.istio.io/route-semantics', 'internal.istio.io/service-account-name']
+
+function* reservedAnnotations(kind: Kind, { annotations }: ObjectMeta): Iterable<Finding> {
+  if (!kind.group.endsWith('istio.io')) return
+  for (const name of reserved) {
+    if (Object.hasOwn(annotations, name)) yield [['metadata', 'annotations', name], `${name} is reserved for generated objects`]
+  }
+  if (Object.hasOwn(annotations, 'istio.io/dry-run')) {
+    yield [['metadata', 'annotations', 'istio.io/dry-run'], 'istio.io/dry-run is for AuthorizationPolicy only']
+  }
+}
+
+function deepFreeze<Value>(value: Value): Value {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
+  Object.freeze(value)
+  for (const inner of Object.values(value)) deepFreeze(inner)
+  return value
+}

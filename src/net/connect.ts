@@ -47,7 +47,10 @@ class Attempt {
     this.#raw = raw
     raw.pause()
     raw.on('error', (error) => (this.#error ??= error))
-    raw.once('close', () => this.#fail(connectError(options.address, this.#error)))
+    raw.once('close', () => {
+      // Once a handshake has begun, it knows better why the connection ended.
+      if (this.#cancelHandshake === undefined) this.#fail(connectError(options.address, this.#error))
+    })
     raw.once('connect', () => this.#connected())
     this.#timer = setTimeout(() => this.#fail(connectTimeout(options.address, options.timeoutMs)), options.timeoutMs)
   }

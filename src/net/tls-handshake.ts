@@ -73,6 +73,7 @@ function waitFor(
   const settle = (): void => {
     socket.off(done, onSecure)
     socket.off('close', onClose)
+    socket.off('end', onClose)
     raw.off('error', remember)
   }
   const fail = (cause: Error | undefined): void => {
@@ -91,6 +92,8 @@ function waitFor(
   socket.on('error', remember)
   raw.on('error', remember)
   socket.on('close', onClose)
+  // The socket may stay half open, so that a peer that leaves in the middle closes nothing by itself.
+  socket.on('end', onClose)
   return () => {
     settle()
     closeSocket(socket, raw)

@@ -108,7 +108,7 @@ export class ListenerWorld implements AsyncDisposable {
         if (target === 'empty') return undefined
         return hostAt(target === 'original' ? this.#capture.dial(originalDestination!) : target)
       },
-      request: () => { throw new Error('this world only forwards bytes') },
+      request: () => { throw new Error('this world only forwards bytes') }, tryRetry: () => true, retryDone() {},
       connect: (host, waiter) => connect({ address: host.address, timeoutMs: 1000 }, (error, transport) => {
         if (transport === undefined) waiter.onFailure('connection-failure', error!.message)
         else waiter.onTransport(transport)

@@ -5,6 +5,7 @@ import { hostAt } from './hosts.ts'
 import type { Address } from '../../src/model/address.ts'
 import { connect } from '../../src/net/connect.ts'
 import type { Capture } from '../../src/proxy/listen/capture.ts'
+import { compileRoutes } from '../../src/proxy/http/router/compile.ts'
 import { startProxy } from '../../src/proxy/main.ts'
 import type { Proxy, XdsStream } from '../../src/proxy/main.ts'
 import type { XdsUpdate } from '../../src/proxy/main-updates.ts'
@@ -80,7 +81,7 @@ export async function startProxyWorld({ settings = {}, upstreams, identity = noI
       statuses: () => [...known].map((name) => ({ name, assignmentName: '', hosts: [] })),
       close() {},
     }),
-    compileRoutes: ({ name }) => ({ name }),
+    compileRoutes,
     compileHttp: () => { throw new Error('this world only forwards bytes') },
     onConnectionEnd: (entry) => entries.push(entry),
     log: (line) => logs.push(line),
@@ -92,7 +93,7 @@ export function addressCluster(name: string, address: Address | undefined) {
   return {
     name, service: undefined, connectTimeoutMs: 1000,
     chooseHost: () => (address === undefined ? undefined : hostAt(address)),
-    request: () => { throw new Error('this cluster only forwards bytes') },
+    request: () => { throw new Error('this cluster only forwards bytes') }, tryRetry: () => true, retryDone() {},
     connect: (host: { address: Address }, waiter: TransportWaiter) =>
       connect({ address: host.address, timeoutMs: 1000 }, (error, transport) => {
         if (transport === undefined) waiter.onFailure('connection-failure', error!.message)

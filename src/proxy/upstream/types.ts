@@ -45,11 +45,14 @@ export interface UpstreamStream {
   readonly host: Host
   readonly localAddress: Address
   readonly tls: TlsInfo | undefined
+  /** The connection carried requests before: the peer may have closed it while this one was on its way. */
+  readonly reused: boolean
   /** Sends the head, at once or joined with the first piece of body. */
   sendHead(head: RequestHead): void
   /** False: wait for `onWritable`. */
   sendBody(bytes: Uint8Array, at: number, end: number): boolean
   sendEnd(trailers: HeaderList | undefined): void
+  /** No more is read; what has been read already (64 KB at most) may still come. */
   pauseResponse(): void
   resumeResponse(): void
   /** Gives the exchange up: the connection is closed (HTTP/1), the reader hears nothing more. */
@@ -83,8 +86,21 @@ export interface Host {
   readonly workload: string
   /** Labels by which subsets select. Usually empty: Istio sends a cluster per subset. */
   readonly mutualTls: boolean
+  /** Counted by the pool and by `onResult`; read, do not write. */
+  readonly stats?: HostStats
   /** A response or failure, for outlier detection. */
   onResult(result: HostResult): void
+}
+
+/** Named as in Envoy's /clusters. */
+export interface HostStats {
+  readonly cxTotal: number
+  readonly cxActive: number
+  readonly cxConnectFail: number
+  readonly rqTotal: number
+  readonly rqSuccess: number
+  readonly rqError: number
+  readonly rqTimeout: number
 }
 
 export type HostResult =
@@ -110,9 +126,12 @@ export interface Cluster {
   chooseHost(context: ChoiceContext): Host | undefined
   /**
    * Borrows a stream on a pooled connection to the host. The result cancels the wait and is harmless afterwards.
-   * Circuit breakers answer with `overflow`.
+   * Circuit breakers answer with `overflow`. `authority` is the server name where the cluster takes it from the request.
    */
-  request(host: Host, reader: ResponseReader, waiter: StreamWaiter): () => void
+  request(host: Host, reader: ResponseReader, waiter: StreamWaiter, authority?: string): () => void
+  /** Asks the circuit breaker for one more retry. True: call `retryDone` when that attempt has ended. */
+  tryRetry(): boolean
+  retryDone(): void
   readonly connectTimeoutMs: number
   /**
    * Opens a connection of its own for opaque bytes (TCP proxy), with TLS where the cluster asks for it. It counts as

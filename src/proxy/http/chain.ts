@@ -1,0 +1,87 @@
+// The HTTP filters of a connection manager, compiled for one target of one route: per-route configuration resolved,
+// filters without a hook dropped, one flat array per hook.
+import type { Any } from '@bufbuild/protobuf/wkt'
+import type { HttpFilter } from '../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
+import type { Filter } from './filter.ts'
+import { filterKinds, typeOf } from './filters/table.ts'
+import type { FilterContext, FilterKind } from './filters/table.ts'
+import type { PerFilter } from './router/forward.ts'
+import { badConfig, within } from './router/problem.ts'
+
+/** A hook that is there: the filter is called through it. */
+type With<Hook extends keyof Filter> = Filter & Required<Pick<Filter, Hook>>
+
+export interface FilterChain {
+  /** Of slots that an exchange needs. */
+  readonly length: number
+  readonly onRequest: readonly With<'onRequest'>[]
+  readonly onRequestData: readonly With<'onRequestData'>[]
+  /** From here on in reverse order: the filter nearest to the upstream sees the response first. */
+  readonly onResponse: readonly With<'onResponse'>[]
+  readonly onResponseData: readonly With<'onResponseData'>[]
+  readonly onEnd: readonly With<'onEnd'>[]
+}
+
+interface Configured {
+  readonly name: string
+  readonly kind: FilterKind
+  readonly config: Any
+  readonly disabled: boolean
+}
+
+/** Compiles chains, and keeps them by the object that they were compiled for. */
+export class FilterChains {
+  readonly #filters: readonly Configured[]
+  readonly #context: FilterContext
+  readonly #chains = new WeakMap<object, FilterChain>()
+  readonly #base: FilterChain
+
+  /** Throws when a filter is not known or its configuration is wrong, here or for no route in particular. */
+  constructor(filters: readonly HttpFilter[], context: FilterContext) {
+    this.#context = context
+    this.#filters = filters.flatMap((filter) => within(`http filter ${filter.name}`, () => configured(filter)))
+    this.#base = this.#compile({})
+  }
+
+  /** For a target or an answering route; for requests without a route, the filters as they stand. */
+  of(key: { readonly perFilter: PerFilter } | undefined): FilterChain {
+    if (key === undefined) return this.#base
+    const known = this.#chains.get(key)
+    if (known !== undefined) return known
+    const chain = Object.keys(key.perFilter).length === 0 ? this.#base : this.#compile(key.perFilter)
+    this.#chains.set(key, chain)
+    return chain
+  }
+
+  #compile(perFilter: PerFilter): FilterChain {
+    const filters: Filter[] = []
+    for (const { name, kind, config, disabled } of this.#filters) {
+      const override = perFilter[name]
+      if (disabled && override === undefined) continue
+      const filter = kind.create(config, override, { ...this.#context, slot: filters.length })
+      if (filter !== undefined) filters.push(filter)
+    }
+    return chainOf(filters)
+  }
+}
+
+function configured(filter: HttpFilter): Configured[] {
+  const typed = filter.configType.case === 'typedConfig' ? filter.configType.value : undefined
+  if (filter.configType.case === 'configDiscovery') throw badConfig('config_discovery is not served yet')
+  const kind = filterKinds.get(typed === undefined ? filter.name : typeOf(typed)) ?? filterKinds.get(filter.name)
+  if (kind !== undefined && typed !== undefined) return [{ name: filter.name, kind, config: typed, disabled: filter.disabled }]
+  if (filter.isOptional || filter.disabled) return []
+  throw badConfig(typed === undefined ? 'no configuration' : `${typeOf(typed)} is not supported, or not served yet`)
+}
+
+export function chainOf(filters: readonly Filter[]): FilterChain {
+  const reversed = filters.toReversed()
+  return {
+    length: filters.length,
+    onRequest: filters.filter((filter): filter is With<'onRequest'> => filter.onRequest !== undefined),
+    onRequestData: filters.filter((filter): filter is With<'onRequestData'> => filter.onRequestData !== undefined),
+    onResponse: reversed.filter((filter): filter is With<'onResponse'> => filter.onResponse !== undefined),
+    onResponseData: reversed.filter((filter): filter is With<'onResponseData'> => filter.onResponseData !== undefined),
+    onEnd: reversed.filter((filter): filter is With<'onEnd'> => filter.onEnd !== undefined),
+  }
+}

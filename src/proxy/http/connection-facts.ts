@@ -1,0 +1,60 @@
+// What is the same for every request of one downstream connection, worked out once.
+import { formatAddress } from '../../model/address.ts'
+import type { Address } from '../../model/address.ts'
+import type { TlsInfo, Transport } from '../../net/transport.ts'
+
+/** Who is at the other end. */
+export interface Peer {
+  /** The first URI SAN of the verified certificate (`spiffe://...`); undefined for a plaintext peer. */
+  readonly identity: string | undefined
+  readonly uris: readonly string[]
+  /** All of them, joined by commas. */
+  readonly uriText: string
+}
+
+/** How a connection came to the proxy. */
+export interface Arrival {
+  /** Where the client meant to go: what the capture found out, or the address that it connected to. */
+  readonly originalDestination: Address
+  /** What Host stands for when a client names the capture's own address; undefined without such a capture. */
+  readonly authority: string | undefined
+}
+
+const plaintext: Peer = { identity: undefined, uris: [], uriText: '' }
+
+export class ConnectionFacts {
+  readonly localAddress: Address
+  readonly remoteAddress: Address
+  readonly originalDestination: Address
+  readonly originalDestinationText: string
+  readonly remoteAddressText: string
+  readonly tls: TlsInfo | undefined
+  readonly peer: Peer
+  readonly localUriText: string
+  /** What Host stands for when it is one of `ownAuthorities`. */
+  readonly authority: string | undefined
+  readonly ownAuthorities: readonly string[]
+
+  constructor(transport: Transport, { originalDestination, authority }: Arrival) {
+    const { tls, localAddress, remoteAddress } = transport
+    this.localAddress = localAddress
+    this.remoteAddress = remoteAddress
+    this.originalDestination = originalDestination
+    this.originalDestinationText = formatAddress(originalDestination)
+    this.remoteAddressText = formatAddress(remoteAddress)
+    this.tls = tls
+    this.peer = tls === undefined ? plaintext : { identity: tls.peerUris[0], uris: tls.peerUris, uriText: tls.peerUris.join(',') }
+    this.localUriText = tls?.localUris.join(',') ?? ''
+    this.authority = authority
+    this.ownAuthorities = authority === undefined ? [] : [formatAddress(localAddress), `localhost:${localAddress.port}`]
+  }
+
+  get secure(): boolean {
+    return this.tls !== undefined
+  }
+
+  /** The authority that a Host header stands for. */
+  authorityOf(host: string): string {
+    return this.authority !== undefined && this.ownAuthorities.includes(host) ? this.authority : host
+  }
+}

@@ -1,0 +1,107 @@
+// The HttpConnectionManager: compiled once, it serves any number of connections until it is drained.
+import type { HttpConnectionManager } from '../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
+import type { Transport } from '../../net/transport.ts'
+import { FilterChains } from './chain.ts'
+import type { Arrival } from './connection-facts.ts'
+import { Http1Connection } from './connection.ts'
+import type { ConnectionOwner } from './connection.ts'
+import { DateHeader } from './date-header.ts'
+import { DeadlineSweep } from './deadlines.ts'
+import type { Exchange } from './exchange.ts'
+import { decodeManager } from './manager-config.ts'
+import { createRequestIds } from './request-id.ts'
+import { compileRoutes } from './router/compile.ts'
+import { badConfig, within } from './router/problem.ts'
+import type { HttpDeps, HttpRuntime, RouteTable } from './runtime.ts'
+
+export type { HttpDeps, NodeMetadata, RouteTable } from './runtime.ts'
+
+/** A connection as the listener hands it over. */
+export interface DownstreamConnection {
+  readonly arrival: Arrival
+}
+
+/** What a filter chain of a listener ends in. */
+export interface HttpService {
+  readonly serve: (connection: DownstreamConnection, transport: Transport) => void
+  /** Idle connections end now, the others with their next response. */
+  drain(): void
+  /** Ends what is still open. */
+  close(): void
+  /** Open connections. */
+  readonly active: number
+}
+
+/** How late a request's time limit may be noticed, and how late a connection's. */
+const requestTickMs = 10
+const connectionTickMs = 500
+
+/** Throws MeshError `proxy/bad-config` for what it does not understand. */
+export function compileConnectionManager(manager: HttpConnectionManager, deps: HttpDeps): HttpService {
+  return within('http connection manager', () => {
+    const runtime: HttpRuntime = {
+      deps,
+      config: decodeManager(manager),
+      chains: new FilterChains(manager.httpFilters, deps),
+      deadlines: new DeadlineSweep(deps.clock, requestTickMs),
+      date: new DateHeader(),
+      routes: routeTable(manager, deps),
+      newRequestId: createRequestIds(),
+      onExchangeEnd: reporter(deps.onExchangeEnd, deps.accessLog?.(manager.accessLog)),
+    }
+    return new RunningService(runtime)
+  })
+}
+
+function routeTable({ routeSpecifier: { case: kind, value } }: HttpConnectionManager, deps: HttpDeps): RouteTable {
+  if (kind === 'rds') return deps.routes(value.routeConfigName)
+  if (kind === 'routeConfig') return { current: compileRoutes(value) }
+  throw badConfig(`a route specifier of kind ${kind ?? 'none'} is not supported`)
+}
+
+type Sink = (exchange: Exchange) => void
+
+function reporter(metrics: Sink | undefined, log: Sink | undefined): Sink {
+  if (metrics === undefined || log === undefined) return metrics ?? log ?? (() => {})
+  return (exchange) => {
+    metrics(exchange)
+    log(exchange)
+  }
+}
+
+class RunningService implements HttpService, ConnectionOwner {
+  readonly runtime: HttpRuntime
+  draining = false
+  readonly #open = new Set<Http1Connection>()
+  readonly #sweep: DeadlineSweep
+
+  constructor(runtime: HttpRuntime) {
+    this.runtime = runtime
+    this.#sweep = new DeadlineSweep(runtime.deps.clock, connectionTickMs)
+  }
+
+  get active(): number {
+    return this.#open.size
+  }
+
+  readonly serve = ({ arrival }: DownstreamConnection, transport: Transport): void => {
+    const connection = new Http1Connection(this, transport, arrival)
+    this.#open.add(connection)
+    this.#sweep.add(connection)
+  }
+
+  onClosed(connection: Http1Connection): void {
+    this.#open.delete(connection)
+    this.#sweep.delete(connection)
+  }
+
+  drain(): void {
+    this.draining = true
+    for (const connection of this.#open) connection.drain()
+  }
+
+  close(): void {
+    this.draining = true
+    for (const connection of this.#open) connection.close()
+  }
+}

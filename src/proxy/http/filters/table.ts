@@ -1,0 +1,50 @@
+// The HTTP filters that this proxy has, by the type of their configuration. A new one is one file and one row.
+import type { Any } from '@bufbuild/protobuf/wkt'
+import { systemClock } from '../../../lib/clock.ts'
+import type { Clock } from '../../../lib/clock.ts'
+import { CorsSchema } from '../../../proto/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts'
+import { HTTPFaultSchema } from '../../../proto/gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts'
+import { RouterSchema } from '../../../proto/gen/envoy/extensions/filters/http/router/v3/router_pb.ts'
+import type { Filter } from '../filter.ts'
+import { badConfig, within } from '../router/problem.ts'
+import type { Random } from '../router/request.ts'
+import { cors } from './cors.ts'
+import { fault } from './fault.ts'
+
+export interface FilterContext {
+  readonly clock: Clock
+  readonly random: Random
+}
+
+export interface FilterKind {
+  /** The type of a route's own configuration. */
+  readonly overrideType: string
+  /**
+   * `override` is the route's own configuration, which replaces or completes `config`. `slot` is the filter's index in
+   * Exchange.slots. Undefined: there is nothing to do here.
+   */
+  create(config: Any, override: Any | undefined, context: FilterContext & { readonly slot: number }): Filter | undefined
+}
+
+/** What the core does itself: routing is the end of every chain. */
+const partOfTheCore: FilterKind = { overrideType: RouterSchema.typeName, create: () => undefined }
+
+export const filterKinds: ReadonlyMap<string, FilterKind> = new Map<string, FilterKind>([
+  [HTTPFaultSchema.typeName, fault],
+  [CorsSchema.typeName, cors],
+  [RouterSchema.typeName, partOfTheCore],
+])
+
+/** Throws when a route's own configuration of filters could not be used: a table is refused before it serves. */
+export function checkOverrides(perFilter: Readonly<Record<string, Any>>): void {
+  for (const [name, override] of Object.entries(perFilter)) {
+    within(`typed_per_filter_config of ${name}`, () => {
+      const kind = [...filterKinds.values()].find(({ overrideType }) => overrideType === typeOf(override))
+      if (kind === undefined) throw badConfig(`${typeOf(override)} is not supported, or not served yet`)
+      kind.create(override, override, { clock: systemClock, random: () => 0, slot: 0 })
+    })
+  }
+}
+
+/** `envoy.extensions.filters.http.fault.v3.HTTPFault`. */
+export const typeOf = ({ typeUrl }: Any): string => typeUrl.slice(typeUrl.lastIndexOf('/') + 1)

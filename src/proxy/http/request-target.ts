@@ -1,0 +1,39 @@
+// Reads authority and path from a request's target and Host (RFC 9112 §3.2), and normalizes the path.
+import type { H1Head } from '../../codec/h1/types.ts'
+import type { Exchange } from './exchange.ts'
+import type { LocalReply } from './filter.ts'
+import type { ManagerConfig } from './manager-config.ts'
+import { isSuspicious, normalizePath } from './path.ts'
+import { badPath, missingHost } from './rescue.ts'
+import { withoutPort } from './router/domains.ts'
+
+/** Fills method's companions in the exchange; a reply refuses the request. To be called before headers are prepared. */
+export function readTarget(exchange: Exchange, { target, headers }: H1Head, config: ManagerConfig): LocalReply | undefined {
+  const host = headers.get('host') ?? config.defaultHostForHttp10
+  const absolute = target.charCodeAt(0) === 0x2f || target === '*' ? undefined : parseAbsolute(target)
+  const named = absolute?.authority ?? host
+  const authority = exchange.connection.authorityOf(named)
+  exchange.authority = config.stripAnyPort ? withoutPort(authority) : authority
+  exchange.setPath(absolute?.path ?? target)
+  if (exchange.authority === '') return missingHost
+  return isSuspicious(exchange.path) ? normalize(exchange, config) : undefined
+}
+
+/** `http://host:80/path?query`. The target of CONNECT has no scheme, and is all authority. */
+function parseAbsolute(target: string): { readonly authority: string; readonly path: string } {
+  const scheme = target.indexOf('://')
+  if (scheme === -1) return { authority: target, path: '/' }
+  const from = scheme + 3
+  const end = target.slice(from).search(/[/?#]/)
+  const authority = end === -1 ? target.slice(from) : target.slice(from, from + end)
+  const path = end === -1 ? '/' : target.slice(from + end)
+  return { authority: authority.slice(authority.lastIndexOf('@') + 1), path: path.startsWith('/') ? path : `/${path}` }
+}
+
+function normalize(exchange: Exchange, config: ManagerConfig): LocalReply | undefined {
+  const normalized = normalizePath(exchange.path, config)
+  if (normalized.kind === 'reject') return badPath
+  exchange.setPath(normalized.path)
+  if (normalized.kind === 'path') return undefined
+  return { status: 307, body: '', details: 'path_normalization_redirect', flags: '', headers: ['location', normalized.path], grpcStatus: undefined }
+}

@@ -1,0 +1,115 @@
+// A route that sends requests on: its clusters with their weights, and what belongs to each; times and retries.
+import type { Any } from '@bufbuild/protobuf/wkt'
+import { RouteAction_ClusterNotFoundResponseCode as NotFoundCode } from '../../../proto/gen/envoy/config/route/v3/route_components_pb.ts'
+import type { RetryPolicy, RouteAction, RouteMatch } from '../../../proto/gen/envoy/config/route/v3/route_components_pb.ts'
+import { milliseconds } from '../../xds/duration.ts'
+import { checkOverrides } from '../filters/table.ts'
+import { compileHeaderEdits } from './header-edits.ts'
+import type { HeaderEdits, HeaderLevel } from './header-edits.ts'
+import { badConfig } from './problem.ts'
+import type { Random, RoutedRequest } from './request.ts'
+import { compileRetry } from './retry-policy.ts'
+import type { CompiledRetry } from './retry-policy.ts'
+import { compileHostRewrite, compilePathRewrite } from './rewrite.ts'
+import type { RewriteHost, RewritePath } from './rewrite.ts'
+
+export type PerFilter = Readonly<Record<string, Any>>
+
+/** Where one request goes, with what its cluster adds to the route: a key of filter chains too. */
+export interface Target {
+  /** Empty with `clusterHeader`. */
+  readonly clusterName: string
+  /** The request names its cluster in this header. */
+  readonly clusterHeader: string
+  readonly weight: number
+  readonly rewriteHost: RewriteHost
+  readonly edits: HeaderEdits
+  readonly perFilter: PerFilter
+}
+
+export interface ForwardAction {
+  readonly kind: 'forward'
+  readonly targets: readonly Target[]
+  readonly totalWeight: number
+  readonly rewritePath: RewritePath | undefined
+  readonly appendForwardedHost: boolean
+  /** 0: none. */
+  readonly timeoutMs: number
+  /** The longest that `grpc-timeout` may ask for, 0 for any; undefined: it is not looked at. */
+  readonly maxGrpcTimeoutMs: number | undefined
+  readonly retry: CompiledRetry | undefined
+  readonly notFoundStatus: number
+}
+
+/** What surrounds a route: levels of header operations in the order in which they run without the cluster's own. */
+export interface Surroundings {
+  readonly levels: readonly HeaderLevel[]
+  /** Header operations of outer levels win, so they run last. */
+  readonly mostSpecificWins: boolean
+  readonly perFilter: PerFilter
+  readonly retryPolicy: RetryPolicy | undefined
+}
+
+/** Envoy's, for a route that does not say. */
+const defaultTimeoutMs = 15_000
+const notFoundStatuses: Readonly<Record<number, number>> = {
+  [NotFoundCode.SERVICE_UNAVAILABLE]: 503, [NotFoundCode.NOT_FOUND]: 404, [NotFoundCode.INTERNAL_SERVER_ERROR]: 500,
+}
+
+export function compileForward(action: RouteAction, match: RouteMatch | undefined, around: Surroundings): ForwardAction {
+  const targets = targetsOf(action, around)
+  const retryPolicy = action.retryPolicy ?? around.retryPolicy
+  const grpcMax = action.maxStreamDuration?.grpcTimeoutHeaderMax ?? action.maxGrpcTimeout
+  return {
+    kind: 'forward',
+    targets,
+    totalWeight: targets.reduce((sum, { weight }) => sum + weight, 0),
+    rewritePath: compilePathRewrite(action, match),
+    appendForwardedHost: action.appendXForwardedHost,
+    timeoutMs: action.timeout === undefined ? defaultTimeoutMs : milliseconds(action.timeout),
+    maxGrpcTimeoutMs: grpcMax === undefined ? undefined : milliseconds(grpcMax),
+    retry: retryPolicy === undefined ? undefined : compileRetry(retryPolicy),
+    notFoundStatus: notFoundStatuses[action.clusterNotFoundResponseCode] ?? 503,
+  }
+}
+
+/** One draw for each request; retries stay with the cluster that was drawn. */
+export function chooseTarget({ targets, totalWeight }: ForwardAction, random: Random): Target {
+  if (targets.length === 1) return targets[0]!
+  let left = random() * totalWeight
+  for (let i = 0; i < targets.length - 1; i++) {
+    left -= targets[i]!.weight
+    if (left < 0) return targets[i]!
+  }
+  return targets.at(-1)!
+}
+
+export function clusterNameOf({ clusterName, clusterHeader }: Target, { requestHeaders }: RoutedRequest): string {
+  return clusterHeader === '' ? clusterName : (requestHeaders.get(clusterHeader) ?? '')
+}
+
+function targetsOf(action: RouteAction, around: Surroundings): readonly Target[] {
+  const { case: kind, value } = action.clusterSpecifier
+  const common = { clusterName: '', clusterHeader: '', weight: 1, rewriteHost: compileHostRewrite(action), edits: compileHeaderEdits(around.levels), perFilter: around.perFilter }
+  switch (kind) {
+    case 'cluster': {
+      if (value === '') throw badConfig('an empty cluster name')
+      return [{ ...common, clusterName: value }]
+    }
+    case 'clusterHeader': return [{ ...common, clusterHeader: value.toLowerCase() }]
+    case 'weightedClusters': {
+      for (const { typedPerFilterConfig } of value.clusters) checkOverrides(typedPerFilterConfig)
+      const targets = value.clusters.map((cluster): Target => ({
+        clusterName: cluster.name,
+        clusterHeader: cluster.clusterHeader.toLowerCase(),
+        weight: cluster.weight ?? 0,
+        rewriteHost: cluster.hostRewriteSpecifier.case === undefined ? common.rewriteHost : cluster.hostRewriteSpecifier.value,
+        edits: compileHeaderEdits(around.mostSpecificWins ? [...around.levels, cluster] : [cluster, ...around.levels]),
+        perFilter: { ...around.perFilter, ...cluster.typedPerFilterConfig },
+      })).filter(({ weight }) => weight > 0)
+      if (targets.length === 0) throw badConfig('weighted_clusters: no cluster has a weight')
+      return targets
+    }
+    default: throw badConfig(`a cluster specifier of kind ${kind ?? 'none'} is not supported`)
+  }
+}

@@ -1,0 +1,76 @@
+// Compiles HeaderMatcher, pseudo headers included. Values of a repeated header are compared joined by commas.
+import type { HeaderMatcher } from '../../../proto/gen/envoy/config/route/v3/route_components_pb.ts'
+import { badConfig } from './problem.ts'
+import type { Condition, RoutedRequest } from './request.ts'
+import { compileTextMatch, exactly, matchesRegex, startsWith } from './text-match.ts'
+import type { TextMatch } from './text-match.ts'
+import { create } from '@bufbuild/protobuf'
+import { StringMatcherSchema } from '../../../proto/gen/envoy/type/matcher/v3/string_pb.ts'
+
+type Read = (request: RoutedRequest) => string | undefined
+
+export function headerCondition(matcher: HeaderMatcher): Condition {
+  const name = matcher.name.toLowerCase()
+  if (name === '') throw badConfig('a header matcher without a name')
+  const read = reader(name)
+  const { headerMatchSpecifier: { case: kind, value }, invertMatch: invert } = matcher
+  if (kind === undefined) return presence(name, read, !invert)
+  if (kind === 'presentMatch') return presence(name, read, value !== invert)
+  return onValue(name, read, textMatchOf(matcher), invert, matcher.treatMissingHeaderAsEmpty)
+}
+
+/** A header that is missing matches neither way, unless it is to count as empty. */
+function onValue(name: string, read: Read, { test, words }: TextMatch, invert: boolean, missingIsEmpty: boolean): Condition {
+  return {
+    matches(request) {
+      const value = read(request) ?? (missingIsEmpty ? '' : undefined)
+      return value !== undefined && test(value) !== invert
+    },
+    words: invert ? `not: header ${name} ${words}` : `header ${name} ${words}`,
+    found: (request) => foundValue(read(request)),
+  }
+}
+
+function presence(name: string, read: Read, wanted: boolean): Condition {
+  return {
+    matches: (request) => (read(request) !== undefined) === wanted,
+    words: wanted ? `header ${name} is there` : `header ${name} is absent`,
+    found: (request) => foundValue(read(request)),
+  }
+}
+
+export const foundValue = (value: string | undefined): string => (value === undefined ? 'it is absent' : `it is "${value}"`)
+
+function reader(name: string): Read {
+  switch (name) {
+    case ':method': return ({ method }) => method
+    case ':scheme': return ({ scheme }) => scheme
+    case ':authority':
+    case 'host': return ({ authority }) => authority
+    case ':path': return ({ pathname, query }) => (query === '' ? pathname : `${pathname}?${query}`)
+    default: return ({ requestHeaders }) => requestHeaders.joined(name)
+  }
+}
+
+function textMatchOf({ headerMatchSpecifier: { case: kind, value } }: HeaderMatcher): TextMatch {
+  switch (kind) {
+    case 'stringMatch': return compileTextMatch(value)
+    case 'exactMatch': return exactly(value, false)
+    case 'prefixMatch': return startsWith(value, false)
+    case 'suffixMatch': return compileTextMatch(create(StringMatcherSchema, { matchPattern: { case: 'suffix', value } }))
+    case 'containsMatch': return compileTextMatch(create(StringMatcherSchema, { matchPattern: { case: 'contains', value } }))
+    case 'safeRegexMatch': return matchesRegex(value.regex)
+    case 'rangeMatch': return inRange(value.start, value.end)
+    default: throw badConfig(`a header matcher of kind ${kind ?? 'none'} is not supported`)
+  }
+}
+
+/** Whole numbers, `end` exclusive. */
+function inRange(start: bigint, end: bigint): TextMatch {
+  const test = (text: string): boolean => {
+    if (!/^[+-]?\d{1,19}$/.test(text)) return false
+    const number = BigInt(text)
+    return number >= start && number < end
+  }
+  return { test, words: `is a number from ${start} up to, but not, ${end}` }
+}

@@ -1,0 +1,309 @@
+// The life of one request: filters, route, answer or upstream, response. It drives the Exchange, which remembers.
+//
+//   begin -> filters -> route's own answer ------------------------> reply -> end
+//                   `-> upstream tries (upstream-tries.ts) -> head -> body -> end
+//   The client may vanish and time may run out at any point: see onGone and onTick.
+import type { HeaderList } from '../../codec/header-list.ts'
+import { HeaderList as Headers } from '../../codec/header-list.ts'
+import type { Downstream } from './downstream.ts'
+import type { FilterChain } from './chain.ts'
+import type { Timed } from './deadlines.ts'
+import type { Exchange } from './exchange.ts'
+import type { LocalReply } from './filter.ts'
+import { flag, parseFlags } from './flags.ts'
+import { filterFailed, grpcStatusOf, noRoute, noRouteTable, requestTimeout, streamIdle, streamIdleAfterRequest } from './rescue.ts'
+import { finishResponseHeaders } from './response-headers.ts'
+import type { HttpRuntime } from './runtime.ts'
+import { findRoute } from './router/compile.ts'
+import { chooseTarget } from './router/forward.ts'
+import type { ForwardAction } from './router/forward.ts'
+import { applyHeaderEdits } from './router/header-edits.ts'
+import type { HeaderEdit } from './router/header-edits.ts'
+import { UpstreamTries } from './upstream-tries.ts'
+
+/** What is held back while a filter or a connection is waited for; then the client has to wait too. */
+const heldBackBytes = 64 * 1024
+
+export class HttpStream implements Timed {
+  readonly exchange: Exchange
+  readonly runtime: HttpRuntime
+  readonly #downstream: Downstream
+  #chain: FilterChain | undefined = undefined
+  #tries: UpstreamTries | undefined = undefined
+  /** Body that came before there was an upstream to send it to. */
+  #early: Buffer[] | undefined = undefined
+  #earlyBytes = 0
+  #trailers: HeaderList | undefined = undefined
+  #headSent = false
+  #ended = false
+  #requestPaused = false
+  /** For time limits; 0: none. */
+  #timeoutMs = 0
+  #deadline = Infinity
+  #idleMs = 0
+  #lastActive = 0
+  #timed = false
+
+  constructor(runtime: HttpRuntime, exchange: Exchange, downstream: Downstream) {
+    this.runtime = runtime
+    this.exchange = exchange
+    this.#downstream = downstream
+  }
+
+  get ended(): boolean {
+    return this.#ended
+  }
+
+  get headSent(): boolean {
+    return this.#headSent
+  }
+
+  // --- The request ---
+
+  begin(): void {
+    const { exchange, runtime } = this
+    this.#idleMs = runtime.config.streamIdleTimeoutMs
+    this.#lastActive = exchange.startTime
+    if (this.#idleMs > 0) this.#watchTime()
+    const table = runtime.routes.current
+    if (table !== undefined) {
+      exchange.virtualHost = table.findVirtualHost(exchange.authority)
+      if (exchange.virtualHost !== undefined) exchange.route = findRoute(exchange.virtualHost, exchange, runtime.deps.random)
+    }
+    const action = exchange.route?.action
+    if (action?.kind === 'forward') exchange.target = chooseTarget(action, runtime.deps.random)
+    const chain = runtime.chains.of(exchange.target ?? (action?.kind === 'reply' ? action : undefined))
+    this.#chain = chain
+    if (chain.length > 0) exchange.slots = Array.from({ length: chain.length })
+    this.#runFilters(chain, 0)
+  }
+
+  /** `bytes` are only valid during the call. */
+  onBody(bytes: Buffer, at: number, end: number): void {
+    if (this.#ended) return
+    this.exchange.bytesReceived += end - at
+    this.#lastActive = this.runtime.deps.clock.now()
+    const hooks = this.#chain?.onRequestData
+    if (hooks === undefined || hooks.length === 0) return this.#sendBody(bytes, at, end)
+    let piece = bytes.subarray(at, end)
+    for (const filter of hooks) piece = filter.onRequestData(this.exchange, piece)
+    if (piece.length > 0) this.#sendBody(piece, 0, piece.length)
+  }
+
+  onRequestEnd(trailers: HeaderList | undefined): void {
+    if (this.#ended) return
+    this.exchange.requestComplete = true
+    this.#trailers = trailers
+    if (this.#timeoutMs > 0) this.#startTimeout()
+    this.#tries?.onRequestEnd(trailers)
+  }
+
+  /** The client can take more of the response. */
+  onWritable(): void {
+    this.#tries?.resumeResponse()
+  }
+
+  /** The client is gone, or broke the protocol in the middle of its request. */
+  onGone(flags: number, details: string): void {
+    if (this.#ended) return
+    this.exchange.flags |= flags
+    this.exchange.responseCodeDetails = details
+    this.#tries?.giveUp()
+    this.#end()
+  }
+
+  // --- Filters and route ---
+
+  #runFilters(chain: FilterChain, from: number): void {
+    for (let i = from; i < chain.onRequest.length; i++) {
+      const result = chain.onRequest[i]!.onRequest(this.exchange)
+      if (result === undefined) continue
+      if (result instanceof Promise) return this.#awaitFilter(result, chain, i + 1)
+      return this.reply(result)
+    }
+    this.#act()
+  }
+
+  #awaitFilter(result: Promise<LocalReply | undefined>, chain: FilterChain, next: number): void {
+    result.then(
+      (reply) => {
+        if (this.#ended) return
+        if (reply === undefined) this.#runFilters(chain, next)
+        else this.reply(reply)
+      },
+      () => {
+        if (!this.#ended) this.reply(filterFailed)
+      },
+    )
+  }
+
+  #act(): void {
+    const { route } = this.exchange
+    if (route === undefined) return this.reply(this.runtime.routes.current === undefined ? noRouteTable : noRoute)
+    const action = route.action
+    if (action.kind === 'reply') this.reply(action.replyTo(this.exchange), action.edits.response)
+    else this.#forward(action)
+  }
+
+  #forward(action: ForwardAction): void {
+    const tries = new UpstreamTries(this, action)
+    this.#tries = tries
+    tries.begin()
+    if (this.#ended) return
+    for (const piece of this.#early ?? []) if (!this.#ended) tries.sendBody(piece, 0, piece.length)
+    this.#early = undefined
+    if (this.#ended) return
+    if (this.exchange.requestComplete) tries.onRequestEnd(this.#trailers)
+    else this.resumeRequest()
+  }
+
+  #sendBody(bytes: Buffer, at: number, end: number): void {
+    if (this.#tries !== undefined) return this.#tries.sendBody(bytes, at, end)
+    this.#early ??= []
+    this.#early.push(Buffer.from(bytes.subarray(at, end)))
+    this.#earlyBytes += end - at
+    if (this.#earlyBytes >= heldBackBytes) this.pauseRequest()
+  }
+
+  pauseRequest(): void {
+    if (this.#requestPaused) return
+    this.#requestPaused = true
+    this.#downstream.pauseRequest()
+  }
+
+  resumeRequest(): void {
+    if (!this.#requestPaused) return
+    this.#requestPaused = false
+    this.#downstream.resumeRequest()
+  }
+
+  // --- The response ---
+
+  informational(status: number, headers: HeaderList): void {
+    if (!this.#headSent) this.#downstream.writeInformational(status, headers)
+  }
+
+  /** The head of a response that goes to the client, from upstream or our own. */
+  sendHead(status: number, headers: HeaderList, bodyLength: number, edits: readonly HeaderEdit[] | undefined): void {
+    const { exchange } = this
+    exchange.responseCode = status
+    exchange.responseHeaders = headers
+    if (edits !== undefined && edits.length > 0) applyHeaderEdits(edits, headers, exchange)
+    const hooks = this.#chain?.onResponse
+    if (hooks !== undefined) for (let i = 0; i < hooks.length; i++) hooks[i]!.onResponse(exchange, headers)
+    finishResponseHeaders(headers, this.runtime, exchange)
+    this.#headSent = true
+    const changesBody = this.#chain !== undefined && this.#chain.onResponseData.length > 0
+    this.#downstream.writeHead(status, headers, changesBody && bodyLength > 0 ? -1 : bodyLength)
+  }
+
+  /** False: the client cannot keep up. */
+  sendData(bytes: Buffer, at: number, end: number): boolean {
+    if (this.#ended) return true
+    this.#lastActive = this.runtime.deps.clock.now()
+    const hooks = this.#chain?.onResponseData
+    if (hooks === undefined || hooks.length === 0) return this.#writeData(bytes, at, end)
+    let piece = bytes.subarray(at, end)
+    for (const filter of hooks) piece = filter.onResponseData(this.exchange, piece)
+    return piece.length === 0 ? true : this.#writeData(piece, 0, piece.length)
+  }
+
+  #writeData(bytes: Buffer, at: number, end: number): boolean {
+    this.exchange.bytesSent += end - at
+    return this.#downstream.writeData(bytes, at, end)
+  }
+
+  sendEnd(trailers: HeaderList | undefined): void {
+    if (this.#ended) return
+    this.#end()
+    this.#downstream.writeEnd(trailers)
+  }
+
+  /** An answer of our own, when none has begun. */
+  reply(reply: LocalReply, edits?: readonly HeaderEdit[]): void {
+    if (this.#ended) return
+    const { exchange } = this
+    this.#tries?.giveUp()
+    exchange.flags |= parseFlags(reply.flags)
+    exchange.responseCodeDetails = reply.details
+    const headers = new Headers()
+    for (let i = 0; i < reply.headers.length; i += 2) headers.add(reply.headers[i]!, reply.headers[i + 1]!)
+    const grpc = exchange.isGrpc && reply.details !== 'direct_response'
+    const body = grpc || reply.body === '' ? undefined : Buffer.from(reply.body, 'utf8')
+    if (grpc) this.#addGrpcStatus(reply, headers)
+    else if (body !== undefined && !headers.has('content-type')) headers.add('content-type', 'text/plain')
+    this.sendHead(grpc ? 200 : reply.status, headers, body?.length ?? 0, edits)
+    if (body !== undefined && exchange.method !== 'HEAD') this.#writeData(body, 0, body.length)
+    this.sendEnd(undefined)
+  }
+
+  #addGrpcStatus(reply: LocalReply, headers: HeaderList): void {
+    const status = String(grpcStatusOf(reply))
+    this.exchange.grpcStatus = status
+    headers.set('content-type', 'application/grpc')
+    headers.set('grpc-status', status)
+    if (reply.body !== '') headers.set('grpc-message', encodeURIComponent(reply.body).replaceAll('%20', ' '))
+  }
+
+  /** A response that has begun cannot be finished. */
+  cutOff(flags: number, details: string): void {
+    if (this.#ended) return
+    this.exchange.flags |= flags
+    this.exchange.responseCodeDetails = details
+    this.#tries?.giveUp()
+    this.#end()
+    this.#downstream.abort()
+  }
+
+  // --- Time ---
+
+  /** From the end of the request to the end of the response, all tries together. */
+  limitTime(timeoutMs: number): void {
+    this.#timeoutMs = timeoutMs
+    if (timeoutMs > 0 && this.exchange.requestComplete) this.#startTimeout()
+  }
+
+  #startTimeout(): void {
+    this.#deadline = this.runtime.deps.clock.now() + this.#timeoutMs
+    this.#watchTime()
+  }
+
+  /** Asks for ticks; UpstreamTries does so for its own limits. */
+  watchTime(): void {
+    this.#watchTime()
+  }
+
+  #watchTime(): void {
+    if (this.#timed || this.#ended) return
+    this.#timed = true
+    this.runtime.deadlines.add(this)
+  }
+
+  onTick(now: number): void {
+    if (now >= this.#deadline) return this.#onTimeout()
+    if (this.#idleMs > 0 && now - this.#lastActive >= this.#idleMs) return this.#onIdle()
+    this.#tries?.onTick(now)
+  }
+
+  #onTimeout(): void {
+    this.#tries?.onTimeout()
+    if (this.#headSent) this.cutOff(flag.UT, requestTimeout.details)
+    else this.reply(requestTimeout)
+  }
+
+  #onIdle(): void {
+    if (this.#headSent) this.cutOff(flag.SI, streamIdle.details)
+    else this.reply(this.exchange.requestComplete ? streamIdleAfterRequest : streamIdle)
+  }
+
+  #end(): void {
+    const { exchange, runtime } = this
+    this.#ended = true
+    this.#early = undefined
+    if (this.#timed) runtime.deadlines.delete(this)
+    exchange.endTime = runtime.deps.clock.now()
+    const hooks = this.#chain?.onEnd
+    if (hooks !== undefined) for (let i = 0; i < hooks.length; i++) hooks[i]!.onEnd(exchange)
+    runtime.onExchangeEnd(exchange)
+  }
+}

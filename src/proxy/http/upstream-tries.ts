@@ -1,0 +1,270 @@
+// Sends one request upstream, again if the route's retry policy says so, and hands the response on. Never again once the
+// response's head has gone to the client, and never with a body that is not whole any more.
+import type { HeaderList } from '../../codec/header-list.ts'
+import type { Address } from '../../model/address.ts'
+import type { ChoiceContext, Cluster, Host, HostResult, ResetReason, ResponseReader, StreamWaiter, UpstreamStream } from '../upstream/types.ts'
+import { prepareForward } from './forward-headers.ts'
+import type { Exchange } from './exchange.ts'
+import type { LocalReply } from './filter.ts'
+import { flag } from './flags.ts'
+import { RequestBody } from './request-body.ts'
+import { hasTransportReason, noCluster, noHealthyHost, perTryTimeout, resetAfterHead, upstreamReset } from './rescue.ts'
+import { prepareResponseHeaders } from './response-headers.ts'
+import { clusterNameOf } from './router/forward.ts'
+import type { ForwardAction } from './router/forward.ts'
+import { backOffMs, retriesReset, retriesResponse, retriesTimeout } from './router/retry-policy.ts'
+import type { CompiledRetry } from './router/retry-policy.ts'
+import type { HttpStream } from './stream.ts'
+
+/** Held while no connection is there; then the client waits. */
+const heldBackBytes = 64 * 1024
+
+const timedOut: HostResult = { kind: 'local', reason: 'timeout' }
+const responses: HostResult[] = Array.from({ length: 600 }, (_, status) => ({ kind: 'response', status }))
+
+/** One for all: balancers read it during the call and do not keep it. */
+const choice: { -readonly [Field in keyof ChoiceContext]: ChoiceContext[Field] } = { hash: undefined, originalDestination: undefined, tried: [] }
+
+export class UpstreamTries implements ResponseReader, StreamWaiter {
+  readonly #stream: HttpStream
+  readonly #exchange: Exchange
+  readonly #action: ForwardAction
+  #cluster: Cluster | undefined = undefined
+  #retry: CompiledRetry | undefined = undefined
+  #perTryMs = 0
+  #tryDeadline = Infinity
+  #body: RequestBody | undefined = undefined
+  #bodyEnded = false
+  #trailers: HeaderList | undefined = undefined
+  #upstream: UpstreamStream | undefined = undefined
+  #cancel: (() => void) | undefined = undefined
+  #responsePaused = false
+  #over = false
+
+  constructor(stream: HttpStream, action: ForwardAction) {
+    this.#stream = stream
+    this.#exchange = stream.exchange
+    this.#action = action
+  }
+
+  begin(): void {
+    const exchange = this.#exchange
+    const { deps } = this.#stream.runtime
+    const name = clusterNameOf(exchange.target!, exchange)
+    exchange.clusterName = name
+    const cluster = deps.clusters(name)
+    if (cluster === undefined) return this.#fail(noCluster(this.#action.notFoundStatus))
+    this.#cluster = cluster
+    exchange.cluster = cluster
+    const { timeoutMs, perTryTimeoutMs, retry } = prepareForward(exchange, this.#action, deps)
+    this.#retry = retry
+    this.#perTryMs = perTryTimeoutMs
+    this.#stream.limitTime(timeoutMs)
+    this.#try()
+  }
+
+  // --- A try ---
+
+  #try(): void {
+    const exchange = this.#exchange
+    const host = this.#chooseHost()
+    if (host === undefined) return this.#fail(noHealthyHost)
+    exchange.attempts++
+    if (exchange.virtualHost!.countAttempts) exchange.requestHeaders.set('x-envoy-attempt-count', String(exchange.attempts))
+    exchange.host = host
+    if (this.#bodyEnded) this.#startTryTimeout()
+    const cancel = this.#cluster!.request(host, this, this)
+    if (this.#upstream === undefined && this.#cancel === undefined && !this.#over) this.#cancel = cancel
+  }
+
+  #chooseHost(): Host | undefined {
+    const exchange = this.#exchange
+    if (exchange.host !== undefined) exchange.tried = [...exchange.tried, exchange.host]
+    choice.originalDestination = exchange.connection.originalDestination as Address
+    choice.tried = this.#retry?.avoidTriedHosts === true ? exchange.tried : noHosts
+    return this.#cluster!.chooseHost(choice)
+  }
+
+  onStream(upstream: UpstreamStream): void {
+    this.#cancel = undefined
+    if (this.#over) return upstream.reset()
+    const exchange = this.#exchange
+    this.#upstream = upstream
+    exchange.upstreamAddress = upstream.localAddress
+    exchange.upstreamTls = upstream.tls
+    exchange.upstreamStartTime = this.#stream.runtime.deps.clock.now()
+    upstream.sendHead(exchange)
+    this.#sendKept(upstream)
+  }
+
+  #sendKept(upstream: UpstreamStream): void {
+    const body = this.#body
+    let writable = true
+    if (body !== undefined) {
+      for (const piece of body.pieces) writable = upstream.sendBody(piece, 0, piece.length) && writable
+      if (!this.#keepsBody()) body.drop()
+    }
+    if (this.#upstream !== upstream) return
+    if (this.#bodyEnded) upstream.sendEnd(this.#trailers)
+    else if (writable) this.#stream.resumeRequest()
+    else this.#stream.pauseRequest()
+  }
+
+  #keepsBody(): boolean {
+    return this.#retry !== undefined && this.#retry.triggers !== 0 && this.#body?.whole !== false && !this.#stream.headSent
+  }
+
+  // --- The request's body ---
+
+  sendBody(bytes: Buffer, at: number, end: number): void {
+    const upstream = this.#upstream
+    if (upstream === undefined || this.#keepsBody()) this.#keep(bytes, at, end)
+    if (upstream !== undefined && !upstream.sendBody(bytes, at, end)) this.#stream.pauseRequest()
+  }
+
+  #keep(bytes: Buffer, at: number, end: number): void {
+    const body = (this.#body ??= new RequestBody())
+    body.keep(bytes, at, end)
+    if (this.#upstream === undefined) {
+      if (body.bytes >= heldBackBytes) this.#stream.pauseRequest()
+    } else if (body.bytes > RequestBody.maxBytes) body.drop()
+  }
+
+  onRequestEnd(trailers: HeaderList | undefined): void {
+    this.#bodyEnded = true
+    this.#trailers = trailers
+    this.#startTryTimeout()
+    this.#upstream?.sendEnd(trailers)
+  }
+
+  onWritable(): void {
+    this.#stream.resumeRequest()
+  }
+
+  // --- The response ---
+
+  onInformational(status: number, headers: HeaderList): void {
+    prepareResponseHeaders(headers, this.#exchange, status)
+    this.#stream.informational(status, headers)
+  }
+
+  onHead(status: number, headers: HeaderList, bodyLength: number): void {
+    const exchange = this.#exchange
+    exchange.host!.onResult(responses[status] ?? { kind: 'response', status })
+    if (this.#retry !== undefined && retriesResponse(this.#retry, status, headers) && this.#tryAgain()) return
+    this.#tryDeadline = Infinity
+    this.#body?.drop()
+    prepareResponseHeaders(headers, exchange, status)
+    exchange.responseCodeDetails = 'via_upstream'
+    exchange.upstreamHeadTime = this.#stream.runtime.deps.clock.now()
+    headers.set('x-envoy-upstream-service-time', String(Math.max(0, exchange.upstreamHeadTime - exchange.upstreamStartTime)))
+    if (exchange.virtualHost!.countAttemptsInResponse) headers.set('x-envoy-attempt-count', String(exchange.attempts))
+    this.#stream.sendHead(status, headers, bodyLength, exchange.target!.edits.response)
+  }
+
+  onData(bytes: Buffer, at: number, end: number): void {
+    if (this.#over || this.#stream.sendData(bytes, at, end) || this.#upstream === undefined) return
+    this.#responsePaused = true
+    this.#upstream.pauseResponse()
+  }
+
+  resumeResponse(): void {
+    if (!this.#responsePaused) return
+    this.#responsePaused = false
+    this.#upstream?.resumeResponse()
+  }
+
+  onEnd(trailers: HeaderList | undefined): void {
+    const upstream = this.#upstream
+    this.#over = true
+    this.#upstream = undefined
+    if (!this.#bodyEnded) upstream?.reset()
+    if (trailers !== undefined) this.#exchange.grpcStatus = trailers.get('grpc-status') ?? this.#exchange.grpcStatus
+    this.#stream.sendEnd(trailers)
+  }
+
+  // --- Failure ---
+
+  onReset(reason: ResetReason, detail: string, begun: boolean): void {
+    if (this.#over) return
+    this.#upstream = undefined
+    this.#onFailure(reason, detail, begun)
+  }
+
+  onFailure(reason: ResetReason, detail: string): void {
+    this.#cancel = undefined
+    if (!this.#over) this.#onFailure(reason, detail, false)
+  }
+
+  #onFailure(reason: ResetReason, detail: string, begun: boolean): void {
+    const exchange = this.#exchange
+    if (reason !== 'overflow') exchange.host!.onResult({ kind: 'local', reason })
+    exchange.upstreamTransportFailureReason = hasTransportReason(reason) ? detail : ''
+    if (this.#stream.headSent) {
+      const { flags, details } = resetAfterHead(reason)
+      return this.#stream.cutOff(flags, details)
+    }
+    if (this.#retry !== undefined && retriesReset(this.#retry, reason, begun) && this.#tryAgain()) return
+    this.#fail(upstreamReset(reason, detail, exchange.attempts > 1))
+  }
+
+  /** The route's own time is up. */
+  onTimeout(): void {
+    if (!this.#stream.headSent) this.#exchange.host?.onResult(timedOut)
+  }
+
+  onTick(now: number): void {
+    if (now < this.#tryDeadline) return
+    this.#tryDeadline = Infinity
+    this.#exchange.host!.onResult(timedOut)
+    if (this.#retry !== undefined && retriesTimeout(this.#retry) && this.#tryAgain()) return
+    this.#fail(perTryTimeout)
+  }
+
+  #startTryTimeout(): void {
+    if (this.#perTryMs === 0 || this.#stream.headSent) return
+    this.#tryDeadline = this.#stream.runtime.deps.clock.now() + this.#perTryMs
+    this.#stream.watchTime()
+  }
+
+  /** False: this was the last try, and its outcome is the answer. */
+  #tryAgain(): boolean {
+    const retry = this.#retry!
+    const { deps } = this.#stream.runtime
+    const exchange = this.#exchange
+    if (this.#stream.headSent || this.#body?.whole === false) return false
+    if (exchange.attempts > retry.maxRetries) {
+      exchange.flags |= flag.URX
+      return false
+    }
+    this.#release()
+    this.#tryDeadline = Infinity
+    this.#cancel = deps.clock.after(backOffMs(retry, exchange.attempts, deps.random), () => {
+      this.#cancel = undefined
+      if (!this.#over) this.#try()
+    })
+    return true
+  }
+
+  #fail(reply: LocalReply): void {
+    this.#stream.reply(reply, this.#exchange.target!.edits.response)
+  }
+
+  /** Whatever is under way is not wanted any more; nothing is heard of it again. */
+  giveUp(): void {
+    this.#over = true
+    this.#release()
+  }
+
+  #release(): void {
+    const cancel = this.#cancel
+    const upstream = this.#upstream
+    this.#cancel = undefined
+    this.#upstream = undefined
+    this.#responsePaused = false
+    cancel?.()
+    upstream?.reset()
+  }
+}
+
+const noHosts: readonly Host[] = []

@@ -1,0 +1,136 @@
+// Reads a Cluster message into what this proxy runs. Throws `proxy/bad-config` for what cannot be honoured.
+import { anyUnpack } from '@bufbuild/protobuf/wkt'
+import type { Duration } from '@bufbuild/protobuf/wkt'
+import { MeshError } from '../../lib/errors.ts'
+import { Cluster_DiscoveryType as DiscoveryType, Cluster_LbPolicy as LbPolicy } from '../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import type { Cluster as ClusterMessage } from '../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import type { CircuitBreakers_Thresholds as Thresholds } from '../../proto/gen/envoy/config/cluster/v3/circuit_breaker_pb.ts'
+import { RoutingPriority } from '../../proto/gen/envoy/config/core/v3/base_pb.ts'
+import { HttpProtocolOptionsSchema } from '../../proto/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
+import type { HttpProtocolOptions } from '../../proto/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
+import { milliseconds } from '../xds/duration.ts'
+import { defaultBreakerLimits } from './breakers.ts'
+import type { BreakerLimits } from './breakers.ts'
+import { decodeEndpoints } from './endpoints.ts'
+import type { EndpointSettings } from './endpoints.ts'
+import type { Cluster } from './types.ts'
+
+/** `logical-dns` dials the name anew for each connection; `strict-dns` makes a host of every address. */
+export type Discovery = 'eds' | 'static' | 'original-destination' | 'strict-dns' | 'logical-dns'
+export type BalancerKind = 'round-robin' | 'least-request' | 'random'
+
+export interface HttpSettings {
+  /** 0: no limit. */
+  readonly idleTimeoutMs: number
+  /** 0: no limit. */
+  readonly maxRequestsPerConnection: number
+  /** The server name of TLS is the request's authority, and its certificate must be for it. */
+  readonly autoServerName: boolean
+  readonly autoVerify: boolean
+}
+
+export interface ClusterConfig {
+  readonly name: string
+  readonly discovery: Discovery
+  readonly balancer: BalancerKind
+  readonly connectTimeoutMs: number
+  readonly breakers: BreakerLimits
+  readonly http: HttpSettings
+  readonly dnsRefreshMs: number
+  /** Name of the load assignment; empty unless EDS. */
+  readonly assignmentName: string
+  /** Hosts that stand in the cluster itself. */
+  readonly endpoints: readonly EndpointSettings[]
+}
+
+/** Envoy's defaults. */
+const defaultConnectTimeoutMs = 5_000
+const defaultDnsRefreshMs = 5_000
+const defaultIdleTimeoutMs = 3_600_000
+
+export function decodeCluster(message: ClusterMessage): ClusterConfig {
+  const discovery = discoveryOf(message)
+  return {
+    name: message.name,
+    discovery,
+    balancer: balancerOf(message.lbPolicy),
+    connectTimeoutMs: timeOr(message.connectTimeout, defaultConnectTimeoutMs),
+    breakers: breakersOf(message),
+    http: httpSettings(message),
+    dnsRefreshMs: Math.max(1_000, timeOr(message.dnsRefreshRate, defaultDnsRefreshMs)),
+    assignmentName: discovery === 'eds' ? message.edsClusterConfig?.serviceName || message.name : '',
+    endpoints: message.loadAssignment === undefined ? [] : decodeEndpoints(message.loadAssignment),
+  }
+}
+
+/** What telemetry calls the service: the first of the cluster's istio metadata. */
+export function serviceOf(message: ClusterMessage): Cluster['service'] {
+  const services = message.metadata?.filterMetadata['istio']?.['services']
+  const first = Array.isArray(services) ? services[0] : undefined
+  if (typeof first !== 'object' || first === null || Array.isArray(first)) return undefined
+  const text = (value: unknown) => (typeof value === 'string' ? value : '')
+  return { host: text(first['host']), name: text(first['name']), namespace: text(first['namespace']) }
+}
+
+function discoveryOf({ name, clusterDiscoveryType: type }: ClusterMessage): Discovery {
+  if (type.case === 'clusterType') throw bad(name, `cluster_type ${type.value.name} is not served yet`)
+  switch (type.value ?? DiscoveryType.STATIC) {
+    case DiscoveryType.STATIC: return 'static'
+    case DiscoveryType.EDS: return 'eds'
+    case DiscoveryType.ORIGINAL_DST: return 'original-destination'
+    case DiscoveryType.STRICT_DNS: return 'strict-dns'
+    case DiscoveryType.LOGICAL_DNS: return 'logical-dns'
+    default: throw bad(name, `discovery type ${String(type.value)} is not known`)
+  }
+}
+
+/** Hash policies are not served yet: as in Envoy when a request has no hash, any host will do. */
+function balancerOf(policy: LbPolicy): BalancerKind {
+  switch (policy) {
+    case LbPolicy.LEAST_REQUEST: return 'least-request'
+    case LbPolicy.RANDOM:
+    case LbPolicy.RING_HASH:
+    case LbPolicy.MAGLEV: return 'random'
+    default: return 'round-robin'
+  }
+}
+
+function breakersOf({ circuitBreakers }: ClusterMessage): BreakerLimits {
+  const found = circuitBreakers?.thresholds.find(({ priority }) => priority === RoutingPriority.DEFAULT)
+  if (found === undefined) return defaultBreakerLimits
+  return {
+    maxConnections: found.maxConnections ?? defaultBreakerLimits.maxConnections,
+    maxPendingRequests: found.maxPendingRequests ?? defaultBreakerLimits.maxPendingRequests,
+    maxRequests: found.maxRequests ?? defaultBreakerLimits.maxRequests,
+    maxRetries: found.maxRetries ?? defaultBreakerLimits.maxRetries,
+    retryBudget: retryBudgetOf(found),
+  }
+}
+
+function retryBudgetOf({ retryBudget: budget }: Thresholds): BreakerLimits['retryBudget'] {
+  if (budget === undefined) return undefined
+  return { percent: budget.budgetPercent?.value ?? 20, minConcurrency: budget.minRetryConcurrency ?? 3 }
+}
+
+function httpSettings(message: ClusterMessage): HttpSettings {
+  const options = httpOptions(message)
+  const common = options?.commonHttpProtocolOptions ?? message.commonHttpProtocolOptions
+  const upstream = options?.upstreamHttpProtocolOptions ?? message.upstreamHttpProtocolOptions
+  return {
+    idleTimeoutMs: timeOr(common?.idleTimeout, defaultIdleTimeoutMs),
+    maxRequestsPerConnection: common?.maxRequestsPerConnection ?? message.maxRequestsPerConnection ?? 0,
+    autoServerName: upstream?.autoSni ?? false,
+    autoVerify: upstream?.autoSanValidation ?? false,
+  }
+}
+
+function httpOptions({ name, typedExtensionProtocolOptions: all }: ClusterMessage): HttpProtocolOptions | undefined {
+  const any = all[HttpProtocolOptionsSchema.typeName]
+  if (any === undefined) return undefined
+  const options = anyUnpack(any, HttpProtocolOptionsSchema)
+  if (options === undefined) throw bad(name, `HTTP protocol options of type ${any.typeUrl}`)
+  return options
+}
+
+const timeOr = (value: Duration | undefined, otherwise: number) => (value === undefined ? otherwise : milliseconds(value))
+const bad = (name: string, what: string) => new MeshError('proxy/bad-config', `cluster ${name}: ${what}`)

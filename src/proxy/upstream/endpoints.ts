@@ -1,0 +1,74 @@
+// Reads a load assignment: which hosts a cluster has, with what weight, health, priority and metadata.
+import type { JsonObject } from '@bufbuild/protobuf'
+import { MeshError } from '../../lib/errors.ts'
+import { formatAddress } from '../../model/address.ts'
+import type { Address } from '../../model/address.ts'
+import type { Address as AddressMessage } from '../../proto/gen/envoy/config/core/v3/address_pb.ts'
+import { HealthStatus } from '../../proto/gen/envoy/config/core/v3/health_check_pb.ts'
+import type { ClusterLoadAssignment } from '../../proto/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
+import type { LbEndpoint } from '../../proto/gen/envoy/config/endpoint/v3/endpoint_components_pb.ts'
+import type { HostHealth } from './types.ts'
+
+export interface EndpointSettings {
+  readonly address: Address
+  readonly name: string
+  readonly weight: number
+  readonly health: HostHealth
+  /** 0 is used first. */
+  readonly priority: number
+  /** `workload;namespace;canonical name;revision;cluster`, or empty. */
+  readonly workload: string
+  /** By what the cluster chooses the endpoint's transport socket. */
+  readonly socketLabels: JsonObject
+}
+
+export function hostName(address: Address): string {
+  return address.host.startsWith('unix://') ? address.host.slice('unix://'.length) : formatAddress(address)
+}
+
+/** An address that is listed twice counts once: the first one. */
+export function decodeEndpoints(assignment: ClusterLoadAssignment): EndpointSettings[] {
+  const found = new Map<string, EndpointSettings>()
+  for (const { lbEndpoints, priority } of assignment.endpoints) {
+    for (const endpoint of lbEndpoints) {
+      const decoded = decodeEndpoint(endpoint, priority, assignment.clusterName)
+      if (!found.has(decoded.name)) found.set(decoded.name, decoded)
+    }
+  }
+  return [...found.values()]
+}
+
+function decodeEndpoint(endpoint: LbEndpoint, priority: number, cluster: string): EndpointSettings {
+  const { hostIdentifier, metadata } = endpoint
+  if (hostIdentifier.case !== 'endpoint') throw new MeshError('proxy/bad-config', `${cluster}: an endpoint without an address`)
+  const address = decodeAddress(hostIdentifier.value.address, cluster)
+  const workload = metadata?.filterMetadata['istio']?.['workload']
+  return {
+    address,
+    name: hostName(address),
+    weight: Math.max(1, endpoint.loadBalancingWeight ?? 1),
+    health: healthOf(endpoint.healthStatus),
+    priority,
+    workload: typeof workload === 'string' ? workload : '',
+    socketLabels: metadata?.filterMetadata['envoy.transport_socket_match'] ?? {},
+  }
+}
+
+function decodeAddress(message: AddressMessage | undefined, cluster: string): Address {
+  const address = message?.address
+  if (address?.case === 'pipe') return { host: `unix://${address.value.path}`, port: 0 }
+  if (address?.case === 'socketAddress' && address.value.portSpecifier.case === 'portValue') {
+    return { host: address.value.address, port: address.value.portSpecifier.value }
+  }
+  throw new MeshError('proxy/bad-config', `${cluster}: an endpoint whose address is neither a socket nor a pipe`)
+}
+
+/** A degraded host still serves. */
+function healthOf(status: HealthStatus): HostHealth {
+  switch (status) {
+    case HealthStatus.DRAINING: return 'draining'
+    case HealthStatus.UNHEALTHY:
+    case HealthStatus.TIMEOUT: return 'unhealthy'
+    default: return 'healthy'
+  }
+}

@@ -1,0 +1,108 @@
+// One endpoint of a cluster while it is known: its state, its counters, its pool. It is told how connections and requests
+// to it end, and tells its cluster when that makes it suspect.
+import type { Address } from '../../model/address.ts'
+import type { EndpointSettings } from './endpoints.ts'
+import type { HostPool } from './pool/host-pool.ts'
+import { CountedHostStats } from './stats.ts'
+import type { ClusterStats } from './stats.ts'
+import { Suspicion } from './suspect.ts'
+import type { Host, HostHealth, HostResult } from './types.ts'
+import type { UpstreamTls } from './tls.ts'
+
+export interface HostParts {
+  readonly stats: ClusterStats
+  /** Undefined: plain. */
+  readonly tls: UpstreamTls | undefined
+  now(): number
+  /** The host has become suspect, or is not any more. */
+  onSuspicion(): void
+}
+
+export class RuntimeHost implements Host {
+  readonly address: Address
+  readonly name: string
+  readonly mutualTls: boolean
+  readonly tls: UpstreamTls | undefined
+  readonly stats = new CountedHostStats()
+  readonly suspicion = new Suspicion()
+  /** Equal for endpoints that may share connections. */
+  readonly socketKey: string
+  weight = 1
+  health: HostHealth = 'healthy'
+  priority = 0
+  workload = ''
+  active = 0
+  /** Made at the first request. */
+  pool: HostPool | undefined
+  readonly #parts: HostParts
+
+  constructor(settings: EndpointSettings, parts: HostParts) {
+    this.address = settings.address
+    this.name = settings.name
+    this.mutualTls = settings.socketLabels['tlsMode'] === 'istio'
+    this.socketKey = JSON.stringify(settings.socketLabels)
+    this.tls = parts.tls
+    this.#parts = parts
+    this.apply(settings)
+  }
+
+  /** What may change while it stays the same host. */
+  apply({ weight, health, priority, workload }: EndpointSettings): void {
+    this.weight = weight
+    this.health = health
+    this.priority = priority
+    this.workload = workload
+  }
+
+  onConnected(): void {
+    this.stats.cxTotal++
+    this.stats.cxActive++
+    this.#parts.stats.upstream_cx_total++
+    this.#parts.stats.upstream_cx_active++
+    if (this.suspicion.connected()) this.#parts.onSuspicion()
+  }
+
+  onDisconnected(): void {
+    this.stats.cxActive--
+    this.#parts.stats.upstream_cx_active--
+  }
+
+  onConnectFailure(timeout: boolean): void {
+    this.stats.cxConnectFail++
+    this.#parts.stats.upstream_cx_connect_fail++
+    if (timeout) this.#parts.stats.upstream_cx_connect_timeout++
+    if (this.suspicion.failed(this.#parts.now())) this.#parts.onSuspicion()
+  }
+
+  onRequest(): void {
+    this.active++
+    this.stats.rqTotal++
+    this.#parts.stats.upstream_rq_total++
+    this.#parts.stats.upstream_rq_active++
+  }
+
+  onRequestEnd(): void {
+    this.active--
+    this.#parts.stats.upstream_rq_active--
+  }
+
+  onResult(result: HostResult): void {
+    if (result.kind === 'response') return this.#onStatus(result.status)
+    if (result.reason === 'overflow') return
+    this.stats.rqError++
+    if (result.reason !== 'timeout') return
+    this.stats.rqTimeout++
+    this.#parts.stats.upstream_rq_timeout++
+  }
+
+  #onStatus(status: number): void {
+    const stats = this.#parts.stats
+    stats.upstream_rq_completed++
+    if (status >= 500) stats.upstream_rq_5xx++
+    else if (status >= 400) stats.upstream_rq_4xx++
+    else if (status >= 300) stats.upstream_rq_3xx++
+    else stats.upstream_rq_2xx++
+    if (status >= 500) this.stats.rqError++
+    else this.stats.rqSuccess++
+  }
+}

@@ -1,0 +1,76 @@
+// Opens one connection to one host: where it really is, with the TLS that the host asks for, and says in Envoy's words
+// why that failed.
+import { describe } from '../../../lib/errors.ts'
+import type { Address } from '../../../model/address.ts'
+import { connect } from '../../../net/connect.ts'
+import type { NetError } from '../../../net/errors.ts'
+import type { Transport } from '../../../net/transport.ts'
+import type { RuntimeHost } from '../host.ts'
+import type { TlsUse } from '../tls.ts'
+import type { ResetReason } from '../types.ts'
+
+export interface ConnectionRequest {
+  readonly host: RuntimeHost
+  readonly use: TlsUse
+  /** SNI where the TLS context names none; empty for none. */
+  readonly serverName: string
+  /** The certificate must be for that name. */
+  readonly verifyServerName: boolean
+  readonly timeoutMs: number
+}
+
+export interface ConnectionFailure {
+  readonly reason: ResetReason
+  readonly detail: string
+  /** Whether it says something about the host. */
+  readonly blamesHost: boolean
+}
+
+export type ConnectionDone = (failure: ConnectionFailure | undefined, transport: Transport | undefined) => void
+
+export class Connector {
+  readonly #dial: (address: Address) => Address
+
+  /** `dial` says where an address really is, when that differs. */
+  constructor(dial: (address: Address) => Address) {
+    this.#dial = dial
+  }
+
+  /** `done` is never called inside. The result gives up: then it is not called at all. */
+  open({ host, use, serverName, verifyServerName, timeoutMs }: ConnectionRequest, done: ConnectionDone): () => void {
+    const address = this.#dial(host.address)
+    if (host.tls === undefined) return connect({ address, timeoutMs }, finish(done))
+    const name = host.tls.serverName || serverName
+    const tls = host.tls.current(use, verifyServerName ? name : '')
+    if (tls === undefined) return failLater(done, host.tls.problem)
+    return connect({ address, timeoutMs, tls, serverName: name }, finish(done))
+  }
+}
+
+function failLater(done: ConnectionDone, detail: string): () => void {
+  let given = false
+  queueMicrotask(() => {
+    if (!given) done({ reason: 'connection-failure', detail, blamesHost: false }, undefined)
+  })
+  return () => (given = true)
+}
+
+function finish(done: ConnectionDone): (error: NetError | undefined, transport: Transport | undefined) => void {
+  return (error, transport) => (error === undefined ? done(undefined, transport) : done(failureOf(error), undefined))
+}
+
+function failureOf(error: NetError): ConnectionFailure {
+  if (error.code === 'net/timeout') return { reason: 'connection-timeout', detail: '', blamesHost: true }
+  return { reason: 'connection-failure', detail: wordsOf(error), blamesHost: true }
+}
+
+function wordsOf(error: NetError): string {
+  switch (error.code) {
+    case 'net/refused': return 'delayed connect error: Connection refused'
+    case 'net/unreachable': return 'immediate connect error: Network is unreachable'
+    case 'net/reset': return 'delayed connect error: Connection reset by peer'
+    case 'net/name': return error.message
+    case 'net/tls': return `TLS_error: ${describe(error)}`
+    default: return describe(error)
+  }
+}

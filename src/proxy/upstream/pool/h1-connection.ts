@@ -1,0 +1,190 @@
+// One HTTP/1.1 connection to a host: one request at a time, kept for the next one where both sides allow it.
+//
+//   idle -> busy -> idle         the response and the request are complete, and both sides keep the connection
+//                -> closed       else; also when idle and the peer closes or sends anything
+import { H1Error } from '../../../codec/h1/errors.ts'
+import { H1Parser } from '../../../codec/h1/parser.ts'
+import type { H1Events, H1Head } from '../../../codec/h1/types.ts'
+import type { HeaderList } from '../../../codec/header-list.ts'
+import type { Transport, TransportHandler } from '../../../net/transport.ts'
+import type { RuntimeHost } from '../host.ts'
+import type { ResetReason, ResponseReader } from '../types.ts'
+import { H1Stream } from './h1-stream.ts'
+
+/** The pool. Each is told once: `onStreamEnd` for each stream, `onGone` for the connection. */
+export interface ConnectionOwner {
+  onStreamEnd(): void
+  onProtocolError(): void
+  /** Idle from now on. */
+  onFree(connection: H1Connection): void
+  onGone(connection: H1Connection): void
+}
+
+/** A connection that the peer says it keeps for so long is not used in the last of its time. */
+const closingMarginMs = 1_000
+
+export class H1Connection implements TransportHandler, H1Events {
+  readonly transport: Transport
+  /** The SNI it was opened for; connections are not shared across names. */
+  readonly serverName: string
+  served = 0
+  idleSince = 0
+  /** What the peer said it keeps idle connections for; Infinity when it said nothing. */
+  peerIdleMs = Infinity
+  readonly #host: RuntimeHost
+  readonly #owner: ConnectionOwner
+  readonly #parser: H1Parser
+  #stream: H1Stream | undefined
+  #responded = false
+  #trailers: HeaderList | undefined
+  #keepAlive = true
+  #closed = false
+
+  constructor(transport: Transport, host: RuntimeHost, serverName: string, owner: ConnectionOwner) {
+    this.transport = transport
+    this.serverName = serverName
+    this.#host = host
+    this.#owner = owner
+    this.#parser = new H1Parser('response', this)
+    transport.handler = this
+    transport.resume()
+  }
+
+  get usable(): boolean {
+    return !this.#closed && !this.transport.destroyed
+  }
+
+  begin(reader: ResponseReader): H1Stream {
+    const stream = new H1Stream(this, this.#host, reader, this.served > 0)
+    this.served++
+    this.#stream = stream
+    this.#responded = false
+    this.#trailers = undefined
+    this.#parser.resume()
+    return stream
+  }
+
+  expectResponseTo(method: string): void {
+    this.#parser.expectResponseTo(method)
+  }
+
+  /** The stream's user gives it up. What is on its way cannot be told from the next response, so the connection ends. */
+  abandon(stream: H1Stream): void {
+    if (stream !== this.#stream) return
+    this.#endStream(stream)
+    this.close()
+  }
+
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.transport.destroy()
+    this.#owner.onGone(this)
+  }
+
+  // --- What the transport tells ---
+
+  onData(bytes: Buffer, length: number): void {
+    // Bytes that nobody asked for: a 408 before closing, or worse.
+    if (this.#stream === undefined) return this.close()
+    let taken: number
+    try {
+      taken = this.#parser.execute(bytes, 0, length)
+    } catch (error) {
+      return this.#failParsing(error)
+    }
+    if (this.#responded) this.#finish(taken === length)
+  }
+
+  onDrain(): void {
+    const stream = this.#stream
+    if (stream !== undefined && !stream.requestDone) stream.reader.onWritable()
+  }
+
+  onEnd(): void {
+    if (this.#stream === undefined) return this.close()
+    try {
+      this.#parser.finish()
+    } catch (error) {
+      if (!(error instanceof H1Error)) throw error
+    }
+    if (this.#responded) this.#finish(false)
+    else this.#fail('connection-termination', '')
+  }
+
+  onClose(): void {
+    this.#fail('connection-termination', '')
+    this.close()
+  }
+
+  // --- What the parser tells, while it runs. The stream may have been given up by an earlier callback. ---
+
+  onHead(head: H1Head): void {
+    const stream = this.#stream
+    if (stream === undefined) return
+    if (head.status < 200) return this.#onInformational(stream, head)
+    this.#keepAlive = head.keepAlive
+    if (head.keepAlive) this.#readKeepAlive(head.headers)
+    const length = head.framing === 'none' ? 0 : head.framing === 'length' ? head.contentLength : -1
+    stream.reader.onHead(head.status, head.headers, length)
+  }
+
+  onBody(bytes: Buffer, at: number, end: number): void {
+    this.#stream?.reader.onData(bytes, at, end)
+  }
+
+  onMessageEnd(trailers: HeaderList | undefined): void {
+    this.#responded = true
+    this.#trailers = trailers
+    this.#parser.pause()
+  }
+
+  /** 101 ends HTTP on this connection, and no request of ours asks for that. */
+  #onInformational(stream: H1Stream, head: H1Head): void {
+    if (head.status === 101) throw new H1Error('h1/bad-status-line', 'an upgrade that was not asked for')
+    stream.reader.onInformational(head.status, head.headers)
+  }
+
+  /** `Keep-Alive: timeout=5`, as node and Apache send it: to use it in time avoids most of the races of reuse. */
+  #readKeepAlive(headers: HeaderList): void {
+    const value = headers.get('keep-alive')
+    if (value === undefined) return
+    const at = value.indexOf('timeout=')
+    const seconds = at === -1 ? NaN : Number.parseInt(value.slice(at + 'timeout='.length), 10)
+    if (seconds >= 0) this.peerIdleMs = Math.max(0, seconds * 1000 - closingMarginMs)
+  }
+
+  /** `clean`: nothing follows the response. The connection is free before the reader hears of the end. */
+  #finish(clean: boolean): void {
+    const stream = this.#stream
+    if (stream === undefined) return
+    const reusable = clean && this.#keepAlive && stream.requestDone && this.usable
+    const trailers = this.#trailers
+    this.#endStream(stream)
+    if (reusable) {
+      this.transport.resume()
+      this.#owner.onFree(this)
+    } else this.close()
+    stream.reader.onEnd(trailers)
+  }
+
+  #failParsing(error: unknown): void {
+    if (!(error instanceof H1Error)) throw error
+    this.#owner.onProtocolError()
+    this.#fail('protocol-error', error.message)
+    this.close()
+  }
+
+  #fail(reason: ResetReason, detail: string): void {
+    const stream = this.#stream
+    if (stream !== undefined) this.#endStream(stream)
+    this.close()
+    stream?.reader.onReset(reason, detail, stream.begun)
+  }
+
+  #endStream(stream: H1Stream): void {
+    stream.over = true
+    this.#stream = undefined
+    this.#owner.onStreamEnd()
+  }
+}

@@ -1,0 +1,74 @@
+// One request on an HTTP/1.1 connection: writes it, and hears the response that the connection reads. The transport
+// gathers what is written in one turn, so that a head and a small body leave together.
+import { chunkEnd, chunkStart, chunkedBody, lastChunk, noBody, requestHead } from '../../../codec/h1/writer.ts'
+import type { HeaderList } from '../../../codec/header-list.ts'
+import type { Address } from '../../../model/address.ts'
+import type { TlsInfo } from '../../../net/transport.ts'
+import type { RuntimeHost } from '../host.ts'
+import type { RequestHead, ResponseReader, UpstreamStream } from '../types.ts'
+import type { H1Connection } from './h1-connection.ts'
+
+export class H1Stream implements UpstreamStream {
+  readonly host: RuntimeHost
+  readonly reused: boolean
+  readonly reader: ResponseReader
+  /** Some of the request was handed to the transport. */
+  begun = false
+  requestDone = false
+  /** Complete, failed or given up: nothing is written or told any more. */
+  over = false
+  #connection: H1Connection
+  #chunked = false
+
+  constructor(connection: H1Connection, host: RuntimeHost, reader: ResponseReader, reused: boolean) {
+    this.#connection = connection
+    this.host = host
+    this.reader = reader
+    this.reused = reused
+  }
+
+  get localAddress(): Address {
+    return this.#connection.transport.localAddress
+  }
+
+  get tls(): TlsInfo | undefined {
+    return this.#connection.transport.tls
+  }
+
+  sendHead({ method, path, authority, headers, bodyLength, sendZeroLength }: RequestHead): void {
+    if (this.over) return
+    this.begun = true
+    this.#chunked = bodyLength === -1
+    this.#connection.expectResponseTo(method)
+    const length = bodyLength === 0 ? (sendZeroLength ? 0 : noBody) : bodyLength === -1 ? chunkedBody : bodyLength
+    this.#connection.transport.writeLatin1(requestHead(method, path, authority, headers, length))
+  }
+
+  /** What comes after the response has ended is dropped: nobody waits for it. */
+  sendBody(bytes: Uint8Array, at: number, end: number): boolean {
+    if (this.over || end <= at) return true
+    const { transport } = this.#connection
+    if (!this.#chunked) return transport.write(bytes, at, end)
+    transport.writeLatin1(chunkStart(end - at))
+    transport.write(bytes, at, end)
+    return transport.writeLatin1(chunkEnd)
+  }
+
+  sendEnd(trailers: HeaderList | undefined): void {
+    if (this.over || this.requestDone) return
+    this.requestDone = true
+    if (this.#chunked) this.#connection.transport.writeLatin1(lastChunk(trailers))
+  }
+
+  pauseResponse(): void {
+    if (!this.over) this.#connection.transport.pause()
+  }
+
+  resumeResponse(): void {
+    if (!this.over) this.#connection.transport.resume()
+  }
+
+  reset(): void {
+    if (!this.over) this.#connection.abandon(this)
+  }
+}

@@ -1,0 +1,106 @@
+// The TLS that a cluster speaks to its hosts: an UpstreamTlsContext and the secrets it names, as a client context that is
+// built when first needed and again after a secret changed. Connections made with an older one live on. While a secret is
+// missing nothing is sent, and never in plaintext instead.
+import { MeshError, describe } from '../../lib/errors.ts'
+import { createClientTls } from '../../net/tls.ts'
+import type { ClientTls, PeerNames } from '../../net/tls.ts'
+import type { UpstreamTlsContext } from '../../proto/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
+import type { CertificateSecret, Secrets, TrustSecret } from '../identity/secrets.ts'
+import { acceptsPeer, decodeTlsContext, resolveTls } from '../xds/tls-context.ts'
+import type { TlsMaterial, TlsSettings } from '../xds/tls-context.ts'
+
+/** What the connection is for decides what is offered by ALPN. */
+export type TlsUse = 'http' | 'tcp'
+
+/** Istio's spelling of HTTP/1.1 inside the mesh, and what servers outside of it know. */
+const meshHttpAlpn = ['istio-http/1.1', 'istio', 'http/1.1']
+
+/** The operating system's own roots: no secret. */
+const systemRoots = 'file-root:system'
+
+interface Built extends TlsMaterial {
+  readonly http: ClientTls
+  readonly tcp: ClientTls
+}
+
+export class UpstreamTls {
+  /** SNI; empty sends none. */
+  readonly serverName: string
+  /** Why `current` is undefined. */
+  problem = ''
+  readonly #settings: TlsSettings
+  readonly #system: boolean
+  readonly #secrets: Secrets
+  #built: Built | undefined
+
+  constructor(context: UpstreamTlsContext, secrets: Secrets, cluster: string) {
+    if (context.commonTlsContext === undefined) throw new MeshError('proxy/bad-config', `cluster ${cluster}: TLS without common_tls_context`)
+    const settings = decodeTlsContext(context.commonTlsContext)
+    const { trust } = settings
+    this.#system = trust !== undefined && 'name' in trust && trust.name === systemRoots
+    this.#settings = this.#system ? { ...settings, trust: undefined } : settings
+    this.#secrets = secrets
+    this.serverName = context.sni
+  }
+
+  /** `mustBe`: a DNS name that the certificate has to be for, where the context names none; empty asks for none. */
+  current(use: TlsUse, mustBe: string): ClientTls | undefined {
+    const material = resolveTls(this.#settings, this.#secrets)
+    if (material === undefined) {
+      this.problem = 'TLS error: Secret is not supplied by SDS'
+      return undefined
+    }
+    if (this.#built === undefined || !isSame(this.#built, material)) this.#build(material)
+    const tls = this.#built?.[use]
+    if (tls === undefined || mustBe === '' || this.#settings.peerNames.length > 0) return tls
+    return { ...tls, verify: (peer) => verifyDnsName(peer, mustBe) }
+  }
+
+  #build(material: TlsMaterial): void {
+    const { alpn, minVersion, maxVersion, ciphers, curves } = this.#settings
+    const trust = this.#system ? 'system' : material.trust
+    const verify = trust === undefined ? undefined : (peer: PeerNames) => this.#verify(peer)
+    try {
+      const tls = createClientTls({ certificate: material.certificate, trust, alpn: [], minVersion, maxVersion, ciphers, curves, verify })
+      this.#built = { ...material, http: { ...tls, alpn: httpAlpn(alpn) }, tcp: { ...tls, alpn: tcpAlpn(alpn) } }
+    } catch (error) {
+      this.#built = undefined
+      this.problem = `TLS error: ${describe(error)}`
+    }
+  }
+
+  #verify({ uris, dnsNames }: PeerNames): string | undefined {
+    if (acceptsPeer(this.#settings, uris, dnsNames)) return undefined
+    return `verify SAN list: ${[...uris, ...dnsNames].join(', ') || 'a certificate without names'} is not whom we asked for`
+  }
+}
+
+/** We speak HTTP/1.1 only: what would be something else is not offered. */
+function httpAlpn(configured: readonly string[]): readonly string[] {
+  if (configured.includes('istio')) return meshHttpAlpn
+  return configured.length === 0 ? [] : ['http/1.1']
+}
+
+/** Without the exchange of metadata before the first byte, which we do not take part in. */
+function tcpAlpn(configured: readonly string[]): readonly string[] {
+  return configured.filter((name) => name !== 'istio-peer-exchange')
+}
+
+function isSame(built: TlsMaterial, now: TlsMaterial): boolean {
+  return sameCertificate(built.certificate, now.certificate) && sameTrust(built.trust, now.trust)
+}
+
+function sameCertificate(one: CertificateSecret | undefined, other: CertificateSecret | undefined): boolean {
+  return one === other || (one?.chain === other?.chain && one?.key === other?.key)
+}
+
+function sameTrust(one: TrustSecret | undefined, other: TrustSecret | undefined): boolean {
+  return one === other || (one?.roots === other?.roots && one?.crl === other?.crl)
+}
+
+function verifyDnsName({ dnsNames }: PeerNames, wanted: string): string | undefined {
+  const name = wanted.toLowerCase()
+  const parent = name.slice(name.indexOf('.') + 1)
+  const matches = dnsNames.some((one) => one.toLowerCase() === name || (parent.includes('.') && one.toLowerCase() === `*.${parent}`))
+  return matches ? undefined : `the certificate is for ${dnsNames.join(', ') || 'no name'}, not for ${wanted}`
+}

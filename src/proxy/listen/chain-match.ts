@@ -50,7 +50,7 @@ export function compileChainMatcher<Chain extends object>(rows: readonly MatchRo
 function checkSupported<Chain>({ match, name }: MatchRow<Chain>): void {
   if (match === undefined) return
   if (match.addressSuffix !== '' || match.suffixLen !== undefined) {
-    throw badMatch(name, 'address_suffix and suffix_len are not implemented')
+    throw badMatch(name, 'address_suffix and suffix_len are not served: use prefix ranges')
   }
   const partial = match.serverNames.find((host) => host.replace(/^\*\./, '').includes('*'))
   if (partial !== undefined) throw badMatch(name, `server name ${partial}: a wildcard must be the whole first label`)

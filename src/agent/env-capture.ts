@@ -32,8 +32,8 @@ export class EnvCapture implements Capture {
   }
 
   /** The listeners of the kernel's redirect, 15001 and 15006, are not bound: taps take their place. */
-  binds({ handsOver, inspectors }: CompiledListener): boolean {
-    return !handsOver && !inspectors.originalDestination
+  bindsAt({ address, handsOver, inspectors }: CompiledListener): Address | undefined {
+    return handsOver || inspectors.originalDestination ? undefined : address
   }
 
   originalDestination(): undefined {

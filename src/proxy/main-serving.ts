@@ -55,7 +55,7 @@ export class Serving {
     })
     this.sockets = new Sockets({
       clock,
-      binds: (listener) => capture.binds(listener),
+      bindsAt: (listener) => capture.bindsAt(listener),
       onConnection: (name, inbound) => this.#acceptor.accept(name, inbound, {
         originalDestination: capture.originalDestination(inbound) ?? inbound.localAddress, authority: undefined,
       }),

@@ -51,7 +51,7 @@ export class ListenerWorld implements AsyncDisposable {
     })
     this.#sockets = new Sockets({
       clock: systemClock,
-      binds: (listener) => this.#capture.binds(listener),
+      bindsAt: (listener) => this.#capture.bindsAt(listener),
       onConnection: (name, inbound) => this.#acceptor.accept(name, inbound, { originalDestination: inbound.localAddress, authority: undefined }),
       onProblem: ({ message }) => {
         this.problems.push(message)

@@ -11,8 +11,8 @@ export type CaptureDirection = 'outbound' | 'inbound'
 export type Deliver = (direction: CaptureDirection, inbound: Inbound, arrival: Arrival) => void
 
 export interface Capture {
-  /** Whether the proxy binds this listener itself, or the capture brings its connections. */
-  binds(listener: CompiledListener): boolean
+  /** Where the proxy listens for this listener: its own address, unless it stands elsewhere on this machine. Undefined: the capture brings its connections. */
+  bindsAt(listener: CompiledListener): Address | undefined
   /** Where a connection on a bound listener was really going; undefined when nothing redirected it. */
   originalDestination(inbound: Inbound): Address | undefined
   /** Where an address is dialled on this machine: itself, unless the workload listens elsewhere. */
@@ -25,7 +25,7 @@ export interface Capture {
 
 /** Nothing is captured: gateways, and proxies that clients are pointed at. */
 export const noCapture: Capture = {
-  binds: () => true,
+  bindsAt: ({ address }) => address,
   originalDestination: () => undefined,
   dial: (address) => address,
   start: () => Promise.resolve(),

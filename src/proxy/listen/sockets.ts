@@ -11,7 +11,8 @@ import type { CompiledListener } from './compile.ts'
 
 export interface SocketParts {
   readonly clock: Clock
-  binds(listener: CompiledListener): boolean
+  /** Undefined: not at all. */
+  bindsAt(listener: CompiledListener): Address | undefined
   onConnection(listenerName: string, inbound: Inbound): void
   onProblem(problem: BindProblem): void
 }
@@ -57,16 +58,23 @@ export class Sockets {
 
   /** Opens what is missing and closes what nobody wants. Resolves when every bind has succeeded or failed once. */
   async reconcile(listeners: ReadonlyMap<string, CompiledListener>): Promise<void> {
-    const wanted = new Map([...listeners.values()].filter((one) => one.binds && this.#parts.binds(one)).map((one) => [formatAddress(one.address), one]))
+    const wanted = this.#wanted(listeners)
     for (const [key, socket] of this.#byAddress) if (!wanted.has(key)) this.#close(key, socket)
     const opening: Promise<void>[] = []
-    for (const [key, listener] of wanted) {
+    for (const [key, { listener, address }] of wanted) {
       const wantedBy = wantedByOf(listener)
       const known = this.#byAddress.get(key)
       if (known !== undefined) Object.assign(known, { listenerName: listener.name, wantedBy })
-      else opening.push(this.#add(key, listener, wantedBy))
+      else opening.push(this.#add(key, address, listener.name, wantedBy))
     }
     await Promise.all(opening)
+  }
+
+  #wanted(listeners: ReadonlyMap<string, CompiledListener>): ReadonlyMap<string, { readonly listener: CompiledListener; readonly address: Address }> {
+    return new Map([...listeners.values()].flatMap((listener) => {
+      const address = listener.binds ? this.#parts.bindsAt(listener) : undefined
+      return address === undefined ? [] : [[formatAddress(address), { listener, address }]]
+    }))
   }
 
   /** Stops accepting. Open connections go on. */
@@ -74,9 +82,9 @@ export class Sockets {
     for (const [key, socket] of this.#byAddress) this.#close(key, socket)
   }
 
-  #add(key: string, { address, name }: CompiledListener, wantedBy: string): Promise<void> {
+  #add(key: string, address: Address, listenerName: string, wantedBy: string): Promise<void> {
     const socket: Socket = {
-      address, listenerName: name, wantedBy, listening: undefined, problem: undefined, tries: 0, cancelRetry: () => {}, closed: false,
+      address, listenerName, wantedBy, listening: undefined, problem: undefined, tries: 0, cancelRetry: () => {}, closed: false,
     }
     this.#byAddress.set(key, socket)
     return this.#open(socket)

@@ -19,6 +19,8 @@ export interface ConnectOptions {
   readonly tls?: ClientTls | undefined
   /** SNI; empty or absent sends none. */
   readonly serverName?: string
+  /** Called once for a connection that was made, when it is gone, whoever handles it then. */
+  readonly onClosed?: () => void
   readonly transports?: Transports
 }
 
@@ -73,7 +75,8 @@ class Attempt {
 
   #succeed({ socket, tls }: Pick<Connected, 'socket' | 'tls'>): void {
     this.#finish()
-    const { address, transports = currentTransports() } = this.#options
+    const { address, onClosed, transports = currentTransports() } = this.#options
+    if (onClosed !== undefined) this.#raw.once('close', onClosed)
     const transport = transports.wrap({
       socket, tls, raw: this.#raw, early: undefined, ended: false, localAddress: localAddressOf(this.#raw), remoteAddress: remoteOf(this.#raw, address),
     })

@@ -2,7 +2,8 @@
 import { anyUnpack } from '@bufbuild/protobuf/wkt'
 import type { Duration } from '@bufbuild/protobuf/wkt'
 import { MeshError } from '../../lib/errors.ts'
-import { Cluster_DiscoveryType as DiscoveryType, Cluster_LbPolicy as LbPolicy } from '../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import type { AddressFamily } from '../../net/resolve.ts'
+import { Cluster_DiscoveryType as DiscoveryType, Cluster_DnsLookupFamily as Family, Cluster_LbPolicy as LbPolicy } from '../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import type { Cluster as ClusterMessage } from '../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import type { CircuitBreakers_Thresholds as Thresholds } from '../../proto/gen/envoy/config/cluster/v3/circuit_breaker_pb.ts'
 import { RoutingPriority } from '../../proto/gen/envoy/config/core/v3/base_pb.ts'
@@ -15,7 +16,7 @@ import { decodeEndpoints } from './endpoints.ts'
 import type { EndpointSettings } from './endpoints.ts'
 import type { Cluster } from './types.ts'
 
-/** `logical-dns` dials the name anew for each connection; `strict-dns` makes a host of every address. */
+/** `logical-dns` is one host whose new connections go where its name points; `strict-dns` makes a host of every address. */
 export type Discovery = 'eds' | 'static' | 'original-destination' | 'strict-dns' | 'logical-dns'
 export type BalancerKind = 'round-robin' | 'least-request' | 'random'
 
@@ -29,6 +30,12 @@ export interface HttpSettings {
   readonly autoVerify: boolean
 }
 
+export interface DnsSettings {
+  readonly refreshMs: number
+  readonly respectsTtl: boolean
+  readonly family: AddressFamily
+}
+
 export interface ClusterConfig {
   readonly name: string
   readonly discovery: Discovery
@@ -36,7 +43,9 @@ export interface ClusterConfig {
   readonly connectTimeoutMs: number
   readonly breakers: BreakerLimits
   readonly http: HttpSettings
-  readonly dnsRefreshMs: number
+  readonly dns: DnsSettings
+  /** Below this share of healthy hosts, health is taken for a mistake and all of them are used; 0: never. */
+  readonly panicPercent: number
   /** Name of the load assignment; empty unless EDS. */
   readonly assignmentName: string
   /** Hosts that stand in the cluster itself. */
@@ -47,19 +56,25 @@ export interface ClusterConfig {
 const defaultConnectTimeoutMs = 5_000
 const defaultDnsRefreshMs = 5_000
 const defaultIdleTimeoutMs = 3_600_000
+const defaultPanicPercent = 50
 
 export function decodeCluster(message: ClusterMessage): ClusterConfig {
   const discovery = discoveryOf(message)
+  const endpoints = message.loadAssignment === undefined ? [] : decodeEndpoints(message.loadAssignment)
+  if (discovery === 'logical-dns' && endpoints.length !== 1) throw bad(message.name, `LOGICAL_DNS with ${endpoints.length} endpoints: it needs exactly one`)
+  const connectTimeoutMs = timeOr(message.connectTimeout, defaultConnectTimeoutMs)
+  if (connectTimeoutMs <= 0) throw bad(message.name, 'connect_timeout must be longer than 0')
   return {
     name: message.name,
     discovery,
     balancer: balancerOf(message.lbPolicy),
-    connectTimeoutMs: timeOr(message.connectTimeout, defaultConnectTimeoutMs),
+    connectTimeoutMs,
     breakers: breakersOf(message),
     http: httpSettings(message),
-    dnsRefreshMs: Math.max(1_000, timeOr(message.dnsRefreshRate, defaultDnsRefreshMs)),
+    dns: dnsSettings(message),
+    panicPercent: message.commonLbConfig?.healthyPanicThreshold?.value ?? defaultPanicPercent,
     assignmentName: discovery === 'eds' ? message.edsClusterConfig?.serviceName || message.name : '',
-    endpoints: message.loadAssignment === undefined ? [] : decodeEndpoints(message.loadAssignment),
+    endpoints,
   }
 }
 
@@ -92,6 +107,20 @@ function balancerOf(policy: LbPolicy): BalancerKind {
     case LbPolicy.RING_HASH:
     case LbPolicy.MAGLEV: return 'random'
     default: return 'round-robin'
+  }
+}
+
+function dnsSettings({ dnsRefreshRate, respectDnsTtl, dnsLookupFamily }: ClusterMessage): DnsSettings {
+  return { refreshMs: timeOr(dnsRefreshRate, defaultDnsRefreshMs), respectsTtl: respectDnsTtl, family: familyOf(dnsLookupFamily) }
+}
+
+function familyOf(family: Family): AddressFamily {
+  switch (family) {
+    case Family.V4_ONLY: return 'v4'
+    case Family.V6_ONLY: return 'v6'
+    case Family.V4_PREFERRED: return 'v4-first'
+    case Family.ALL: return 'all'
+    default: return 'v6-first'
   }
 }
 

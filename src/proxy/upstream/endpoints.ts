@@ -12,6 +12,8 @@ import type { HostHealth } from './types.ts'
 export interface EndpointSettings {
   readonly address: Address
   readonly name: string
+  /** Where connections go: the address itself, or what its name resolves to. */
+  readonly connectTo: Address
   readonly weight: number
   readonly health: HostHealth
   /** 0 is used first. */
@@ -46,6 +48,7 @@ function decodeEndpoint(endpoint: LbEndpoint, priority: number, cluster: string)
   return {
     address,
     name: hostName(address),
+    connectTo: address,
     weight: Math.max(1, endpoint.loadBalancingWeight ?? 1),
     health: healthOf(endpoint.healthStatus),
     priority,

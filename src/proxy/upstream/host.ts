@@ -27,17 +27,22 @@ export class RuntimeHost implements Host {
   readonly suspicion = new Suspicion()
   /** Equal for endpoints that may share connections. */
   readonly socketKey: string
+  /** Where new connections go. */
+  connectTo: Address
   weight = 1
   health: HostHealth = 'healthy'
   priority = 0
   workload = ''
   active = 0
-  /** Made at the first request. */
-  pool: HostPool | undefined
+  /** One for each server name that connections were asked for; nearly always one, for none. */
+  readonly pools = new Map<string, HostPool>()
+  /** The cluster does not know it any more: what is open finishes, nothing is kept. */
+  retired = false
   readonly #parts: HostParts
 
   constructor(settings: EndpointSettings, parts: HostParts) {
     this.address = settings.address
+    this.connectTo = settings.connectTo
     this.name = settings.name
     this.mutualTls = settings.socketLabels['tlsMode'] === 'istio'
     this.socketKey = JSON.stringify(settings.socketLabels)
@@ -47,11 +52,39 @@ export class RuntimeHost implements Host {
   }
 
   /** What may change while it stays the same host. */
-  apply({ weight, health, priority, workload }: EndpointSettings): void {
+  apply({ connectTo, weight, health, priority, workload }: EndpointSettings): void {
+    this.connectTo = connectTo
     this.weight = weight
     this.health = health
     this.priority = priority
     this.workload = workload
+  }
+
+  /** Nothing runs, waits or is open. */
+  get unused(): boolean {
+    if (this.active > 0) return false
+    for (const pool of this.pools.values()) if (!pool.empty) return false
+    return true
+  }
+
+  /** No request will choose it any more. */
+  retire(): void {
+    this.retired = true
+    for (const pool of this.pools.values()) pool.drain()
+  }
+
+  /** Closes connections that were idle for too long, and forgets pools without any. Whether some are still idle. */
+  sweep(): boolean {
+    let idle = false
+    for (const [serverName, pool] of this.pools) {
+      if (pool.sweep()) idle = true
+      else if (pool.empty) this.pools.delete(serverName)
+    }
+    return idle
+  }
+
+  destroy(): void {
+    for (const pool of this.pools.values()) pool.destroy()
   }
 
   onConnected(): void {
@@ -72,6 +105,17 @@ export class RuntimeHost implements Host {
     this.#parts.stats.upstream_cx_connect_fail++
     if (timeout) this.#parts.stats.upstream_cx_connect_timeout++
     if (this.suspicion.failed(this.#parts.now())) this.#parts.onSuspicion()
+  }
+
+  /** A connection of its own, for opaque bytes. */
+  onSession(): void {
+    this.active++
+    this.onConnected()
+  }
+
+  onSessionEnd(): void {
+    this.active--
+    this.onDisconnected()
   }
 
   onRequest(): void {

@@ -27,7 +27,7 @@ export class OriginalHosts {
     if (known !== undefined) return known
     if (this.#hosts.size >= maxHosts) this.forgetUnused()
     if (this.#hosts.size >= maxHosts) return undefined
-    const host = this.#create({ address, name, weight: 1, health: 'healthy', priority: 0, workload: '', socketLabels: {} })
+    const host = this.#create({ address, name, connectTo: address, weight: 1, health: 'healthy', priority: 0, workload: '', socketLabels: {} })
     this.#hosts.set(name, host)
     return host
   }
@@ -35,7 +35,7 @@ export class OriginalHosts {
   /** Whether any is left. */
   forgetUnused(): boolean {
     for (const [name, host] of this.#hosts) {
-      if (host.active === 0 && (host.pool === undefined || host.pool.empty)) this.#hosts.delete(name)
+      if (host.unused) this.#hosts.delete(name)
     }
     return this.#hosts.size > 0
   }

@@ -2,12 +2,12 @@
 // built when first needed and again after a secret changed. Connections made with an older one live on. While a secret is
 // missing nothing is sent, and never in plaintext instead.
 import { MeshError, describe } from '../../lib/errors.ts'
-import { createClientTls } from '../../net/tls.ts'
 import type { ClientTls, PeerNames } from '../../net/tls.ts'
 import type { UpstreamTlsContext } from '../../proto/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
-import type { CertificateSecret, Secrets, TrustSecret } from '../identity/secrets.ts'
+import type { CertificateSecret, TrustSecret } from '../identity/secrets.ts'
 import { acceptsPeer, decodeTlsContext, resolveTls } from '../xds/tls-context.ts'
 import type { TlsMaterial, TlsSettings } from '../xds/tls-context.ts'
+import type { TlsContexts } from './tls-contexts.ts'
 
 /** What the connection is for decides what is offered by ALPN. */
 export type TlsUse = 'http' | 'tcp'
@@ -30,22 +30,22 @@ export class UpstreamTls {
   problem = ''
   readonly #settings: TlsSettings
   readonly #system: boolean
-  readonly #secrets: Secrets
+  readonly #contexts: TlsContexts
   #built: Built | undefined
 
-  constructor(context: UpstreamTlsContext, secrets: Secrets, cluster: string) {
+  constructor(context: UpstreamTlsContext, contexts: TlsContexts, cluster: string) {
     if (context.commonTlsContext === undefined) throw new MeshError('proxy/bad-config', `cluster ${cluster}: TLS without common_tls_context`)
     const settings = decodeTlsContext(context.commonTlsContext)
     const { trust } = settings
     this.#system = trust !== undefined && 'name' in trust && trust.name === systemRoots
     this.#settings = this.#system ? { ...settings, trust: undefined } : settings
-    this.#secrets = secrets
+    this.#contexts = contexts
     this.serverName = context.sni
   }
 
   /** `mustBe`: a DNS name that the certificate has to be for, where the context names none; empty asks for none. */
   current(use: TlsUse, mustBe: string): ClientTls | undefined {
-    const material = resolveTls(this.#settings, this.#secrets)
+    const material = resolveTls(this.#settings, this.#contexts.secrets)
     if (material === undefined) {
       this.problem = 'TLS error: Secret is not supplied by SDS'
       return undefined
@@ -61,7 +61,7 @@ export class UpstreamTls {
     const trust = this.#system ? 'system' : material.trust
     const verify = trust === undefined ? undefined : (peer: PeerNames) => this.#verify(peer)
     try {
-      const tls = createClientTls({ certificate: material.certificate, trust, alpn: [], minVersion, maxVersion, ciphers, curves, verify })
+      const tls = { ...this.#contexts.get({ certificate: material.certificate, trust, minVersion, maxVersion, ciphers, curves }), verify }
       this.#built = { ...material, http: { ...tls, alpn: httpAlpn(alpn) }, tcp: { ...tls, alpn: tcpAlpn(alpn) } }
     } catch (error) {
       this.#built = undefined

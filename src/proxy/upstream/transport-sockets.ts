@@ -6,8 +6,8 @@ import type { Cluster as ClusterMessage } from '../../proto/gen/envoy/config/clu
 import type { TransportSocket } from '../../proto/gen/envoy/config/core/v3/base_pb.ts'
 import { RawBufferSchema } from '../../proto/gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.ts'
 import { UpstreamTlsContextSchema } from '../../proto/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
-import type { Secrets } from '../identity/secrets.ts'
 import { UpstreamTls } from './tls.ts'
+import type { TlsContexts } from './tls-contexts.ts'
 
 interface Match {
   readonly labels: JsonObject
@@ -18,8 +18,8 @@ export class TransportSockets {
   readonly #matches: readonly Match[]
   readonly #otherwise: UpstreamTls | undefined
 
-  constructor(message: ClusterMessage, secrets: Secrets) {
-    const decode = (socket: TransportSocket | undefined) => decodeSocket(socket, secrets, message.name)
+  constructor(message: ClusterMessage, contexts: TlsContexts) {
+    const decode = (socket: TransportSocket | undefined) => decodeSocket(socket, contexts, message.name)
     this.#matches = message.transportSocketMatches.map(({ match, transportSocket }) => ({ labels: match ?? {}, tls: decode(transportSocket) }))
     this.#otherwise = decode(message.transportSocket)
   }
@@ -32,7 +32,7 @@ export class TransportSockets {
 }
 
 /** A socket of another kind is refused: it must not turn into plaintext. */
-function decodeSocket(socket: TransportSocket | undefined, secrets: Secrets, cluster: string): UpstreamTls | undefined {
+function decodeSocket(socket: TransportSocket | undefined, contexts: TlsContexts, cluster: string): UpstreamTls | undefined {
   if (socket === undefined) return undefined
   const any = socket.configType.value
   if (any === undefined && socket.name === 'envoy.transport_sockets.raw_buffer') return undefined
@@ -41,5 +41,5 @@ function decodeSocket(socket: TransportSocket | undefined, secrets: Secrets, clu
   if (context === undefined) {
     throw new MeshError('proxy/bad-config', `cluster ${cluster}: transport socket ${any?.typeUrl ?? socket.name} is not supported`)
   }
-  return new UpstreamTls(context, secrets, cluster)
+  return new UpstreamTls(context, contexts, cluster)
 }

@@ -17,6 +17,8 @@ export interface ConnectionRequest {
   /** The certificate must be for that name. */
   readonly verifyServerName: boolean
   readonly timeoutMs: number
+  /** A connection that was made is gone. */
+  readonly onClosed?: () => void
 }
 
 export interface ConnectionFailure {
@@ -37,13 +39,14 @@ export class Connector {
   }
 
   /** `done` is never called inside. The result gives up: then it is not called at all. */
-  open({ host, use, serverName, verifyServerName, timeoutMs }: ConnectionRequest, done: ConnectionDone): () => void {
-    const address = this.#dial(host.address)
-    if (host.tls === undefined) return connect({ address, timeoutMs }, finish(done))
+  open({ host, use, serverName, verifyServerName, timeoutMs, onClosed }: ConnectionRequest, done: ConnectionDone): () => void {
+    const address = this.#dial(host.connectTo)
+    const options = { address, timeoutMs, ...(onClosed === undefined ? {} : { onClosed }) }
+    if (host.tls === undefined) return connect(options, finish(done))
     const name = host.tls.serverName || serverName
     const tls = host.tls.current(use, verifyServerName ? name : '')
     if (tls === undefined) return failLater(done, host.tls.problem)
-    return connect({ address, timeoutMs, tls, serverName: name }, finish(done))
+    return connect({ ...options, tls, serverName: name }, finish(done))
   }
 }
 

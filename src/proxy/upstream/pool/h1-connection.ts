@@ -14,6 +14,8 @@ import { H1Stream } from './h1-stream.ts'
 /** The pool. Each is told once: `onStreamEnd` for each stream, `onGone` for the connection. */
 export interface ConnectionOwner {
   onStreamEnd(): void
+  /** The stream that ends was given up. */
+  onAbandoned(): void
   onProtocolError(): void
   /** Idle from now on. */
   onFree(connection: H1Connection): void
@@ -25,8 +27,6 @@ const closingMarginMs = 1_000
 
 export class H1Connection implements TransportHandler, H1Events {
   readonly transport: Transport
-  /** The SNI it was opened for; connections are not shared across names. */
-  readonly serverName: string
   served = 0
   idleSince = 0
   /** What the peer said it keeps idle connections for; Infinity when it said nothing. */
@@ -40,9 +40,8 @@ export class H1Connection implements TransportHandler, H1Events {
   #keepAlive = true
   #closed = false
 
-  constructor(transport: Transport, host: RuntimeHost, serverName: string, owner: ConnectionOwner) {
+  constructor(transport: Transport, host: RuntimeHost, owner: ConnectionOwner) {
     this.transport = transport
-    this.serverName = serverName
     this.#host = host
     this.#owner = owner
     this.#parser = new H1Parser('response', this)
@@ -71,6 +70,7 @@ export class H1Connection implements TransportHandler, H1Events {
   /** The stream's user gives it up. What is on its way cannot be told from the next response, so the connection ends. */
   abandon(stream: H1Stream): void {
     if (stream !== this.#stream) return
+    this.#owner.onAbandoned()
     this.#endStream(stream)
     this.close()
   }

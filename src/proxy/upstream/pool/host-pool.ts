@@ -1,5 +1,5 @@
-// The HTTP/1.1 connections to one host: lends them, the most recently used first, opens more while requests wait and the
-// circuit breakers allow it, and lets them go when they were idle for too long.
+// The HTTP/1.1 connections to one host for one server name: lends them, the most recently used first, opens more while
+// requests wait and the circuit breakers allow it, and lets them go when they were idle for too long.
 import type { Clock } from '../../../lib/clock.ts'
 import type { Transport } from '../../../net/transport.ts'
 import type { Breakers } from '../breakers.ts'
@@ -25,13 +25,13 @@ export interface PoolParts {
 interface Waiting {
   readonly reader: ResponseReader
   readonly waiter: StreamWaiter
-  readonly serverName: string
 }
 
 const nothingToCancel = (): void => {}
 
 export class HostPool implements ConnectionOwner {
   readonly #host: RuntimeHost
+  readonly #serverName: string
   readonly #parts: PoolParts
   readonly #connections = new Set<H1Connection>()
   /** The last one was used last. */
@@ -39,10 +39,11 @@ export class HostPool implements ConnectionOwner {
   readonly #opening = new Set<() => void>()
   /** In order of arrival. */
   readonly #waiting = new Set<Waiting>()
-  #draining = false
+  #state: 'open' | 'draining' | 'destroyed' = 'open'
 
-  constructor(host: RuntimeHost, parts: PoolParts) {
+  constructor(host: RuntimeHost, serverName: string, parts: PoolParts) {
     this.#host = host
+    this.#serverName = serverName
     this.#parts = parts
   }
 
@@ -50,9 +51,13 @@ export class HostPool implements ConnectionOwner {
     return this.#connections.size === 0 && this.#opening.size === 0 && this.#waiting.size === 0
   }
 
-  request(reader: ResponseReader, waiter: StreamWaiter, serverName: string): () => void {
-    const waiting: Waiting = { reader, waiter, serverName }
-    const connection = this.#takeIdle(serverName)
+  request(reader: ResponseReader, waiter: StreamWaiter): () => void {
+    const waiting: Waiting = { reader, waiter }
+    if (this.#state === 'destroyed') {
+      waiter.onFailure('local-reset', '')
+      return nothingToCancel
+    }
+    const connection = this.#takeIdle()
     if (connection !== undefined) {
       this.#start(connection, waiting)
       return nothingToCancel
@@ -68,13 +73,13 @@ export class HostPool implements ConnectionOwner {
 
   /** Idle connections end now, busy ones when they are done; who waits is still served. */
   drain(): void {
-    this.#draining = true
+    if (this.#state === 'open') this.#state = 'draining'
     for (const connection of this.#idle.slice()) connection.close()
   }
 
   /** Everything ends now. */
   destroy(): void {
-    this.#draining = true
+    this.#state = 'destroyed'
     for (const cancel of Array.from(this.#opening)) cancel()
     for (const waiting of Array.from(this.#waiting)) this.#fail(waiting, { reason: 'local-reset', detail: '' })
     for (const connection of Array.from(this.#connections)) connection.close()
@@ -93,6 +98,10 @@ export class HostPool implements ConnectionOwner {
     this.#host.onRequestEnd()
   }
 
+  onAbandoned(): void {
+    this.#parts.stats.upstream_rq_tx_reset++
+  }
+
   onProtocolError(): void {
     this.#parts.stats.upstream_cx_protocol_error++
   }
@@ -103,12 +112,10 @@ export class HostPool implements ConnectionOwner {
       this.#parts.stats.upstream_cx_max_requests++
       return connection.close()
     }
-    const waiting = this.#nextFor(connection.serverName)
-    if (waiting !== undefined) return this.#start(connection, waiting)
-    if (this.#draining) return connection.close()
-    connection.idleSince = this.#parts.clock.now()
-    this.#idle.push(connection)
-    this.#parts.onIdle()
+    const waiting = this.#firstWaiting()
+    if (waiting === undefined) return this.#keep(connection)
+    this.#dequeue(waiting)
+    this.#start(connection, waiting)
   }
 
   onGone(connection: H1Connection): void {
@@ -136,21 +143,19 @@ export class HostPool implements ConnectionOwner {
     return true
   }
 
+  #firstWaiting(): Waiting | undefined {
+    for (const waiting of this.#waiting) return waiting
+    return undefined
+  }
+
   #cancel(waiting: Waiting): void {
     if (this.#dequeue(waiting)) this.#parts.stats.upstream_rq_cancelled++
   }
 
-  #nextFor(serverName: string): Waiting | undefined {
-    for (const waiting of this.#waiting) {
-      if (waiting.serverName !== serverName) continue
-      this.#dequeue(waiting)
-      return waiting
-    }
-    return undefined
-  }
-
   #fail(waiting: Waiting, { reason, detail }: Pick<ConnectionFailure, 'reason' | 'detail'>): void {
-    if (this.#dequeue(waiting)) waiting.waiter.onFailure(reason, detail)
+    if (!this.#dequeue(waiting)) return
+    this.#parts.stats.upstream_rq_pending_failure_eject++
+    waiting.waiter.onFailure(reason, detail)
   }
 
   #overflow({ waiter }: Waiting): void {
@@ -160,14 +165,10 @@ export class HostPool implements ConnectionOwner {
 
   // --- Connections ---
 
-  #takeIdle(serverName: string): H1Connection | undefined {
-    for (let i = this.#idle.length - 1; i >= 0; i--) {
-      const connection = this.#idle[i]!
-      if (connection.serverName !== serverName) continue
-      this.#idle.splice(i, 1)
+  #takeIdle(): H1Connection | undefined {
+    for (let connection = this.#idle.pop(); connection !== undefined; connection = this.#idle.pop()) {
       if (!this.#isStale(connection)) return connection
       this.#expire(connection)
-      i = this.#idle.length
     }
     return undefined
   }
@@ -186,44 +187,39 @@ export class HostPool implements ConnectionOwner {
   #start(connection: H1Connection, waiting: Waiting): void {
     const { breakers } = this.#parts
     if (breakers.requestsFull) {
-      this.#overflow(waiting)
-      return this.#keep(connection)
+      this.#keep(connection)
+      return this.#overflow(waiting)
     }
     breakers.requests++
     this.#host.onRequest()
     waiting.waiter.onStream(connection.begin(waiting.reader))
   }
 
-  /** It was free and still is. */
   #keep(connection: H1Connection): void {
-    if (this.#draining) return connection.close()
+    if (this.#state !== 'open') return connection.close()
+    connection.idleSince = this.#parts.clock.now()
     this.#idle.push(connection)
     this.#parts.onIdle()
   }
 
-  /** One connection on its way for each request that waits, as far as the breaker allows; a host may always have one. */
+  /** One connection on its way for each request that waits, as far as the breaker allows; a pool may always have one. */
   #openMore(): void {
-    for (const waiting of this.#waitingWithoutConnection()) {
+    while (this.#waiting.size > this.#opening.size) {
       if (this.#parts.breakers.connectionsFull && this.#connections.size + this.#opening.size > 0) {
         this.#parts.stats.upstream_cx_overflow++
         return
       }
-      this.#open(waiting.serverName)
+      this.#open()
     }
   }
 
-  #waitingWithoutConnection(): readonly Waiting[] {
-    if (this.#waiting.size <= this.#opening.size) return []
-    return Array.from(this.#waiting).slice(this.#opening.size)
-  }
-
-  #open(serverName: string): void {
+  #open(): void {
     const { connector, connectTimeoutMs, http, breakers } = this.#parts
-    const request = { host: this.#host, use: 'http' as const, serverName, verifyServerName: http.autoVerify, timeoutMs: connectTimeoutMs }
+    const request = { host: this.#host, use: 'http' as const, serverName: this.#serverName, verifyServerName: http.autoVerify, timeoutMs: connectTimeoutMs }
     breakers.connections++
     const stop = connector.open(request, (failure, transport) => {
       this.#opening.delete(cancel)
-      if (failure === undefined) this.#onConnected(transport!, serverName)
+      if (failure === undefined) this.#onConnected(transport!)
       else this.#onFailure(failure)
     })
     const cancel = (): void => {
@@ -234,9 +230,9 @@ export class HostPool implements ConnectionOwner {
     this.#opening.add(cancel)
   }
 
-  #onConnected(transport: Transport, serverName: string): void {
+  #onConnected(transport: Transport): void {
     this.#host.onConnected()
-    const connection = new H1Connection(transport, this.#host, serverName, this)
+    const connection = new H1Connection(transport, this.#host, this)
     this.#connections.add(connection)
     this.onFree(connection)
   }
@@ -245,10 +241,9 @@ export class HostPool implements ConnectionOwner {
   #onFailure(failure: ConnectionFailure): void {
     this.#parts.breakers.connections--
     if (failure.blamesHost) this.#host.onConnectFailure(failure.reason === 'connection-timeout')
-    const [first, ...others] = this.#waiting
+    const waiting = Array.from(this.#waiting)
     const lost = this.#opening.size + this.#connections.size === 0
-    if (first !== undefined) this.#fail(first, failure)
-    if (lost) for (const waiting of others) this.#fail(waiting, failure)
+    for (const one of lost ? waiting : waiting.slice(0, 1)) this.#fail(one, failure)
     this.#openMore()
   }
 }

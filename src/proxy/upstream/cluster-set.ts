@@ -1,0 +1,140 @@
+// All clusters of one proxy: takes Cluster and ClusterLoadAssignment messages, keeps what did not change as it is, starts
+// what is new, and lets what was replaced or removed finish its work. Waiting for endpoints is proxy/plan's.
+import { equals } from '@bufbuild/protobuf'
+import { systemClock } from '../../lib/clock.ts'
+import type { Clock } from '../../lib/clock.ts'
+import type { Address } from '../../model/address.ts'
+import { resolveName } from '../../net/resolve.ts'
+import type { ResolveName } from '../../net/resolve.ts'
+import { ClusterSchema } from '../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import type { Cluster as ClusterMessage } from '../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import type { ClusterLoadAssignment } from '../../proto/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
+import type { ClusterStatus } from '../admin/clusters.ts'
+import type { Secrets } from '../identity/secrets.ts'
+import type { UpstreamSide } from '../main.ts'
+import { decodeEndpoints } from './endpoints.ts'
+import type { EndpointSettings } from './endpoints.ts'
+import { Connector } from './pool/connector.ts'
+import { RunningCluster } from './running-cluster.ts'
+import type { RunningClusterParts } from './running-cluster.ts'
+import { statLines } from './stats.ts'
+import type { StatLine } from './stats.ts'
+import { TlsContexts } from './tls-contexts.ts'
+import type { Cluster } from './types.ts'
+
+export interface ClustersParts {
+  readonly secrets: Secrets
+  /** Where an address really is, when that differs. */
+  dial(address: Address): Address
+  readonly clock?: Clock
+  /** A number in [0, 1). */
+  readonly random?: () => number
+  readonly resolve?: ResolveName
+}
+
+/** What a proxy needs of its upstream side, and its counters. */
+export interface Clusters extends UpstreamSide {
+  /** `cluster.NAME.upstream_rq_total` and so on. */
+  stats(): readonly StatLine[]
+  /** Clusters that were replaced or removed and still carry something. */
+  readonly retired: number
+}
+
+export function openClusters(parts: ClustersParts): Clusters {
+  return new ClusterSet(parts)
+}
+
+/** How late an idle connection may be closed. Nothing that is too old is used meanwhile. */
+const sweepMs = 1_000
+
+class ClusterSet implements Clusters {
+  readonly #clock: Clock
+  readonly #parts: RunningClusterParts
+  #clusters = new Map<string, RunningCluster>()
+  readonly #endpoints = new Map<string, readonly EndpointSettings[]>()
+  readonly #retired = new Set<RunningCluster>()
+  #toSweep = new Set<RunningCluster>()
+  #cancelSweep: (() => void) | undefined
+  #closed = false
+
+  constructor({ secrets, dial, clock = systemClock, random = Math.random, resolve = resolveName }: ClustersParts) {
+    this.#clock = clock
+    this.#parts = {
+      clock, random, resolve,
+      contexts: new TlsContexts(secrets),
+      connector: new Connector(dial),
+      onIdle: (cluster) => this.#sweepLater(cluster),
+    }
+  }
+
+  get retired(): number {
+    return this.#retired.size
+  }
+
+  readonly lookup = (name: string): Cluster | undefined => this.#clusters.get(name)
+
+  /** All of them; throws what is wrong with one, and then nothing has changed. */
+  update(messages: readonly ClusterMessage[]): void {
+    const before = this.#clusters
+    const after = new Map(messages.map((message) => [message.name, this.#keepOrCreate(message)]))
+    this.#clusters = after
+    for (const [name, cluster] of after) if (before.get(name) !== cluster) cluster.start(this.#endpoints.get(cluster.assignmentName))
+    for (const [name, cluster] of before) if (after.get(name) !== cluster) this.#retire(cluster)
+    this.#forgetEndpoints()
+  }
+
+  updateEndpoints(assignment: ClusterLoadAssignment): void {
+    const name = assignment.clusterName
+    const endpoints = decodeEndpoints(assignment)
+    this.#endpoints.set(name, endpoints)
+    for (const cluster of this.#clusters.values()) if (cluster.assignmentName === name) cluster.updateEndpoints(endpoints)
+  }
+
+  statuses(): readonly ClusterStatus[] {
+    return [...this.#clusters.values()].map((cluster) => cluster.status())
+  }
+
+  stats(): readonly StatLine[] {
+    return [...this.#clusters.values()].flatMap(({ name, stats }) => statLines(name, stats))
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#cancelSweep?.()
+    for (const cluster of [...this.#clusters.values(), ...this.#retired]) cluster.close()
+  }
+
+  #keepOrCreate(message: ClusterMessage): RunningCluster {
+    const known = this.#clusters.get(message.name)
+    if (known !== undefined && (known.message === message || equals(ClusterSchema, known.message, message))) return known
+    return new RunningCluster(message, this.#parts)
+  }
+
+  #retire(cluster: RunningCluster): void {
+    this.#retired.add(cluster)
+    cluster.retire()
+    this.#sweepLater(cluster)
+  }
+
+  /** Assignments may come before their cluster, but not stay without one. */
+  #forgetEndpoints(): void {
+    const named = new Set([...this.#clusters.values()].map(({ assignmentName }) => assignmentName))
+    for (const name of this.#endpoints.keys()) if (!named.has(name)) this.#endpoints.delete(name)
+  }
+
+  #sweepLater(cluster: RunningCluster): void {
+    this.#toSweep.add(cluster)
+    if (this.#closed) return
+    this.#cancelSweep ??= this.#clock.after(sweepMs, () => this.#sweep())
+  }
+
+  #sweep(): void {
+    this.#cancelSweep = undefined
+    const due = this.#toSweep
+    this.#toSweep = new Set()
+    for (const cluster of due) {
+      if (cluster.sweep()) this.#sweepLater(cluster)
+      else this.#retired.delete(cluster)
+    }
+  }
+}

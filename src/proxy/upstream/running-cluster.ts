@@ -1,0 +1,258 @@
+// One cluster at work: knows its hosts wherever they come from, chooses among them, lends connections within its circuit
+// breakers. When it is replaced or removed, what is open finishes; it is done once nothing is left.
+import type { Clock } from '../../lib/clock.ts'
+import { MeshError } from '../../lib/errors.ts'
+import type { ResolveName } from '../../net/resolve.ts'
+import { parseAddress } from '../../model/address.ts'
+import type { Cluster as ClusterMessage } from '../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import type { ClusterStatus } from '../admin/clusters.ts'
+import type { Balancer, Random } from './balancer/balancer.ts'
+import { LeastRequestBalancer } from './balancer/least-request.ts'
+import { RandomBalancer } from './balancer/random.ts'
+import { RoundRobinBalancer } from './balancer/round-robin.ts'
+import { Breakers } from './breakers.ts'
+import { decodeCluster, serviceOf } from './cluster-config.ts'
+import type { BalancerKind, ClusterConfig } from './cluster-config.ts'
+import { DnsHosts } from './dns-hosts.ts'
+import type { EndpointSettings } from './endpoints.ts'
+import { RuntimeHost } from './host.ts'
+import { HostSet } from './host-set.ts'
+import { OriginalHosts } from './original-hosts.ts'
+import type { Connector } from './pool/connector.ts'
+import { HostPool } from './pool/host-pool.ts'
+import type { PoolParts } from './pool/host-pool.ts'
+import { ClusterStats } from './stats.ts'
+import type { TlsContexts } from './tls-contexts.ts'
+import { TransportSockets } from './transport-sockets.ts'
+import type { ChoiceContext, Cluster, Host, ResponseReader, StreamWaiter, TransportWaiter } from './types.ts'
+
+export interface RunningClusterParts {
+  readonly contexts: TlsContexts
+  readonly connector: Connector
+  readonly clock: Clock
+  readonly random: Random
+  readonly resolve: ResolveName
+  /** `sweep` has something to look at. */
+  onIdle(cluster: RunningCluster): void
+}
+
+export class RunningCluster implements Cluster {
+  readonly name: string
+  readonly service: Cluster['service']
+  readonly connectTimeoutMs: number
+  /** Empty unless EDS. */
+  readonly assignmentName: string
+  readonly stats = new ClusterStats()
+  readonly message: ClusterMessage
+  readonly #config: ClusterConfig
+  readonly #parts: RunningClusterParts
+  readonly #sockets: TransportSockets
+  readonly #breakers: Breakers
+  readonly #pools: PoolParts
+  readonly #hosts: HostSet
+  readonly #original: OriginalHosts
+  readonly #dns: DnsHosts | undefined
+  /** Hosts that are none any more, until the last of what is open to them has ended. */
+  readonly #leaving = new Set<RuntimeHost>()
+  #retired = false
+
+  /** Throws `proxy/bad-config`. Nothing runs before `start`. */
+  constructor(message: ClusterMessage, parts: RunningClusterParts) {
+    const config = decodeCluster(message)
+    this.message = message
+    this.name = config.name
+    this.service = serviceOf(message)
+    this.connectTimeoutMs = config.connectTimeoutMs
+    this.assignmentName = config.assignmentName
+    this.#config = config
+    this.#parts = parts
+    this.#sockets = new TransportSockets(message, parts.contexts)
+    this.#breakers = new Breakers(config.breakers)
+    this.#pools = this.#poolParts()
+    this.#hosts = this.#createHosts()
+    this.#original = new OriginalHosts((settings) => this.#createHost(settings))
+    this.#dns = this.#createDns()
+  }
+
+  /** `endpoints`: of its load assignment, where that has come already. */
+  start(endpoints: readonly EndpointSettings[] | undefined): void {
+    this.#hosts.replace(this.#dns?.hosts() ?? endpoints ?? this.#config.endpoints)
+    this.#dns?.start()
+  }
+
+  updateEndpoints(endpoints: readonly EndpointSettings[]): void {
+    this.#hosts.replace(endpoints)
+  }
+
+  status(): ClusterStatus {
+    return { name: this.name, assignmentName: this.assignmentName, hosts: [...this.#hosts.all, ...this.#original.all] }
+  }
+
+  // --- What the HTTP and TCP sides ask for ---
+
+  chooseHost({ originalDestination, tried }: ChoiceContext): Host | undefined {
+    if (this.#config.discovery !== 'original-destination') return this.#hosts.choose(tried)
+    return originalDestination === undefined ? undefined : this.#original.at(originalDestination)
+  }
+
+  request(host: Host, reader: ResponseReader, waiter: StreamWaiter, authority = ''): () => void {
+    return this.#poolOf(own(host), this.#serverNameFor(authority)).request(reader, waiter)
+  }
+
+  tryRetry(): boolean {
+    if (this.#breakers.retriesFull) {
+      this.stats.upstream_rq_retry_overflow++
+      return false
+    }
+    this.#breakers.retries++
+    this.stats.upstream_rq_retry++
+    return true
+  }
+
+  retryDone(): void {
+    this.#breakers.retries--
+  }
+
+  /** An opaque connection does not queue: over the limit it fails, unless it is the host's only one. */
+  connect(to: Host, waiter: TransportWaiter): () => void {
+    const host = own(to)
+    if (this.#breakers.connectionsFull && host.stats.cxActive > 0) return this.#overflow(waiter)
+    this.#breakers.connections++
+    let over = false
+    const request = { host, use: 'tcp' as const, serverName: '', verifyServerName: false, timeoutMs: this.connectTimeoutMs, onClosed: () => this.#sessionEnded(host) }
+    const stop = this.#parts.connector.open(request, (failure, transport) => {
+      over = true
+      if (failure === undefined) {
+        host.onSession()
+        return waiter.onTransport(transport!)
+      }
+      this.#breakers.connections--
+      if (failure.blamesHost) host.onConnectFailure(failure.reason === 'connection-timeout')
+      waiter.onFailure(failure.reason, failure.detail)
+    })
+    return () => {
+      if (over) return
+      over = true
+      this.#breakers.connections--
+      stop()
+    }
+  }
+
+  // --- Its end ---
+
+  /** Another took its place, or none did. Those who still hold it may go on using it. */
+  retire(): void {
+    this.#retired = true
+    this.#dns?.stop()
+    for (const host of this.#known()) this.#leave(host)
+  }
+
+  /** Everything ends now. */
+  close(): void {
+    this.#retired = true
+    this.#dns?.stop()
+    for (const host of this.#known()) host.destroy()
+    for (const host of this.#leaving) host.destroy()
+  }
+
+  /** Closes what was idle for too long, forgets what has ended. False: there is nothing left to look at. */
+  sweep(): boolean {
+    let more = false
+    for (const host of this.#known()) more = host.sweep() || more
+    for (const host of this.#leaving) {
+      host.sweep()
+      if (host.unused) this.#leaving.delete(host)
+    }
+    return this.#original.forgetUnused() || more || this.#leaving.size > 0
+  }
+
+  // --- Hosts and their pools ---
+
+  #known(): readonly RuntimeHost[] {
+    return [...this.#hosts.all, ...this.#original.all]
+  }
+
+  #createHosts(): HostSet {
+    return new HostSet({
+      balancer: createBalancer(this.#config.balancer, this.#parts.random),
+      stats: this.stats,
+      panicPercent: this.#config.panicPercent,
+      now: () => this.#parts.clock.now(),
+      create: (settings) => this.#createHost(settings),
+      retire: (host) => this.#leave(host),
+    })
+  }
+
+  #createHost(settings: EndpointSettings): RuntimeHost {
+    return new RuntimeHost(settings, {
+      stats: this.stats,
+      tls: this.#sockets.tlsFor(settings.socketLabels),
+      now: () => this.#parts.clock.now(),
+      onSuspicion: () => this.#hosts.refresh(),
+    })
+  }
+
+  #createDns(): DnsHosts | undefined {
+    const { discovery, endpoints, dns } = this.#config
+    if (discovery !== 'strict-dns' && discovery !== 'logical-dns') return undefined
+    const { resolve, clock, random } = this.#parts
+    return new DnsHosts({ kind: discovery, endpoints, settings: dns, resolve, clock, random, onHosts: (hosts) => this.#hosts.replace(hosts) })
+  }
+
+  #poolParts(): PoolParts {
+    const { http, connectTimeoutMs } = this.#config
+    const { connector, clock } = this.#parts
+    return { http, connectTimeoutMs, breakers: this.#breakers, stats: this.stats, connector, clock, onIdle: () => this.#parts.onIdle(this) }
+  }
+
+  #poolOf(host: RuntimeHost, serverName: string): HostPool {
+    if (this.#retired || host.retired) this.#leave(host)
+    const known = host.pools.get(serverName)
+    if (known !== undefined) return known
+    const pool = new HostPool(host, serverName, this.#pools)
+    host.pools.set(serverName, pool)
+    if (host.retired) pool.drain()
+    return pool
+  }
+
+  #leave(host: RuntimeHost): void {
+    host.retire()
+    this.#leaving.add(host)
+    this.#parts.onIdle(this)
+  }
+
+  /** As Envoy's auto_sni: the authority without its port, unless that is an address. */
+  #serverNameFor(authority: string): string {
+    if (!this.#config.http.autoServerName || authority.startsWith('[')) return ''
+    const host = parseAddress(authority)?.host ?? authority
+    return /^[\d.]+$/.test(host) ? '' : host.toLowerCase()
+  }
+
+  #sessionEnded(host: RuntimeHost): void {
+    this.#breakers.connections--
+    host.onSessionEnd()
+    this.#parts.onIdle(this)
+  }
+
+  #overflow(waiter: TransportWaiter): () => void {
+    this.stats.upstream_cx_overflow++
+    let given = false
+    queueMicrotask(() => {
+      if (!given) waiter.onFailure('overflow', '')
+    })
+    return () => (given = true)
+  }
+}
+
+function own(host: Host): RuntimeHost {
+  if (host instanceof RuntimeHost) return host
+  throw new MeshError('proxy/foreign-host', `${host.name} was not chosen by a cluster of this proxy`)
+}
+
+function createBalancer(kind: BalancerKind, random: Random): Balancer<RuntimeHost> {
+  switch (kind) {
+    case 'least-request': return new LeastRequestBalancer(random)
+    case 'random': return new RandomBalancer(random)
+    case 'round-robin': return new RoundRobinBalancer(random)
+  }
+}

@@ -33,13 +33,19 @@ export class PeerAuthenticationIndex {
   /** The mode of a workload's (container) port; without one, that of ports that no policy names. */
   modeOf(peer: Peer, port?: number): PeerMode {
     const policy = this.#policyOf(peer)
-    const own = port === undefined ? undefined : modeIn(policy?.spec.portLevelMtls?.[String(port)])
-    return own ?? modeIn(policy?.spec.mtls) ?? this.namespaceMode(peer.namespace)
+    return portMode(policy, port) ?? modeIn(policy?.spec.mtls) ?? this.namespaceMode(peer.namespace)
   }
 
   /** The mode of a namespace's workloads that no policy selects. */
   namespaceMode(namespace: string): PeerMode {
     return modeIn(this.#byNamespace.get(namespace)?.spec.mtls) ?? modeIn(this.#mesh?.spec.mtls) ?? 'PERMISSIVE'
+  }
+
+  /** The policy that says the mode of `modeOf`; undefined where none does. */
+  decidedBy(peer: Peer, port?: number): PeerAuthentication | undefined {
+    const policy = this.#policyOf(peer)
+    if ((portMode(policy, port) ?? modeIn(policy?.spec.mtls)) !== undefined) return policy
+    return [this.#byNamespace.get(peer.namespace), this.#mesh].find((one) => modeIn(one?.spec.mtls) !== undefined)
   }
 
   /** Ports that a policy names for this workload: they hold even where no service has the port. */
@@ -55,6 +61,10 @@ export class PeerAuthenticationIndex {
 function selectorOf(policy: PeerAuthentication): Readonly<Record<string, string>> | undefined {
   const labels = policy.spec.selector?.matchLabels
   return labels === undefined || Object.keys(labels).length === 0 ? undefined : labels
+}
+
+function portMode(policy: PeerAuthentication | undefined, port: number | undefined): PeerMode | undefined {
+  return port === undefined ? undefined : modeIn(policy?.spec.portLevelMtls?.[String(port)])
 }
 
 function modeIn(mtls: { readonly mode?: string | undefined } | undefined): PeerMode | undefined {

@@ -1,92 +1,82 @@
-// Which listener and filter chain a request meets, found as the proxy finds them: by where the client connects. A request
-// names a host and a port; the address behind the host is the one whose listener carries that host, else any.
+// Which listener and filter chain a connection meets, found as the acceptor finds them: by where it goes, then by the
+// same compiled matcher, with what the inspectors would see of an HTTP/1.1 client.
+import { formatAddress } from '../model/address.ts'
+import type { Address } from '../model/address.ts'
 import type { Listener } from '../proto/gen/envoy/config/listener/v3/listener_pb.ts'
-import { MeshError } from '../lib/errors.ts'
-import { chainClusterNames, decodeChains, listenerAddress, routeNameOf } from './xds/listener.ts'
+import { atDestination } from './listen/accept.ts'
+import { compileChainMatcher } from './listen/chain-match.ts'
+import type { ChainMatcher, ConnectionFacts } from './listen/chain-match.ts'
+import { decodeInspectors } from './listen/inspectors.ts'
+import type { Inspectors } from './listen/inspectors.ts'
+import { decodeChains, listenerAddress } from './xds/listener.ts'
 import type { DecodedChain } from './xds/listener.ts'
 
-export interface RequestTarget {
-  /** As the client wrote it: `reviews`, `reviews.default.svc.cluster.local`, `10.0.0.1`. */
-  readonly host: string
-  readonly port: number
-  readonly scheme: 'http' | 'https'
-  /** Namespace and DNS domain of the client, by which short names are completed. */
-  readonly namespace: string
-  readonly domain: string
+/** A connection, as its first bytes show it. */
+export interface ExplainedConnection {
+  /** Where the client connects: what a kernel's redirect would report as the original destination. */
+  readonly destination: Address
+  readonly source: Address
+  /** `tls` is a ClientHello, with its server name and ALPN. */
+  readonly transport: 'tls' | 'raw_buffer'
+  readonly serverName: string
+  /** Of the ClientHello; for plain bytes what the HTTP inspector says of them. */
+  readonly applicationProtocols: readonly string[]
+}
+
+interface OfflineListener {
+  readonly message: Listener
+  readonly choose: ChainMatcher<DecodedChain>
+  readonly fallback: DecodedChain | undefined
+  readonly inspectors: Inspectors
 }
 
 export interface FoundChain {
   readonly listener: Listener
-  readonly chain: DecodedChain
+  /** Undefined: the listener closes such a connection. */
+  readonly chain: DecodedChain | undefined
 }
 
-export function findChain(listeners: readonly Listener[], target: RequestTarget): FoundChain | undefined {
-  const wanted = hostNames(target)
-  const here = listeners.filter((listener) => isBoundAt(listener, target.port))
-  const own = here.find((listener) => carries(listener, wanted, target))
-  const listener = own ?? here.find(isWildcard) ?? listeners.find((one) => one.useOriginalDst === true)
-  const chain = listener === undefined ? undefined : chainFor(listener, target, wanted)
-  return listener === undefined || chain === undefined ? undefined : { listener, chain }
-}
+/** Undefined where nothing listens. Throws `proxy/bad-config` for listeners that the proxy would refuse. */
+export type FindChain = (connection: ExplainedConnection) => FoundChain | undefined
 
-/** The names under which a Pod of that namespace may know the host. */
-export function hostNames({ host, namespace, domain }: RequestTarget): readonly string[] {
-  const bare = host.toLowerCase().replace(/\.$/, '')
-  const labels = bare.split('.').length
-  const completed = labels === 1 ? [`${bare}.${namespace}.svc.${domain}`] : labels === 2 ? [`${bare}.svc.${domain}`] : []
-  return [bare, ...completed, ...(bare.endsWith('.svc') ? [`${bare}.${domain}`] : [])]
-}
-
-function isBoundAt(listener: Listener, port: number): boolean {
-  return listener.useOriginalDst !== true && listenerAddress(listener).port === port
-}
-
-function isWildcard(listener: Listener): boolean {
-  const { host } = listenerAddress(listener)
-  return host === '0.0.0.0' || host === '::'
-}
-
-/** A listener on a virtual IP is for one service; its route table, or its cluster, says which. */
-function carries(listener: Listener, wanted: readonly string[], { port }: RequestTarget): boolean {
-  if (isWildcard(listener)) return false
-  const { host } = listenerAddress(listener)
-  if (wanted.includes(host)) return true
-  const { chains, fallback } = decodeChains(listener)
-  return [...chains, ...(fallback === undefined ? [] : [fallback])].some((chain) => {
-    const route = routeNameOf(chain)
-    if (route !== undefined && wanted.some((name) => route === `${name}:${port}`)) return true
-    return chainClusterNames(chain).some((cluster) => wanted.includes(cluster.split('|')[3] ?? ''))
-  })
-}
-
-/** Of the chains that the request's protocol and server name admit, the one that speaks HTTP, else the first. */
-function chainFor(listener: Listener, { scheme }: RequestTarget, wanted: readonly string[]): DecodedChain | undefined {
-  const { chains, fallback } = decodeChains(listener)
-  const all = [...chains, ...(fallback === undefined ? [] : [fallback])]
-  const fitting = all.filter((chain) => admits(chain, scheme, wanted))
-  return fitting.find(({ terminal }) => terminal.kind === 'http') ?? fitting[0]
-}
-
-function admits({ tls, message }: DecodedChain, scheme: 'http' | 'https', wanted: readonly string[]): boolean {
-  const names = message.filterChainMatch?.serverNames ?? []
-  const transport = message.filterChainMatch?.transportProtocol ?? ''
-  if (scheme === 'http') return tls === undefined && transport !== 'tls'
-  const named = names.length === 0 || names.some((name) => wanted.some((host) => matchesServerName(name, host)))
-  return named && transport !== 'raw_buffer'
-}
-
-function matchesServerName(pattern: string, host: string): boolean {
-  return pattern.startsWith('*.') ? host.endsWith(pattern.slice(1)) : pattern === '*' || pattern.toLowerCase() === host
-}
-
-/** `http://reviews:9080/path?query`: what a person types. */
-export function parseRequestUrl(url: string): { readonly target: Pick<RequestTarget, 'host' | 'port' | 'scheme'>; readonly authority: string; readonly path: string } {
-  const parsed = URL.parse(url.includes('://') ? url : `http://${url}`)
-  if (parsed === null || (parsed.protocol !== 'http:' && parsed.protocol !== 'https:')) {
-    throw new MeshError('proxy/bad-request', `${url} is no http or https URL`)
+export function compileListeners(messages: readonly Listener[]): FindChain {
+  const handsOver = messages.find((one) => one.useOriginalDst === true)
+  const takers = messages.filter((one) => one.useOriginalDst !== true)
+  const byAddress = new Map(takers.map((one) => [formatAddress(listenerAddress(one)), one]))
+  const compiled = new Map<Listener, OfflineListener>()
+  return (connection) => {
+    const message = atDestination(byAddress, connection.destination) ?? handsOver
+    if (message === undefined) return undefined
+    const listener = compiled.get(message) ?? compile(message)
+    compiled.set(message, listener)
+    return { listener: message, chain: chainFor(listener, connection) }
   }
-  const scheme = parsed.protocol === 'https:' ? 'https' : 'http'
-  const port = parsed.port === '' ? (scheme === 'https' ? 443 : 80) : Number(parsed.port)
-  const host = parsed.hostname.replace(/^\[|\]$/g, '')
-  return { target: { host, port, scheme }, authority: parsed.host, path: parsed.pathname + parsed.search }
+}
+
+/** As `compileListeners`, for connections that one listener takes whatever their destination: virtualInbound. */
+export function compileOneListener(message: Listener): FindChain {
+  const listener = compile(message)
+  return (connection) => ({ listener: message, chain: chainFor(listener, connection) })
+}
+
+function compile(message: Listener): OfflineListener {
+  const { chains, fallback } = decodeChains(message)
+  const rows = chains.map((chain) => ({ name: chain.name, chain, match: chain.message.filterChainMatch }))
+  return { message, fallback, choose: compileChainMatcher(rows), inspectors: decodeInspectors(message) }
+}
+
+/** Without an inspector, a connection counts as plain bytes of no known protocol. */
+function chainFor({ choose, fallback, inspectors }: OfflineListener, connection: ExplainedConnection): DecodedChain | undefined {
+  const { destination, source, transport } = connection
+  const seen = transport === 'raw_buffer' || inspectors.tls(destination.port)
+  const readable = transport === 'tls' ? seen : inspectors.http(destination.port)
+  const facts: ConnectionFacts = {
+    destination,
+    source,
+    transport: seen ? transport : 'raw_buffer',
+    serverName: seen ? connection.serverName : '',
+    applicationProtocols: readable ? connection.applicationProtocols : [],
+  }
+  const choice = choose(facts)
+  return typeof choice === 'symbol' ? fallback : (choice ?? fallback)
 }

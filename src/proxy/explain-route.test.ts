@@ -4,13 +4,21 @@ import { create } from '@bufbuild/protobuf'
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import { anyPack } from '@bufbuild/protobuf/wkt'
 import { HeaderValueOption_HeaderAppendAction as AppendAction } from '../proto/gen/envoy/config/core/v3/base_pb.ts'
-import { RouteSchema, VirtualHostSchema } from '../proto/gen/envoy/config/route/v3/route_components_pb.ts'
+import { RouteSchema } from '../proto/gen/envoy/config/route/v3/route_components_pb.ts'
+import { RouteConfigurationSchema } from '../proto/gen/envoy/config/route/v3/route_pb.ts'
 import { HTTPFaultSchema } from '../proto/gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts'
+import { HeaderList } from '../codec/header-list.ts'
 import { destinationOf, durationText, explainRoute } from './explain-route.ts'
+import { compileRoutes } from './http/router/compile.ts'
 
-const explain = (route: MessageInitShape<typeof RouteSchema>, path: string) =>
-  explainRoute(create(RouteSchema, route), create(VirtualHostSchema, { name: 'v', domains: ['*'] }), path)
+function explain(route: MessageInitShape<typeof RouteSchema>, path: string) {
+  const table = compileRoutes(create(RouteConfigurationSchema, { virtualHosts: [{ name: 'v', domains: ['*'], routes: [route] }] }))
+  const [pathname = '', query = ''] = path.split('?')
+  const request = { method: 'GET', scheme: 'http', authority: 'example.org', pathname, query, requestHeaders: new HeaderList() }
+  return explainRoute(table.virtualHosts[0]!.routes[0]!, request)
+}
 
+const to = (cluster: string, over: object = {}) => ({ case: 'route' as const, value: { clusterSpecifier: { case: 'cluster' as const, value: cluster }, ...over } })
 const prefix = (value: string) => ({ pathSpecifier: { case: 'prefix' as const, value } })
 
 test('a weighted route lists its destinations with host, subset, port and weight', () => {
@@ -40,12 +48,12 @@ test('faults are shown as written', () => {
     delay: { faultDelaySecifier: { case: 'fixedDelay', value: { seconds: 2n } }, percentage: { numerator: 100 } },
     abort: { errorType: { case: 'httpStatus', value: 500 }, percentage: { numerator: 5000, denominator: 2 } },
   })
-  const { faults } = explain({ match: prefix('/'), typedPerFilterConfig: { 'envoy.filters.http.fault': anyPack(HTTPFaultSchema, fault) } }, '/')
+  const { faults } = explain({ match: prefix('/'), action: to('c'), typedPerFilterConfig: { 'envoy.filters.http.fault': anyPack(HTTPFaultSchema, fault) } }, '/')
   assert.deepEqual(faults, { delay: { fixedDelay: '2s', percentage: 100 }, abort: { httpStatus: 500, grpcStatus: null, percentage: 0.5 } })
 })
 
 test('rewrites show the path that the destination gets', () => {
-  const route = (over: object) => ({ case: 'route' as const, value: { clusterSpecifier: { case: 'cluster' as const, value: 'c' }, ...over } })
+  const route = (over: object) => to('c', over)
   const byPrefix = explain({ match: prefix('/api'), action: route({ prefixRewrite: '/v2', hostRewriteSpecifier: { case: 'hostRewriteLiteral', value: 'new.example' } }) }, '/api/x?y=1')
   assert.deepEqual(byPrefix.rewrite, { path: '/v2/x?y=1', authority: 'new.example' })
   const byRegex = explain({ match: prefix('/'), action: route({ regexRewrite: { pattern: { regex: '^/old/(.*)$' }, substitution: '/new/\\1' } }) }, '/old/a?b')
@@ -63,6 +71,7 @@ test('a redirect shows code, target and path', () => {
 test('header operations tell set from add', () => {
   const { headers } = explain({
     match: prefix('/'),
+    action: to('c'),
     requestHeadersToAdd: [
       { header: { key: 'x-set', value: '1' }, appendAction: AppendAction.OVERWRITE_IF_EXISTS_OR_ADD },
       { header: { key: 'x-add', value: '2' }, appendAction: AppendAction.APPEND_IF_EXISTS_OR_ADD },

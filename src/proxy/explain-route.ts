@@ -1,16 +1,18 @@
 // One chosen route in words: where it sends, how long it waits, how often it tries again, what it changes, what it
-// answers itself. Durations are written as in YAML.
+// answers itself. Paths and answers come from the compiled route, which is what serves. Durations are written as in YAML.
 import { anyUnpack } from '@bufbuild/protobuf/wkt'
-import type { Any, Duration } from '@bufbuild/protobuf/wkt'
-import { RE2JS } from 're2js'
+import type { Duration } from '@bufbuild/protobuf/wkt'
 import type { HeaderValueOption } from '../proto/gen/envoy/config/core/v3/base_pb.ts'
 import { HeaderValueOption_HeaderAppendAction as AppendAction } from '../proto/gen/envoy/config/core/v3/base_pb.ts'
-import type { RedirectAction, RetryPolicy, Route, RouteAction, VirtualHost } from '../proto/gen/envoy/config/route/v3/route_components_pb.ts'
+import type { RedirectAction, RetryPolicy, Route, RouteAction } from '../proto/gen/envoy/config/route/v3/route_components_pb.ts'
 import { HTTPFaultSchema } from '../proto/gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts'
-import type { RegexMatchAndSubstitute } from '../proto/gen/envoy/type/matcher/v3/regex_pb.ts'
 import { FractionalPercent_DenominatorType as Denominator } from '../proto/gen/envoy/type/v3/percent_pb.ts'
 import type { FractionalPercent } from '../proto/gen/envoy/type/v3/percent_pb.ts'
-import { inlineText } from './xds/data-source.ts'
+import type { LocalReply } from './http/filter.ts'
+import type { CompiledRoute } from './http/router/compile.ts'
+import { clusterNameOf } from './http/router/forward.ts'
+import type { ForwardAction, PerFilter } from './http/router/forward.ts'
+import type { RoutedRequest } from './http/router/request.ts'
 import { milliseconds } from './xds/duration.ts'
 
 export interface Destination {
@@ -56,26 +58,27 @@ export const noRoute: ExplainedRoute = {
   destinations: [], timeout: null, retries: null, faults: null, rewrite: null, redirect: null, directResponse: null, headers: null, mirrors: [],
 }
 
-/** `path` is the request's, with its query. */
-export function explainRoute(route: Route, virtualHost: VirtualHost, path: string): ExplainedRoute {
-  const action = route.action.case === 'route' ? route.action.value : undefined
+export function explainRoute(route: CompiledRoute, request: RoutedRequest): ExplainedRoute {
+  const { message, action, virtualHost } = route
+  const forward = action.kind === 'forward' ? action : undefined
+  const reply = action.kind === 'reply' ? action.replyTo(request) : undefined
+  const sends = message.action.case === 'route' ? message.action.value : undefined
   return {
-    destinations: action === undefined ? [] : destinationsOf(action),
-    timeout: action === undefined ? null : durationText(action.timeout),
-    retries: action === undefined ? null : retriesOf(action.retryPolicy ?? virtualHost.retryPolicy),
-    faults: faultsOf(route.typedPerFilterConfig),
-    rewrite: action === undefined ? null : rewriteOf(action, route, path),
-    redirect: route.action.case === 'redirect' ? redirectOf(route.action.value, route, path) : null,
-    directResponse: directResponseOf(route),
-    headers: headersOf(route),
-    mirrors: action === undefined ? [] : mirrorsOf(action),
+    destinations: forward === undefined ? [] : destinationsOf(forward, request),
+    timeout: forward === undefined ? null : timeText(forward.timeoutMs),
+    retries: sends === undefined ? null : retriesOf(sends.retryPolicy ?? virtualHost.message.retryPolicy),
+    faults: faultsOf(action.kind === 'forward' ? action.targets[0]!.perFilter : action.perFilter),
+    rewrite: forward === undefined ? null : rewriteOf(forward, request),
+    redirect: message.action.case === 'redirect' && reply !== undefined ? redirectOf(message.action.value, reply) : null,
+    directResponse: message.action.case === 'directResponse' && reply !== undefined ? { status: reply.status, body: reply.body } : null,
+    headers: headersOf(message),
+    mirrors: sends === undefined ? [] : mirrorsOf(sends),
   }
 }
 
-function destinationsOf({ clusterSpecifier }: RouteAction): Destination[] {
-  if (clusterSpecifier.case === 'cluster') return [destinationOf(clusterSpecifier.value, 100)]
-  if (clusterSpecifier.case !== 'weightedClusters') return []
-  return clusterSpecifier.value.clusters.map(({ name, weight }) => destinationOf(name, weight ?? 0))
+/** Weights as they were written; one destination alone gets everything. */
+function destinationsOf({ targets }: ForwardAction, request: RoutedRequest): Destination[] {
+  return targets.map((target) => destinationOf(clusterNameOf(target, request), targets.length === 1 ? 100 : target.weight))
 }
 
 /** Istio's cluster names carry port, subset and host; of other names only the name is known. */
@@ -92,7 +95,7 @@ function retriesOf(policy: RetryPolicy | undefined): ExplainedRoute['retries'] {
   return { attempts, perTryTimeout: durationText(policy.perTryTimeout), retryOn: [policy.retryOn, ...codes].join(',') }
 }
 
-function faultsOf(perFilter: Record<string, Any>): ExplainedFaults | null {
+function faultsOf(perFilter: PerFilter): ExplainedFaults | null {
   const any = Object.values(perFilter).find(({ typeUrl }) => typeUrl.endsWith(`/${HTTPFaultSchema.typeName}`))
   const fault = any === undefined ? undefined : anyUnpack(any, HTTPFaultSchema)
   if (fault?.delay === undefined && fault?.abort === undefined) return null
@@ -109,60 +112,25 @@ function faultsOf(perFilter: Record<string, Any>): ExplainedFaults | null {
   }
 }
 
-function rewriteOf(action: RouteAction, route: Route, path: string): ExplainedRoute['rewrite'] {
-  const { prefixRewrite, regexRewrite, hostRewriteSpecifier } = action
-  const authority = hostRewriteSpecifier.case === 'hostRewriteLiteral' ? hostRewriteSpecifier.value : null
-  const rewritten = rewrittenPath(prefixRewrite, regexRewrite, route, path)
-  return rewritten === null && authority === null ? null : { path: rewritten, authority }
+function rewriteOf({ rewritePath, targets }: ForwardAction, request: RoutedRequest): ExplainedRoute['rewrite'] {
+  const { rewriteHost } = targets[0]!
+  const authority = (typeof rewriteHost === 'function' ? rewriteHost(request) : rewriteHost) ?? null
+  const path = rewritePath === undefined ? null : withQuery(rewritePath(request.pathname), request.query)
+  return path === null && authority === null ? null : { path, authority }
 }
 
-function rewrittenPath(prefix: string, regex: RegexMatchAndSubstitute | undefined, route: Route, path: string): string | null {
-  if (prefix !== '') return prefix + path.slice(matchedLength(route, path))
-  if (regex?.pattern === undefined) return null
-  const [before = '', ...query] = path.split('?')
-  // Envoy writes groups as \1, RE2J as $1.
-  const replaced = RE2JS.compile(regex.pattern.regex).matcher(before).replaceAll(regex.substitution.replaceAll('$', '\\$').replace(/\\(\d)/g, '$$$1'))
-  return [replaced, ...query].join('?')
-}
+const withQuery = (path: string, query: string): string => (query === '' ? path : `${path}?${query}`)
 
-/** How much of the path a prefix rewrite takes away: what the match named. */
-function matchedLength({ match }: Route, path: string): number {
-  const specifier = match?.pathSpecifier
-  switch (specifier?.case) {
-    case 'prefix':
-    case 'pathSeparatedPrefix': return specifier.value.length
-    case 'path': return path.split('?')[0]!.length
-    default: return 0
-  }
-}
-
-const redirectCodes = [301, 302, 303, 307, 308]
-
-function redirectOf(redirect: RedirectAction, route: Route, path: string): ExplainedRedirect {
+/** What was written, and the path of the Location that it makes. */
+function redirectOf(redirect: RedirectAction, { status, headers }: LocalReply): ExplainedRedirect {
   const scheme = redirect.schemeRewriteSpecifier
   return {
-    code: redirectCodes[redirect.responseCode] ?? 301,
+    code: status,
     scheme: scheme.case === 'schemeRedirect' ? scheme.value : scheme.value === true ? 'https' : null,
     authority: redirect.hostRedirect === '' ? null : redirect.hostRedirect,
     port: redirect.portRedirect === 0 ? null : redirect.portRedirect,
-    path: redirectPath(redirect, route, path),
+    path: /^[^:]+:\/\/[^/]*(.*)$/.exec(headers[headers.indexOf('location') + 1] ?? '')?.[1] ?? '',
   }
-}
-
-function redirectPath({ pathRewriteSpecifier: to, stripQuery }: RedirectAction, route: Route, path: string): string {
-  const [before = '', query] = path.split('?')
-  const suffix = query === undefined || stripQuery ? '' : `?${query}`
-  switch (to.case) {
-    case 'pathRedirect': return to.value.includes('?') ? to.value : to.value + suffix
-    case 'prefixRewrite': return to.value + before.slice(matchedLength(route, before)) + suffix
-    case 'regexRewrite': return (rewrittenPath('', to.value, route, before) ?? before) + suffix
-    default: return before + suffix
-  }
-}
-
-function directResponseOf({ action }: Route): ExplainedRoute['directResponse'] {
-  if (action.case !== 'directResponse') return null
-  return { status: action.value.status, body: inlineText(action.value.body, 'direct response') ?? '' }
 }
 
 function headersOf(route: Route): ExplainedRoute['headers'] {
@@ -194,7 +162,10 @@ function percentOf(fraction: FractionalPercent | undefined): number {
 
 /** `2s`, `1.5s`, `25ms`; null for none and for 0, which means no limit. */
 export function durationText(duration: Duration | undefined): string | null {
-  const ms = duration === undefined ? 0 : milliseconds(duration)
+  return timeText(duration === undefined ? 0 : milliseconds(duration))
+}
+
+function timeText(ms: number): string | null {
   if (ms === 0) return null
   return ms >= 1000 ? `${ms / 1000}s` : `${ms}ms`
 }

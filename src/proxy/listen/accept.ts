@@ -2,6 +2,7 @@
 // service. Whatever goes wrong here closes the connection; nothing is answered in plaintext that should be secret.
 import { describe, spawn } from '../../lib/errors.ts'
 import { formatAddress } from '../../model/address.ts'
+import type { Address } from '../../model/address.ts'
 import type { Inbound } from '../../net/listen.ts'
 import type { CompiledChain, CompiledListener } from './compile.ts'
 import type { AcceptedConnection, Arrival, Layer, Serve } from './connection.ts'
@@ -101,11 +102,13 @@ export class Acceptor {
  * wildcard address of that port; else to the one that took it.
  */
 export function handedOver(listener: CompiledListener, arrival: Arrival, all: ReadonlyMap<string, CompiledListener>): CompiledListener {
-  if (!listener.handsOver) return listener
-  const { host, port } = arrival.originalDestination
-  const byAddress = indexOf(all)
+  return listener.handsOver ? (atDestination(indexOf(all), arrival.originalDestination) ?? listener) : listener
+}
+
+/** Exactly there, or on the wildcard address of that port. `byAddress` is by `formatAddress`. */
+export function atDestination<Listener>(byAddress: ReadonlyMap<string, Listener>, { host, port }: Address): Listener | undefined {
   const wildcard = { host: host.includes(':') ? '::' : '0.0.0.0', port }
-  return byAddress.get(formatAddress({ host, port })) ?? byAddress.get(formatAddress(wildcard)) ?? listener
+  return byAddress.get(formatAddress({ host, port })) ?? byAddress.get(formatAddress(wildcard))
 }
 
 /** One index for each set of listeners: a plan's are never edited. */

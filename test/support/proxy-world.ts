@@ -6,8 +6,8 @@ import type { Address } from '../../src/model/address.ts'
 import { connect } from '../../src/net/connect.ts'
 import type { Capture } from '../../src/proxy/listen/capture.ts'
 import { compileRoutes } from '../../src/proxy/http/router/compile.ts'
-import { startProxy } from '../../src/proxy/main.ts'
-import type { Proxy, XdsStream } from '../../src/proxy/main.ts'
+import { runProxy } from '../../src/proxy/running-proxy.ts'
+import type { Proxy, XdsStream } from '../../src/proxy/running-proxy.ts'
 import type { XdsUpdate } from '../../src/proxy/main-updates.ts'
 import { proxySettings } from '../../src/proxy/settings.ts'
 import type { ProxySettings } from '../../src/proxy/settings.ts'
@@ -67,7 +67,7 @@ export async function startProxyWorld({ settings = {}, upstreams, identity = noI
   const logs: string[] = []
   const entries: AccessLogEntry[] = []
   const known = new Set<string>()
-  const proxy = await startProxy(proxySettings({ name: 'web', adminPort: 0, ...settings }), {
+  const proxy = await runProxy(proxySettings({ name: 'web', adminPort: 0, ...settings }), {
     identity,
     ...(capture === undefined ? {} : { capture }),
     openStream: (_node, onUpdate) => control.open(onUpdate),

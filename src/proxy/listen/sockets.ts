@@ -51,6 +51,11 @@ export class Sockets {
     return [...this.#byAddress.values()].flatMap(({ listenerName, problem }) => (problem === undefined ? [] : [{ listener: listenerName, message: problem }]))
   }
 
+  /** Every address that it listens on now. */
+  get addresses(): readonly Address[] {
+    return [...this.#byAddress.values()].flatMap(({ listening }) => listening?.address ?? [])
+  }
+
   /** Where each bound listener really listens: port 0 becomes a number. */
   boundAddress(listenerName: string): Address | undefined {
     return [...this.#byAddress.values()].find((socket) => socket.listenerName === listenerName)?.listening?.address

@@ -85,6 +85,8 @@ export interface Proxy extends AsyncDisposable {
   /** The first configuration serves: listeners bound, captures open. */
   readonly whenReady: Promise<void>
   readonly planner: Planner
+  /** Every address that a listener is bound to now. */
+  readonly listening: readonly Address[]
   /** Where a listener really listens. */
   boundAddress(listener: string): Address | undefined
   /** Stops accepting and lets open work finish; resolves with the number of connections that were left. */
@@ -93,7 +95,7 @@ export interface Proxy extends AsyncDisposable {
   close(): Promise<void>
 }
 
-export async function startProxy(settings: ProxySettings, parts: ProxyParts): Promise<Proxy> {
+export async function runProxy(settings: ProxySettings, parts: ProxyParts): Promise<Proxy> {
   const proxy = new RunningProxy(settings, parts)
   await proxy.startAdmin()
   return proxy
@@ -142,6 +144,10 @@ class RunningProxy implements Proxy {
   get state(): ProxyState {
     if (this.#drained !== undefined) return 'DRAINING'
     return this.#serves ? 'LIVE' : 'INITIALIZING'
+  }
+
+  get listening(): readonly Address[] {
+    return this.#serving.sockets.addresses
   }
 
   boundAddress(listener: string): Address | undefined {

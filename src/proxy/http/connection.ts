@@ -3,8 +3,6 @@
 import { H1Error } from '../../codec/h1/errors.ts'
 import { H1Parser } from '../../codec/h1/parser.ts'
 import type { H1Events, H1Head } from '../../codec/h1/types.ts'
-import { chunkEnd, chunkStart, continueHead, lastChunk, noBody, responseHead } from '../../codec/h1/writer.ts'
-import type { Persistence } from '../../codec/h1/writer.ts'
 import { HeaderList } from '../../codec/header-list.ts'
 import type { Transport, TransportHandler } from '../../net/transport.ts'
 import { clientCertElement } from './client-cert-header.ts'
@@ -19,6 +17,7 @@ import { prepareRequestHeaders } from './request-headers.ts'
 import type { HeaderSettings } from './request-headers.ts'
 import { readTarget } from './request-target.ts'
 import { malformed, oldHttp, slowHead, slowRequest, unsupportedUpgrade } from './rescue.ts'
+import { ResponseWriter, unreadable } from './response-writer.ts'
 import type { HttpRuntime } from './runtime.ts'
 import { HttpStream } from './stream.ts'
 
@@ -28,6 +27,9 @@ export interface ConnectionOwner {
   readonly draining: boolean
   onClosed(connection: Http1Connection): void
 }
+
+/** How long a client may take nothing of a response that is complete on our side, before it counts as gone. */
+const stuckMs = 60_000
 
 export class Http1Connection implements TransportHandler, H1Events, Downstream, Timed {
   readonly #owner: ConnectionOwner
@@ -43,16 +45,14 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
   /** Bytes of the next request that came too early. */
   #waiting: Buffer | undefined = undefined
   #parsing = false
-  /** Of the request in progress. */
-  #method = ''
-  #minor = 1
-  #keepAlive = true
-  #chunked = false
+  /** The request in progress has more body than can be passed on now. */
+  #held = false
+  readonly #writer: ResponseWriter
   #requestStart = 0
-  /** After this response the connection ends. */
-  #closeAfter = false
   /** Our last byte has been written; what the client still sends is not looked at. */
   #closing = false
+  /** Not yet taken by the kernel, at the last tick while closing. */
+  #queued = 0
   #since: number
 
   constructor(owner: ConnectionOwner, transport: Transport, arrival: Arrival) {
@@ -64,6 +64,7 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
     this.#headerSettings = {
       config: runtime.config, clientCert: clientCertElement(transport.tls, runtime.config), newRequestId: runtime.newRequestId,
     }
+    this.#writer = new ResponseWriter(transport)
     this.#parser = new H1Parser('request', this, runtime.config.limits)
     this.#openedAt = this.#since = runtime.deps.clock.now()
     transport.handler = this
@@ -77,7 +78,7 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
   /** Ends an idle connection now, a busy one after its response. */
   drain(): void {
     if (this.idle) this.#endConnection()
-    else this.#closeAfter = true
+    else this.#writer.closes = true
   }
 
   /** Ends it at once. */
@@ -121,9 +122,7 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
 
   onHead(head: H1Head): void {
     const { config, deps } = this.#runtime
-    this.#method = head.method
-    this.#minor = head.minor
-    this.#keepAlive = head.keepAlive
+    this.#writer.begin(head)
     this.#requests++
     this.#requestStart = this.#since
     const exchange = this.#newExchange(head.headers)
@@ -136,9 +135,11 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
     this.#parser.pause()
     const refusal = this.#refusalOf(head, exchange)
     if (refusal !== undefined) return stream.reply(refusal)
-    if (head.expectContinue && !config.proxy100Continue) this.#transport.writeLatin1(continueHead)
+    const continues = head.expectContinue && !config.proxy100Continue
     if (config.requestTimeoutMs > 0) this.#requestStart = deps.clock.now()
     stream.begin()
+    // A request that is refused already needs no body.
+    if (continues && !stream.headSent) this.#writer.continue()
   }
 
   onBody(bytes: Buffer, at: number, end: number): void {
@@ -182,61 +183,52 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
   }
 
   #onMalformed({ status, code }: H1Error): void {
+    if (this.#closing) return
     const reply = malformed(status, code)
-    this.#closeAfter = true
-    if (this.#stream?.headSent === true) {
-      this.#stream.onGone(flag.DPE, reply.details)
-      return this.abort()
-    }
-    const stream = this.#stream ?? new HttpStream(this.#runtime, this.#newExchange(new HeaderList()), this)
-    this.#stream = stream
-    stream.reply(reply)
+    const stream = this.#stream
+    if (stream === undefined) return this.#refuse(reply)
+    this.#writer.closes = true
+    if (!stream.headSent) return stream.reply(reply)
+    stream.onGone(flag.DPE, reply.details)
+    this.abort()
   }
 
   #readOn(): void {
+    this.#held = false
     this.#parser.resume()
     if (this.#parsing) return
     const waiting = this.#waiting
-    if (waiting === undefined) return
-    this.#waiting = undefined
-    this.#since = this.#runtime.deps.clock.now()
-    this.#parse(waiting, waiting.length)
-    if (this.#waiting === undefined && !this.#closing) this.#transport.resume()
+    if (waiting !== undefined) {
+      this.#waiting = undefined
+      this.#since = this.#runtime.deps.clock.now()
+      this.#parse(waiting, waiting.length)
+    }
+    this.#resumeReading()
   }
 
   pauseRequest(): void {
+    this.#held = true
     this.#transport.pause()
   }
 
   resumeRequest(): void {
-    if (this.#waiting === undefined && !this.#closing) this.#transport.resume()
+    this.#held = false
+    this.#resumeReading()
+  }
+
+  #resumeReading(): void {
+    if (this.#waiting === undefined && !this.#held && !this.#closing) this.#transport.resume()
   }
 
   // --- Writing ---
 
   writeInformational(status: number, headers: HeaderList): void {
-    if (this.#minor === 0) return
-    this.#transport.writeLatin1(status === 100 ? continueHead : responseHead(status, '', headers, noBody))
+    this.#writer.informational(status, headers)
   }
 
   writeHead(status: number, headers: HeaderList, bodyLength: number): void {
-    const hasBody = this.#method !== 'HEAD' && status !== 204 && status !== 304
-    this.#chunked = hasBody && bodyLength === -1 && this.#minor === 1
-    // HTTP/1.0 knows no chunks: there the end of the connection is the end of the body.
-    if (!this.#keepAlive || (hasBody && bodyLength === -1 && !this.#chunked)) this.#closeAfter = true
-    if (this.#owner.draining || this.#isWornOut() || this.#isUnread(bodyLength)) this.#closeAfter = true
-    const length = !hasBody ? this.#lengthWithoutBody(headers, bodyLength) : bodyLength === -1 && !this.#chunked ? noBody : bodyLength
-    this.#transport.writeLatin1(responseHead(status, '', headers, length, this.#persistence()))
-  }
-
-  /** HEAD may say how long the body would be. */
-  #lengthWithoutBody(headers: HeaderList, bodyLength: number): number {
-    return this.#method === 'HEAD' && bodyLength > 0 && !headers.has('content-length') ? bodyLength : noBody
-  }
-
-  #persistence(): Persistence {
-    if (this.#closeAfter) return 'close'
-    return this.#minor === 0 ? 'keep-alive' : 'default'
+    if (this.#owner.draining || this.#isWornOut() || !this.#isRead()) this.#writer.closes = true
+    this.#writer.head(status, headers, bodyLength)
   }
 
   #isWornOut(): boolean {
@@ -245,33 +237,28 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
     return config.maxConnectionDurationMs > 0 && deps.clock.now() - this.#openedAt >= config.maxConnectionDurationMs
   }
 
-  /** An answer of our own to a request that is still being sent: nobody would read the rest of it. */
-  #isUnread(_bodyLength: number): boolean {
+  /** A request that is answered before all of it is there cannot be told from the next one any more (Envoy does the same). */
+  #isRead(): boolean {
     const exchange = this.#stream?.exchange
-    return exchange !== undefined && !exchange.requestComplete && exchange.bodyLength !== 0 && exchange.responseCodeDetails !== 'via_upstream'
+    return exchange === undefined || exchange.requestComplete || exchange.bodyLength === 0
   }
 
   writeData(bytes: Uint8Array, at: number, end: number): boolean {
-    const transport = this.#transport
-    if (!this.#chunked) return transport.write(bytes, at, end)
-    if (end === at) return true
-    transport.writeLatin1(chunkStart(end - at))
-    transport.write(bytes, at, end)
-    return transport.writeLatin1(chunkEnd)
+    return this.#writer.data(bytes, at, end)
   }
 
   writeEnd(trailers: HeaderList | undefined): void {
-    if (this.#chunked) this.#transport.writeLatin1(lastChunk(trailers))
-    this.#chunked = false
-    const complete = this.#stream?.exchange.requestComplete === true || this.#stream?.exchange.bodyLength === 0
+    this.#writer.end(trailers)
     this.#stream = undefined
-    if (this.#closeAfter || !complete) return this.#endConnection()
+    if (this.#writer.closes) return this.#endConnection()
     this.#since = this.#runtime.deps.clock.now()
     this.#readOn()
   }
 
+  /** What was written still arrives where its framing shows that something is missing; else only RST can show it. */
   abort(): void {
     this.#stream = undefined
+    if (this.#writer.cutShows) return this.#endConnection()
     this.#closing = true
     this.#transport.destroy(true)
   }
@@ -282,6 +269,7 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
     this.#closing = true
     this.#waiting = undefined
     this.#since = this.#runtime.deps.clock.now()
+    this.#queued = this.#transport.writableLength
     this.#transport.end()
     this.#transport.resume()
   }
@@ -291,24 +279,32 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
   onTick(now: number): void {
     const { config } = this.#runtime
     const elapsed = now - this.#since
-    if (this.#closing) {
-      if (elapsed >= config.delayedCloseMs) this.#transport.destroy()
-    } else if (this.#stream !== undefined) this.#checkRequestTime(now)
+    if (this.#closing) this.#checkClosing(now)
+    else if (this.#stream !== undefined) this.#checkRequestTime(now)
     else if (!this.#parser.idle) {
       if (elapsed >= config.headTimeoutMs && config.headTimeoutMs > 0) this.#refuse(slowHead)
     } else if ((config.idleTimeoutMs > 0 && elapsed >= config.idleTimeoutMs) || this.#isWornOut()) this.#endConnection()
+  }
+
+  /** A slow client gets all of its last response as long as it takes some of it. */
+  #checkClosing(now: number): void {
+    const queued = this.#transport.writableLength
+    if (queued !== this.#queued) this.#since = now
+    this.#queued = queued
+    if (now - this.#since >= (queued > 0 ? stuckMs : this.#runtime.config.delayedCloseMs)) this.#transport.destroy()
   }
 
   #checkRequestTime(now: number): void {
     const { requestTimeoutMs } = this.#runtime.config
     const stream = this.#stream!
     if (requestTimeoutMs === 0 || stream.headSent || stream.exchange.requestComplete || now - this.#requestStart < requestTimeoutMs) return
-    this.#closeAfter = true
+    this.#writer.closes = true
     stream.reply(slowRequest)
   }
 
+  /** Nothing of the request can be used. */
   #refuse(reply: LocalReply): void {
-    this.#closeAfter = true
+    this.#writer.begin(unreadable)
     this.#stream = new HttpStream(this.#runtime, this.#newExchange(new HeaderList()), this)
     this.#stream.reply(reply)
   }

@@ -88,7 +88,7 @@ const isMilliseconds = (text: string): boolean => /^\d{1,9}$/.test(text)
 
 const consumed = [
   'x-envoy-upstream-rq-timeout-ms', 'x-envoy-upstream-rq-per-try-timeout-ms', 'x-envoy-retry-on', 'x-envoy-retry-grpc-on',
-  'x-envoy-max-retries', 'x-envoy-attempt-count',
+  'x-envoy-max-retries',
 ]
 
 /** Outbound says who calls, and by what name; inbound, that ends. */

@@ -18,7 +18,7 @@ export function isSuspicious(path: string): boolean {
   let previous = 0
   for (let i = 0; i < path.length; i++) {
     const code = path.charCodeAt(i)
-    if (code === 0x3f) return false
+    if (code === 0x3f) return path.includes('#', i)
     if (code === 0x25 || code === 0x5c || code === 0x23) return true
     if (previous === 0x2f && (code === 0x2e || code === 0x2f)) return true
     previous = code
@@ -27,11 +27,11 @@ export function isSuspicious(path: string): boolean {
 }
 
 export function normalizePath(path: string, rules: PathRules): NormalizedPath {
-  const hash = path.indexOf('#')
-  const whole = hash === -1 ? path : path.slice(0, hash)
-  const question = whole.indexOf('?')
-  const query = question === -1 ? '' : whole.slice(question)
-  let pathname = question === -1 ? whole : whole.slice(0, question)
+  // A fragment is none of a server's business: whoever sends one hopes that somebody behind us reads it differently.
+  if (path.includes('#')) return rejected
+  const question = path.indexOf('?')
+  const query = question === -1 ? '' : path.slice(question)
+  let pathname = question === -1 ? path : path.slice(0, question)
   const unescaped = unescapeSlashes(pathname, rules.escapedSlashes)
   if (unescaped === undefined) return rejected
   const redirects = unescaped !== pathname && rules.escapedSlashes === EscapedSlashes.UNESCAPE_AND_REDIRECT

@@ -1,5 +1,6 @@
 // What the proxy does to the headers of a request before anything looks at them: framing and hop-by-hop fields go, what
 // outsiders may not say goes, and what says where the request came from is put in. One pass over the list.
+import { hasToken } from '../../codec/h1/field-value.ts'
 import { stripHopByHop } from '../../codec/h1/writer.ts'
 import { forwardedClientCert } from './client-cert-header.ts'
 import type { Exchange } from './exchange.ts'
@@ -52,12 +53,13 @@ export function prepareRequestHeaders(exchange: Exchange, { config, clientCert: 
   let forwarded = -1
   for (let i = 0; i < flat.length; i += 2) {
     const name = flat[i]!
-    const value = flat[i + 1]!
+    let value = flat[i + 1]!
     switch (meaning.get(name)) {
       case undefined: break
       case drop: continue
       case te:
-        if (value !== 'trailers') continue
+        if (!hasToken(value, 'trailers')) continue
+        value = 'trailers'
         break
       case expect:
         if (!config.proxy100Continue) continue
@@ -90,10 +92,8 @@ export function prepareRequestHeaders(exchange: Exchange, { config, clientCert: 
         exchange.hasEnvoyHeaders = true
         break
     }
-    if (to !== i) {
-      flat[to] = name
-      flat[to + 1] = value
-    }
+    flat[to] = name
+    flat[to + 1] = value
     to += 2
   }
   flat.length = to

@@ -1,4 +1,5 @@
 // Reads authority and path from a request's target and Host (RFC 9112 §3.2), and normalizes the path.
+import { checkHost } from '../../codec/h1/field-value.ts'
 import type { H1Head } from '../../codec/h1/types.ts'
 import type { Exchange } from './exchange.ts'
 import type { LocalReply } from './filter.ts'
@@ -7,10 +8,11 @@ import { isSuspicious, normalizePath } from './path.ts'
 import { badPath, missingHost } from './rescue.ts'
 import { withoutPort } from './router/domains.ts'
 
-/** Fills method's companions in the exchange; a reply refuses the request. To be called before headers are prepared. */
+/** Fills method's companions in the exchange; a reply refuses the request, an H1Error does so too. To be called before headers are prepared. */
 export function readTarget(exchange: Exchange, { target, headers }: H1Head, config: ManagerConfig): LocalReply | undefined {
   const host = headers.get('host') ?? config.defaultHostForHttp10
   const absolute = target.charCodeAt(0) === 0x2f || target === '*' ? undefined : parseAbsolute(target)
+  if (absolute !== undefined) checkHost(absolute.authority)
   const named = absolute?.authority ?? host
   const authority = exchange.connection.authorityOf(named)
   exchange.authority = config.stripAnyPort ? withoutPort(authority) : authority

@@ -1,5 +1,6 @@
 // The one place that turns what went wrong into an answer: status, body, Envoy's response flag and
 // response_code_details, exactly as Envoy words them (traffic spec 2.8).
+import { reasonOf } from '../../codec/h1/writer.ts'
 import type { ResetReason } from '../upstream/types.ts'
 import type { LocalReply } from './filter.ts'
 import { flag } from './flags.ts'
@@ -25,10 +26,15 @@ export const badPath = reply(400, '', 'path_normalization_failed')
 
 export const noCluster = (status: number): LocalReply => reply(status, '', 'cluster_not_found', 'NC')
 
+/** Where Envoy has a name of its own for what is wrong; for the rest it says `http1.codec_error`, and we what it is. */
+const codecDetails: Readonly<Record<string, string>> = {
+  'h1/head-too-large': 'http1.headers_too_large', 'h1/conflicting-lengths': 'http1.content_length_and_chunked_not_allowed',
+}
+
 /** A request that breaks HTTP itself; `code` is `h1/what`. */
 export function malformed(status: number, code: string): LocalReply {
-  const body = status === 400 ? 'Bad Request' : status === 431 ? 'Request Header Fields Too Large' : ''
-  return reply(status, body, `http1.${code.slice(code.indexOf('/') + 1).replaceAll('-', '_')}`, 'DPE')
+  const details = codecDetails[code] ?? `http1.${code.slice(code.indexOf('/') + 1).replaceAll('-', '_')}`
+  return reply(status, reasonOf(status), details, 'DPE')
 }
 
 interface Reset {

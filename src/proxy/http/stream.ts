@@ -4,14 +4,15 @@
 //                   `-> upstream tries (upstream-tries.ts) -> head -> body -> end
 //   The client may vanish and time may run out at any point: see onGone and onTick.
 import type { HeaderList } from '../../codec/header-list.ts'
-import { HeaderList as Headers } from '../../codec/header-list.ts'
 import type { Downstream } from './downstream.ts'
 import type { FilterChain } from './chain.ts'
 import type { Timed } from './deadlines.ts'
 import type { Exchange } from './exchange.ts'
 import type { LocalReply } from './filter.ts'
 import { flag, parseFlags } from './flags.ts'
-import { filterFailed, grpcStatusOf, noRoute, noRouteTable, requestTimeout, streamIdle, streamIdleAfterRequest } from './rescue.ts'
+import { buildReply } from './local-reply.ts'
+import { RequestBody } from './request-body.ts'
+import { filterFailed, noRoute, noRouteTable, requestTimeout, streamIdle, streamIdleAfterRequest } from './rescue.ts'
 import { finishResponseHeaders } from './response-headers.ts'
 import type { HttpRuntime } from './runtime.ts'
 import { findRoute } from './router/compile.ts'
@@ -30,9 +31,8 @@ export class HttpStream implements Timed {
   readonly #downstream: Downstream
   #chain: FilterChain | undefined = undefined
   #tries: UpstreamTries | undefined = undefined
-  /** Body that came before there was an upstream to send it to. */
-  #early: Buffer[] | undefined = undefined
-  #earlyBytes = 0
+  /** Body that came while filters were waited for. */
+  #early: RequestBody | undefined = undefined
   #trailers: HeaderList | undefined = undefined
   #headSent = false
   #ended = false
@@ -75,6 +75,8 @@ export class HttpStream implements Timed {
     const chain = runtime.chains.of(exchange.target ?? (action?.kind === 'reply' ? action : undefined))
     this.#chain = chain
     if (chain.length > 0) exchange.slots = Array.from({ length: chain.length })
+    // Filters may make the body longer or shorter.
+    if (chain.onRequestData.length > 0 && exchange.bodyLength > 0) exchange.bodyLength = -1
     this.#runFilters(chain, 0)
   }
 
@@ -82,7 +84,7 @@ export class HttpStream implements Timed {
   onBody(bytes: Buffer, at: number, end: number): void {
     if (this.#ended) return
     this.exchange.bytesReceived += end - at
-    this.#lastActive = this.runtime.deps.clock.now()
+    if (this.#idleMs > 0) this.#lastActive = this.runtime.deps.clock.now()
     const hooks = this.#chain?.onRequestData
     if (hooks === undefined || hooks.length === 0) return this.#sendBody(bytes, at, end)
     let piece = bytes.subarray(at, end)
@@ -146,23 +148,18 @@ export class HttpStream implements Timed {
   }
 
   #forward(action: ForwardAction): void {
-    const tries = new UpstreamTries(this, action)
-    this.#tries = tries
-    tries.begin()
-    if (this.#ended) return
-    for (const piece of this.#early ?? []) if (!this.#ended) tries.sendBody(piece, 0, piece.length)
+    const tries = new UpstreamTries(this, action, this.#early)
     this.#early = undefined
-    if (this.#ended) return
+    this.#tries = tries
     if (this.exchange.requestComplete) tries.onRequestEnd(this.#trailers)
-    else this.resumeRequest()
+    tries.begin()
   }
 
   #sendBody(bytes: Buffer, at: number, end: number): void {
     if (this.#tries !== undefined) return this.#tries.sendBody(bytes, at, end)
-    this.#early ??= []
-    this.#early.push(Buffer.from(bytes.subarray(at, end)))
-    this.#earlyBytes += end - at
-    if (this.#earlyBytes >= heldBackBytes) this.pauseRequest()
+    this.#early ??= new RequestBody()
+    this.#early.keep(bytes, at, end)
+    if (this.#early.bytes >= heldBackBytes) this.pauseRequest()
   }
 
   pauseRequest(): void {
@@ -185,13 +182,14 @@ export class HttpStream implements Timed {
 
   /** The head of a response that goes to the client, from upstream or our own. */
   sendHead(status: number, headers: HeaderList, bodyLength: number, edits: readonly HeaderEdit[] | undefined): void {
-    const { exchange } = this
+    const { exchange, runtime } = this
     exchange.responseCode = status
     exchange.responseHeaders = headers
+    if (this.#idleMs > 0) this.#lastActive = runtime.deps.clock.now()
     if (edits !== undefined && edits.length > 0) applyHeaderEdits(edits, headers, exchange)
     const hooks = this.#chain?.onResponse
     if (hooks !== undefined) for (let i = 0; i < hooks.length; i++) hooks[i]!.onResponse(exchange, headers)
-    finishResponseHeaders(headers, this.runtime, exchange)
+    finishResponseHeaders(headers, runtime, exchange)
     this.#headSent = true
     const changesBody = this.#chain !== undefined && this.#chain.onResponseData.length > 0
     this.#downstream.writeHead(status, headers, changesBody && bodyLength > 0 ? -1 : bodyLength)
@@ -200,7 +198,7 @@ export class HttpStream implements Timed {
   /** False: the client cannot keep up. */
   sendData(bytes: Buffer, at: number, end: number): boolean {
     if (this.#ended) return true
-    this.#lastActive = this.runtime.deps.clock.now()
+    if (this.#idleMs > 0) this.#lastActive = this.runtime.deps.clock.now()
     const hooks = this.#chain?.onResponseData
     if (hooks === undefined || hooks.length === 0) return this.#writeData(bytes, at, end)
     let piece = bytes.subarray(at, end)
@@ -226,23 +224,10 @@ export class HttpStream implements Timed {
     this.#tries?.giveUp()
     exchange.flags |= parseFlags(reply.flags)
     exchange.responseCodeDetails = reply.details
-    const headers = new Headers()
-    for (let i = 0; i < reply.headers.length; i += 2) headers.add(reply.headers[i]!, reply.headers[i + 1]!)
-    const grpc = exchange.isGrpc && reply.details !== 'direct_response'
-    const body = grpc || reply.body === '' ? undefined : Buffer.from(reply.body, 'utf8')
-    if (grpc) this.#addGrpcStatus(reply, headers)
-    else if (body !== undefined && !headers.has('content-type')) headers.add('content-type', 'text/plain')
-    this.sendHead(grpc ? 200 : reply.status, headers, body?.length ?? 0, edits)
+    const { status, headers, body } = buildReply(reply, exchange)
+    this.sendHead(status, headers, body?.length ?? 0, edits)
     if (body !== undefined && exchange.method !== 'HEAD') this.#writeData(body, 0, body.length)
     this.sendEnd(undefined)
-  }
-
-  #addGrpcStatus(reply: LocalReply, headers: HeaderList): void {
-    const status = String(grpcStatusOf(reply))
-    this.exchange.grpcStatus = status
-    headers.set('content-type', 'application/grpc')
-    headers.set('grpc-status', status)
-    if (reply.body !== '') headers.set('grpc-message', encodeURIComponent(reply.body).replaceAll('%20', ' '))
   }
 
   /** A response that has begun cannot be finished. */

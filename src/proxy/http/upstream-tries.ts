@@ -33,16 +33,20 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
   #retry: CompiledRetry | undefined = undefined
   #perTryMs = 0
   #tryDeadline = Infinity
-  #body: RequestBody | undefined = undefined
+  #body: RequestBody | undefined
   #bodyEnded = false
   #trailers: HeaderList | undefined = undefined
   #upstream: UpstreamStream | undefined = undefined
   #cancel: (() => void) | undefined = undefined
   #responsePaused = false
+  /** The cluster's retry budget counts this try. */
+  #isRetry = false
   #over = false
 
-  constructor(stream: HttpStream, action: ForwardAction) {
+  /** `early`: body that is there already. */
+  constructor(stream: HttpStream, action: ForwardAction, early: RequestBody | undefined) {
     this.#stream = stream
+    this.#body = early
     this.#exchange = stream.exchange
     this.#action = action
   }
@@ -73,7 +77,7 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
     if (exchange.virtualHost!.countAttempts) exchange.requestHeaders.set('x-envoy-attempt-count', String(exchange.attempts))
     exchange.host = host
     if (this.#bodyEnded) this.#startTryTimeout()
-    const cancel = this.#cluster!.request(host, this, this)
+    const cancel = this.#cluster!.request(host, this, this, exchange.authority)
     if (this.#upstream === undefined && this.#cancel === undefined && !this.#over) this.#cancel = cancel
   }
 
@@ -144,6 +148,8 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
   // --- The response ---
 
   onInformational(status: number, headers: HeaderList): void {
+    // The client has heard our own 100; others would only confuse it unless it can tell what they are about.
+    if (!this.#stream.runtime.config.proxy100Continue) return
     prepareResponseHeaders(headers, this.#exchange, status)
     this.#stream.informational(status, headers)
   }
@@ -178,6 +184,7 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
     const upstream = this.#upstream
     this.#over = true
     this.#upstream = undefined
+    this.#endRetry()
     if (!this.#bodyEnded) upstream?.reset()
     if (trailers !== undefined) this.#exchange.grpcStatus = trailers.get('grpc-status') ?? this.#exchange.grpcStatus
     this.#stream.sendEnd(trailers)
@@ -233,10 +240,16 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
     const { deps } = this.#stream.runtime
     const exchange = this.#exchange
     if (this.#stream.headSent || this.#body?.whole === false) return false
+    this.#endRetry()
     if (exchange.attempts > retry.maxRetries) {
       exchange.flags |= flag.URX
       return false
     }
+    if (!this.#cluster!.tryRetry()) {
+      exchange.flags |= flag.UO
+      return false
+    }
+    this.#isRetry = true
     this.#release()
     this.#tryDeadline = Infinity
     this.#cancel = deps.clock.after(backOffMs(retry, exchange.attempts, deps.random), () => {
@@ -246,13 +259,23 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
     return true
   }
 
+  #endRetry(): void {
+    if (!this.#isRetry) return
+    this.#isRetry = false
+    this.#cluster!.retryDone()
+  }
+
+  /** Header operations of the route are for its responses, not for ours (so it is in Envoy). */
   #fail(reply: LocalReply): void {
-    this.#stream.reply(reply, this.#exchange.target!.edits.response)
+    const { attempts, virtualHost } = this.#exchange
+    const counts = attempts > 0 && virtualHost!.countAttemptsInResponse
+    this.#stream.reply(counts ? { ...reply, headers: [...reply.headers, 'x-envoy-attempt-count', String(attempts)] } : reply)
   }
 
   /** Whatever is under way is not wanted any more; nothing is heard of it again. */
   giveUp(): void {
     this.#over = true
+    this.#endRetry()
     this.#release()
   }
 

@@ -2,7 +2,7 @@
 import type { AccessLogEntry } from '../../../telemetry/access-log-entry.ts'
 import { badConfig } from './problem.ts'
 
-/** Undefined: the value is not known, which drops a header that consists of nothing else. */
+/** Undefined: the value is not known, which drops a header that consists of nothing else; within other text it is empty. */
 export type Format = (entry: AccessLogEntry) => string | undefined
 
 /** A string where the text holds no expression. */
@@ -13,7 +13,7 @@ export function compileFormat(text: string): string | Format {
   if (parts.length === 1 && typeof only === 'function') return only
   return (entry) => {
     let result = ''
-    for (const part of parts) result += typeof part === 'string' ? part : (part(entry) ?? '-')
+    for (const part of parts) result += typeof part === 'string' ? part : (part(entry) ?? '')
     return result
   }
 }

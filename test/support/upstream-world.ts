@@ -7,17 +7,20 @@ import type { Clock } from '../../src/lib/clock.ts'
 import type { Address } from '../../src/model/address.ts'
 import type { ResolveName } from '../../src/net/resolve.ts'
 import type { Transport } from '../../src/net/transport.ts'
+import type { CircuitBreakers_ThresholdsSchema as ThresholdsSchema } from '../../src/proto/gen/envoy/config/cluster/v3/circuit_breaker_pb.ts'
 import { Cluster_DiscoveryType as DiscoveryType, ClusterSchema } from '../../src/proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import type { Cluster as ClusterMessage } from '../../src/proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import type { LbEndpoint, LbEndpointSchema } from '../../src/proto/gen/envoy/config/endpoint/v3/endpoint_components_pb.ts'
 import { ClusterLoadAssignmentSchema } from '../../src/proto/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
 import type { ClusterLoadAssignment } from '../../src/proto/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
+import { UpstreamTlsContextSchema } from '../../src/proto/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
+import type { CommonTlsContextSchema } from '../../src/proto/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
 import { HttpProtocolOptionsSchema } from '../../src/proto/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
 import type { Secrets } from '../../src/proxy/identity/secrets.ts'
 import { openClusters } from '../../src/proxy/upstream/cluster-set.ts'
 import type { Clusters } from '../../src/proxy/upstream/cluster-set.ts'
 import type { Cluster, Host, RequestHead, ResetReason, ResponseReader, UpstreamStream } from '../../src/proxy/upstream/types.ts'
-import { pack, socketAddress } from './xds-messages.ts'
+import { pack, socketAddress, typed } from './xds-messages.ts'
 
 type ClusterInit = Exclude<MessageInitShape<typeof ClusterSchema>, ClusterMessage>
 type EndpointInit = Exclude<MessageInitShape<typeof LbEndpointSchema>, LbEndpoint>
@@ -40,6 +43,12 @@ export const assignment = (clusterName: string, lbEndpoints: readonly EndpointIn
 /** Fields of HttpProtocolOptions, as a cluster carries them. */
 export const httpOptions = (init: MessageInitShape<typeof HttpProtocolOptionsSchema>): ClusterInit =>
   ({ typedExtensionProtocolOptions: { [HttpProtocolOptionsSchema.typeName]: pack(HttpProtocolOptionsSchema, init) } })
+
+export const limits = (thresholds: MessageInitShape<typeof ThresholdsSchema>): ClusterInit => ({ circuitBreakers: { thresholds: [thresholds] } })
+
+/** TLS that checks nothing, unless `common` says more. */
+export const tlsSocket = (common: MessageInitShape<typeof CommonTlsContextSchema>, sni = '') =>
+  typed('envoy.transport_sockets.tls', UpstreamTlsContextSchema, { sni, commonTlsContext: common })
 
 export const noSecrets: Secrets = { certificate: () => undefined, trust: () => undefined, onChange: () => () => {} }
 

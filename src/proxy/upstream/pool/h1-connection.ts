@@ -22,7 +22,7 @@ export interface ConnectionOwner {
   onGone(connection: H1Connection): void
 }
 
-/** A connection that the peer says it keeps for so long is not used in the last of its time. */
+/** A connection that the peer says it keeps for so long is not used in the last of its time: a second, or half of it. */
 const closingMarginMs = 1_000
 
 export class H1Connection implements TransportHandler, H1Events {
@@ -85,8 +85,8 @@ export class H1Connection implements TransportHandler, H1Events {
   // --- What the transport tells ---
 
   onData(bytes: Buffer, length: number): void {
-    // Bytes that nobody asked for: a 408 before closing, or worse.
-    if (this.#stream === undefined) return this.close()
+    // Bytes that nobody asked for: a 408 before closing, or worse. They are no answer to a request that is not sent yet.
+    if (this.#stream?.begun !== true) return this.#fail('connection-termination', '')
     let taken: number
     try {
       taken = this.#parser.execute(bytes, 0, length)
@@ -149,16 +149,18 @@ export class H1Connection implements TransportHandler, H1Events {
   #readKeepAlive(headers: HeaderList): void {
     const value = headers.get('keep-alive')
     if (value === undefined) return
-    const at = value.indexOf('timeout=')
-    const seconds = at === -1 ? NaN : Number.parseInt(value.slice(at + 'timeout='.length), 10)
-    if (seconds >= 0) this.peerIdleMs = Math.max(0, seconds * 1000 - closingMarginMs)
+    const at = value.toLowerCase().indexOf('timeout=')
+    const ms = at === -1 ? NaN : 1_000 * Number.parseInt(value.slice(at + 'timeout='.length), 10)
+    if (ms >= 0) this.peerIdleMs = ms - Math.min(closingMarginMs, ms / 2)
   }
 
   /** `clean`: nothing follows the response. The connection is free before the reader hears of the end. */
   #finish(clean: boolean): void {
     const stream = this.#stream
     if (stream === undefined) return
-    const reusable = clean && this.#keepAlive && stream.requestDone && this.usable
+    // A request that is not all written would delay the next one behind bytes that the peer may never read.
+    const sent = stream.requestDone && this.transport.writableLength === 0
+    const reusable = clean && this.#keepAlive && sent && this.usable
     const trailers = this.#trailers
     this.#endStream(stream)
     if (reusable) {

@@ -1,0 +1,34 @@
+// Remembers what was made from which parts, for one round: what did not change is the same object again, and nothing that
+// is gone is kept.
+
+interface Entry<Value> {
+  readonly parts: readonly unknown[]
+  readonly value: Value
+}
+
+export class Memo<Value> {
+  #before = new Map<string, Entry<Value>>()
+  #now = new Map<string, Entry<Value>>()
+
+  /** The value that these very parts gave in the last round, or a new one. */
+  of(key: string, parts: readonly unknown[], make: () => Value): Value {
+    const known = this.#before.get(key)
+    const entry = known !== undefined && sameParts(known.parts, parts) ? known : { parts, value: make() }
+    this.#now.set(key, entry)
+    return entry.value
+  }
+
+  nextRound(): void {
+    this.#before = this.#now
+    this.#now = new Map()
+  }
+}
+
+/** The earlier list where the new one holds the same objects. */
+export function keepList<Item>(earlier: readonly Item[], now: readonly Item[]): readonly Item[] {
+  return sameParts(earlier, now) ? earlier : Object.freeze(now)
+}
+
+export function sameParts(one: readonly unknown[], other: readonly unknown[]): boolean {
+  return one.length === other.length && one.every((part, at) => part === other[at])
+}

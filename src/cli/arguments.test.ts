@@ -46,6 +46,11 @@ test('all mistakes are reported together', () => {
   assert.deepEqual(mistakesOf('routes', '-f', 'a', '-o', 'json', '-o', 'text'), ['--output is given more than once'])
 })
 
+test('an operand that repeats takes all that follows', () => {
+  const more = { options: taken.options, operands: [{ name: 'FILE', repeats: true, sentence: 'More files.' }] }
+  assert.deepEqual(parseArguments(['-f', 'a.yaml', 'b.yaml', 'c.yaml'], more).operands, ['b.yaml', 'c.yaml'])
+})
+
 test('with --help nothing is required', () => {
   assert.equal(parseArguments(['--help'], taken).flag('help'), true)
   assert.equal(parseArguments(['-h'], taken).flag('help'), true)

@@ -68,7 +68,8 @@ function missing(options: readonly Option[], values: ReadonlyMap<string, unknown
 }
 
 function wrongOperands(given: readonly string[], operands: readonly Operand[]): string[] {
-  const mistakes = given.slice(operands.length).map((value) => `unexpected argument ${JSON.stringify(value)}`)
+  const surplus = operands.at(-1)?.repeats === true ? [] : given.slice(operands.length)
+  const mistakes = surplus.map((value) => `unexpected argument ${JSON.stringify(value)}`)
   for (const [i, { name, required, choices }] of operands.entries()) {
     const value = given[i]
     if (value === undefined && required === true) mistakes.push(`${name} is needed`)

@@ -33,6 +33,8 @@ export interface Operand {
   /** As shown: `NAME`. */
   readonly name: string
   readonly required?: boolean
+  /** Takes all that follows: the last operand only. */
+  readonly repeats?: boolean
   readonly choices?: readonly string[]
   readonly sentence: string
 }

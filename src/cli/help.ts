@@ -1,6 +1,6 @@
 // Help texts, made from the tables.
 import { exitCodeHelp } from './command.ts'
-import type { Command, CommandRow, Option } from './command.ts'
+import type { Command, CommandRow, Operand, Option } from './command.ts'
 import { helpOption } from './arguments.ts'
 
 const columns = (rows: readonly (readonly [string, string])[]): string => {
@@ -25,7 +25,7 @@ ${exitCodes}
 }
 
 export function commandHelp(name: string, { summary, about, operands, options, examples }: Command): string {
-  const usage = ['trysail', name, ...operands.map(({ name: operand, required }) => (required === true ? operand : `[${operand}]`)), '[OPTIONS]']
+  const usage = ['trysail', name, ...operands.map(operandUsage), '[OPTIONS]']
   const parts = [
     summary,
     about,
@@ -36,6 +36,11 @@ export function commandHelp(name: string, { summary, about, operands, options, e
     exitCodes,
   ]
   return `${parts.filter((part) => part !== undefined).join('\n\n')}\n`
+}
+
+function operandUsage({ name, required, repeats }: Operand): string {
+  const shown = repeats === true ? `${name}...` : name
+  return required === true ? shown : `[${shown}]`
 }
 
 function optionName({ name, short, value, repeats }: Option): string {

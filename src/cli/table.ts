@@ -2,6 +2,8 @@
 import type { CommandRow } from './command.ts'
 
 export const commands: readonly CommandRow[] = [
+  { name: 'explain', summary: 'Says what the mesh would do with a request, and why.', load: async () => (await import('./explain.ts')).command },
+  { name: 'xds dump', summary: 'Shows the xDS that a proxy would be sent.', load: async () => (await import('./xds-dump.ts')).command },
   { name: 'proxy-status', summary: 'Shows the connected proxies and what each has taken.', load: async () => (await import('./proxy-status.ts')).command },
   { name: 'proxy-config', summary: 'Shows what a running proxy has accepted.', load: async () => (await import('./proxy-config.ts')).command },
   { name: 'version', summary: 'Shows the version of Trysail and of Node.', load: async () => (await import('./version.ts')).command },

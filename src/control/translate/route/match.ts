@@ -13,15 +13,22 @@ type RouteMatchInit = Init<typeof RouteMatchSchema>
 type HeaderMatcherInit = Init<typeof HeaderMatcherSchema>
 type StringMatcherInit = Init<typeof StringMatcherSchema>
 
-/** Whether a block can hold at this port and gateway, for this client. A block's own gateways switch its source conditions off. */
-export function appliesTo(match: HttpMatch, owner: VirtualService, context: RouteContext): boolean {
-  if (match.port !== undefined && match.port !== 0 && match.port !== context.port) return false
+/** A condition that is decided before any request, and does not hold. */
+export type Obstacle = 'port' | 'gateways' | 'sourceLabels' | 'sourceNamespace'
+
+/** What keeps a block from ever holding at this port and gateway, for this client. A block's own gateways switch its source conditions off. */
+export function obstacleTo(match: HttpMatch, owner: VirtualService, context: RouteContext): Obstacle | undefined {
+  if (match.port !== undefined && match.port !== 0 && match.port !== context.port) return 'port'
   const own = match.gateways !== undefined && match.gateways.length > 0
   const gateways = gatewayNames(own ? match.gateways : owner.spec.gateways, owner.metadata.namespace)
-  if (!gateways.some((name) => context.gateways.includes(name))) return false
-  return own || (selects(match.sourceLabels ?? {}, context.clientLabels)
-    && (!match.sourceNamespace || match.sourceNamespace === context.clientNamespace))
+  if (!gateways.some((name) => context.gateways.includes(name))) return 'gateways'
+  if (own) return undefined
+  if (!selects(match.sourceLabels ?? {}, context.clientLabels)) return 'sourceLabels'
+  return match.sourceNamespace && match.sourceNamespace !== context.clientNamespace ? 'sourceNamespace' : undefined
 }
+
+export const appliesTo = (match: HttpMatch, owner: VirtualService, context: RouteContext): boolean =>
+  obstacleTo(match, owner, context) === undefined
 
 /** Claims of a token are not read yet: a block that asks for them never holds, so nothing is let through by mistake. */
 export function asksForClaims(match: HttpMatch): boolean {

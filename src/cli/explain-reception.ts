@@ -1,0 +1,86 @@
+// The other end: what mutual TLS the proxies of a destination ask for, and whether they would take the client's
+// connection or close it. Decided by the filter chains of their own inbound listeners.
+import { selects } from '../control/hosts.ts'
+import type { Snapshot } from '../control/snapshot.ts'
+import { inboundPorts } from '../control/translate/inbound-ports.ts'
+import { virtualInbound } from '../control/translate/names.ts'
+import { findOutbound } from '../control/translate/cluster/outbound.ts'
+import type { ProxyNode } from '../control/translate/proxy-node.ts'
+import { typeUrls } from '../control/translate/table.ts'
+import type { WorldState } from '../control/world-state.ts'
+import type { Address } from '../model/address.ts'
+import type { Workload } from '../model/workload.ts'
+import { takesConnection } from '../proxy/explain.ts'
+import type { Explanation } from '../proxy/explain.ts'
+import { ofWorkload } from './explain-client.ts'
+
+export interface Denial {
+  /** `PeerAuthentication/namespace/name`. */
+  readonly policy: string
+  readonly rule: number | null
+  readonly reason: string
+}
+
+export interface Reception {
+  /** Modes of the ports behind the destinations, each once. */
+  readonly modes: readonly string[]
+  /** Set when none of them would take the connection. */
+  readonly denial: Denial | undefined
+}
+
+interface Port {
+  readonly mode: string
+  readonly taken: boolean
+  readonly policy: string
+}
+
+/** Of a service with thousands of endpoints, a few say enough. */
+const maxWorkloads = 50
+
+export function receptionOf(state: WorldState, client: ProxyNode, { destinations, policy }: Explanation, source: Address): Reception {
+  const clusters = new Set(destinations.map((one) => one.cluster))
+  const ports = [...clusters].flatMap((cluster) => portsBehind(cluster, state, client, policy?.tls ?? 'auto', source))
+  const modes = [...new Set(ports.map((one) => one.mode))].sort()
+  const [first] = ports
+  if (first === undefined || ports.some((one) => one.taken)) return { modes, denial: undefined }
+  const how = policy?.tls === 'DISABLE' ? 'plaintext' : 'mutual TLS'
+  return { modes, denial: { policy: first.policy, rule: null, reason: `it is ${first.mode}, and the client sends ${how}: the connection is closed` } }
+}
+
+function portsBehind(cluster: string, state: WorldState, client: ProxyNode, tls: string, source: Address): readonly Port[] {
+  const { snapshot } = state
+  const found = findOutbound(client, snapshot, cluster)
+  if (found === undefined) return []
+  const { service, port, subset, rule } = found
+  const labels = rule?.subsets.find((one) => one.name === subset)?.labels ?? {}
+  const names = new Set(snapshot.endpoints.of(service, port).filter((one) => one.mutualTls && selects(labels, one.labels)).map((one) => one.workload))
+  const workloads = snapshot.workloads.all.filter((one) => one.mutualTls && names.has(`${one.namespace}/${one.name}`)).slice(0, maxWorkloads)
+  return workloads.flatMap((workload) => portOf(workload, { hostname: service.hostname, port: port.number, tls, source }, state))
+}
+
+interface Wanted {
+  readonly hostname: string
+  readonly port: number
+  readonly tls: string
+  readonly source: Address
+}
+
+function portOf(workload: Workload, { hostname, port, tls, source }: Wanted, state: WorldState): readonly Port[] {
+  const session = state.connect(ofWorkload(workload, state.snapshot).node)
+  const inbound = inboundPorts(session.node, state.snapshot).find((one) => one.hostname === hostname && one.servicePort === port)
+  const listener = session.get(typeUrls.LDS, virtualInbound)
+  if (inbound === undefined || listener === undefined) return []
+  const taken = tls === 'auto' || takesConnection(listener.bytes, {
+    destination: { host: workload.addresses[0] ?? source.host, port: inbound.targetPort },
+    source,
+    transport: tls === 'DISABLE' ? 'raw_buffer' : 'tls',
+    serverName: tls === 'DISABLE' ? '' : hostname,
+    applicationProtocols: tls === 'ISTIO_MUTUAL' ? ['istio-http/1.1', 'istio'] : ['http/1.1'],
+  })
+  return [{ mode: inbound.mode, taken, policy: policyOf(workload, inbound.targetPort, state.snapshot) }]
+}
+
+function policyOf(workload: Workload, port: number, snapshot: Snapshot): string {
+  const found = snapshot.peerAuthentications.decidedBy(workload, port)?.metadata
+  return found === undefined ? 'PeerAuthentication' : `PeerAuthentication/${found.namespace}/${found.name}`
+}

@@ -1,0 +1,87 @@
+// The answer of `trysail explain` for people: what matched and where it stands, what happens to the request, and why the
+// near ones were not taken. Short: what is not so is not said.
+import type { Answer } from './explain-answer.ts'
+
+type Line = readonly [label: string, text: string]
+
+export function explainText(answer: Answer): string {
+  const { from, request, considered } = answer
+  const lines = [...matched(answer), ...outcome(answer), ...treatment(answer), ...way(answer)]
+  const width = Math.max(...lines.map(([label]) => label.length))
+  return [
+    `${request.method} ${request.scheme}://${request.authority}${request.path} from ${from}`,
+    '',
+    ...lines.map(([label, text]) => `  ${label.padEnd(width)}  ${text}`),
+    ...(considered.length === 0 ? [] : ['', 'Not taken:', ...considered.map(({ route, whyNot }) => `  ${route}\n    ${whyNot}`)]),
+    '',
+  ].join('\n')
+}
+
+function matched({ matchedVirtualService, routeIndex, matchIndex, routeName, origin, listener, virtualHost }: Answer): Line[] {
+  const at = origin === null ? '' : ` (${origin.file}:${origin.line})`
+  if (matchedVirtualService !== null) {
+    const match = matchIndex === null ? '' : `.match[${matchIndex}]`
+    const named = routeName === null ? '' : ` "${routeName}"`
+    return [['matched', `VirtualService ${matchedVirtualService} http[${routeIndex ?? 0}]${match}${named}${at}`]]
+  }
+  if (listener === null) return [['matched', 'nothing listens where the request goes']]
+  if (origin !== null) return [['matched', `no VirtualService: the service's own route${at}`]]
+  return [['matched', virtualHost === null ? 'no virtual host' : 'no VirtualService']]
+}
+
+function outcome(answer: Answer): Line[] {
+  const { destinations, redirect, directResponse, denied, status, passthrough, blocked, policy } = answer
+  const lines: Line[] = destinations.map(({ host, port, subset, weight, cluster }): Line =>
+    ['goes to', passthrough ? 'the address that the client asked for: nobody declared the host' : `${host}:${port ?? ''}${subset === null ? '' : ` subset ${subset}`}${destinations.length > 1 ? `, weight ${weight}` : ''}  [${cluster}]`])
+  if (redirect !== null) lines.push(['answers', `redirect ${redirect.code} to ${redirect.scheme ?? 'the same scheme'}, ${redirect.authority ?? 'the same host'}${redirect.port === null ? '' : `:${redirect.port}`}, ${redirect.path}`])
+  if (directResponse !== null) lines.push(['answers', `${directResponse.status} ${JSON.stringify(directResponse.body)}`])
+  if (blocked) lines.push(['blocked', 'nobody declared the host, and only declared ones may be called (REGISTRY_ONLY)'])
+  if (denied !== false) lines.push(['denied', `by ${denied.policy.replace('/', ' ')}: ${denied.reason}`])
+  if (status !== null && redirect === null && directResponse === null) lines.push(['answers', `${status}${reasonOf(answer)}`])
+  if (policy?.endpoints === 0) lines.push(['endpoints', 'none in these files: the answer would be 503 with flag UH'])
+  return lines
+}
+
+function reasonOf({ status, destinations, faults, virtualHost, denied, blocked }: Answer): string {
+  if (faults?.abort?.percentage === 100) return ', by the fault of the route'
+  if (blocked || denied !== false) return ''
+  if (status === 404) return virtualHost === null ? ': no virtual host covers the host (flag NR)' : ': no route matches (flag NR)'
+  return destinations.length > 0 ? ': there is no such cluster (flag NC); is the host, port or subset declared?' : ''
+}
+
+function treatment({ timeout, retries, faults, rewrite, headers, mirrors, policy }: Answer): Line[] {
+  const lines: Line[] = []
+  if (faults?.delay != null) lines.push(['delay', `${faults.delay.fixedDelay} for ${faults.delay.percentage}%`])
+  if (faults?.abort != null) lines.push(['abort', `${faults.abort.httpStatus ?? `gRPC status ${faults.abort.grpcStatus}`} for ${faults.abort.percentage}%`])
+  if (timeout !== null) lines.push(['timeout', timeout])
+  if (retries !== null) lines.push(['retries', `${retries.attempts}${retries.perTryTimeout === null ? '' : `, ${retries.perTryTimeout} each`}, on ${retries.retryOn}`])
+  if (rewrite !== null) lines.push(['rewrite', [rewrite.path === null ? '' : `path ${rewrite.path}`, rewrite.authority === null ? '' : `host ${rewrite.authority}`].filter((one) => one !== '').join(', ')])
+  if (headers !== null) lines.push(...headerLines('request', headers.request), ...headerLines('response', headers.response))
+  for (const { host, subset, percentage } of mirrors) lines.push(['mirror', `${percentage}% to ${host}${subset === null ? '' : ` subset ${subset}`}`])
+  if (policy !== null) lines.push(['policy', policyText(policy)])
+  return lines
+}
+
+type HeaderOperations = NonNullable<Answer['headers']>['request']
+
+function headerLines(side: string, { set, add, remove }: HeaderOperations): Line[] {
+  const parts = [
+    ...Object.entries(set).map(([name, value]) => `set ${name}: ${value}`),
+    ...Object.entries(add).map(([name, value]) => `add ${name}: ${value}`),
+    ...remove.map((name) => `remove ${name}`),
+  ]
+  return parts.length === 0 ? [] : [[`${side} headers`, parts.join('; ')]]
+}
+
+function policyText({ loadBalancer, tls, peerAuthentication, destinationRule, endpoints }: NonNullable<Answer['policy']>): string {
+  const parts = [
+    loadBalancer,
+    `mutual TLS ${tls}${peerAuthentication === null ? '' : ` (the destination asks for ${peerAuthentication})`}`,
+    ...(endpoints === null ? [] : [`${endpoints} endpoint${endpoints === 1 ? '' : 's'}`]),
+    ...(destinationRule === null ? [] : [`DestinationRule ${destinationRule}`]),
+  ]
+  return parts.join(', ')
+}
+
+const way = ({ listener, virtualHost }: Answer): Line[] =>
+  (listener === null ? [] : [['by way of', `listener ${listener}${virtualHost === null ? '' : `, virtual host ${virtualHost}`}`]])

@@ -1,0 +1,39 @@
+// The mesh that files describe, without any server: for the tools that answer from files alone. What is wrong with the
+// files goes to standard error, with its place; what is invalid is left out.
+import { meshSettings } from '../control/mesh-settings.ts'
+import { WorldState } from '../control/world-state.ts'
+import { formatPath } from '../model/resource.ts'
+import { readFiles } from '../sources/files/read.ts'
+import { WorldMerger } from '../sources/merge.ts'
+import type { SourceIssue } from '../sources/source.ts'
+import type { Invocation, Io, Operand, Option } from './command.ts'
+
+export const fileOption: Option = {
+  name: 'file', short: 'f', value: 'FILE', repeats: true, required: true, sentence: 'A file or folder of YAML or JSON; - for standard input.',
+}
+export const fileOperand: Operand = { name: 'FILE', repeats: true, sentence: 'More files, as after -f.' }
+
+export interface Offline {
+  readonly state: WorldState
+  /** Nothing had to be left out. */
+  readonly healthy: boolean
+}
+
+export async function readOffline(invocation: Invocation, io: Io): Promise<Offline> {
+  const paths = [...invocation.list('file'), ...invocation.operands]
+  const stdin = paths.includes('-') ? await io.stdin() : undefined
+  const { meshConfig, issues, ...world } = new WorldMerger().merge([await readFiles(paths, { stdin })])
+  const state = new WorldState()
+  state.update({ ...world, mesh: meshSettings(meshConfig) })
+  for (const issue of issues) io.stderr(`${issueText(issue)}\n`)
+  // Of the issues that the board knows, all are about resources that are valid and have no translation.
+  const untranslated = state.board.resources.filter((one) => one.state !== 'valid')
+  for (const { key, origin, errors } of untranslated) io.stderr(`${origin.file}:${origin.line}: error: ${key}: ${errors.join('; ')}\n`)
+  return { state, healthy: untranslated.length === 0 && issues.every((one) => one.severity !== 'error') }
+}
+
+/** `reviews.yaml:12: error: VirtualService/default/reviews: spec.http[0].route: needs a destination`. */
+function issueText({ origin, severity, resource, path, message }: SourceIssue): string {
+  const about = [resource, formatPath(path)].filter((one) => one !== '').map((one) => `${one}: `).join('')
+  return `${origin.file}:${origin.line}: ${severity}: ${about}${message}`
+}

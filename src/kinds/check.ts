@@ -2,10 +2,12 @@
 // or issues with their places, out.
 import { z } from 'zod'
 import type { FieldPath, Issue, ObjectMeta, Origin, Resource, Severity } from '../model/resource.ts'
+import { isLabel } from './fields/host.ts'
 import type { Finding, Frozen, Kind } from './kind.ts'
 import { metadata, objectMeta } from './metadata.ts'
 import { compileNotServed } from './not-served.ts'
 import type { NotServedCheck } from './not-served.ts'
+import { withoutNulls } from './nulls.ts'
 import { shape } from './shape.ts'
 
 export type Locate = (path: FieldPath) => Origin
@@ -48,16 +50,18 @@ function check({ kind, schema, notServed }: Compiled, raw: unknown, locate: Loca
       issues.push({ severity, message, path, origin: locate(path) })
     }
   }
-  const shaped = shape(schema, raw)
+  const { value: written, nulls } = withoutNulls(schema, raw)
+  const shaped = shape(schema, written, raw)
   report('error', [], shaped.findings)
   const bodyAt: FieldPath = kind.body === 'spec' ? ['spec'] : []
-  report('warning', bodyAt, notServed(kind.body === 'spec' ? (raw as { spec?: unknown } | null)?.spec : raw))
+  if (kind.body === 'spec') report('warning', [], nulls.filter(([first]) => first === 'spec').map((path): Finding => [path, 'is empty: it counts as not written']))
+  report('warning', bodyAt, notServed(kind.body === 'spec' ? (written as { spec?: unknown } | null)?.spec : written))
   if (shaped.value === undefined) return { resource: undefined, issues }
   const { apiVersion, kind: name, metadata: meta, ...body } = shaped.value
   const objectMetadata = objectMeta(meta as z.infer<typeof metadata>, kind.scope)
   const spec = deepFreeze(kind.body === 'spec' ? body['spec'] : body)
   for (const rule of kind.rules) report(rule.severity, bodyAt, rule.check(spec as Frozen<unknown>, objectMetadata))
-  report('error', [], reservedAnnotations(kind, objectMetadata))
+  report('error', [], [...reservedAnnotations(kind, objectMetadata), ...unfitName(kind, objectMetadata)])
   if (issues.some((issue) => issue.severity === 'error')) return { resource: undefined, issues }
   const resource: Resource = {
     apiVersion: String(apiVersion), kind: String(name), metadata: deepFreeze(objectMetadata), spec, origin: locate([]), locate,
@@ -76,6 +80,12 @@ function* reservedAnnotations(kind: Kind, { annotations }: ObjectMeta): Iterable
   }
   if (Object.hasOwn(annotations, 'istio.io/dry-run')) {
     yield [['metadata', 'annotations', 'istio.io/dry-run'], 'istio.io/dry-run is for AuthorizationPolicy only']
+  }
+}
+
+function* unfitName({ kind, namedByLabel }: Kind, { name }: ObjectMeta): Iterable<Finding> {
+  if (namedByLabel === true && !isLabel(name)) {
+    yield [['metadata', 'name'], `a ${kind} is named by a DNS label (lower-case letters, digits and '-', at most 63), not ${JSON.stringify(name)}`]
   }
 }
 

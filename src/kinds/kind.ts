@@ -21,10 +21,14 @@ export interface Rule<Value> {
 
 /** A field, or some of its values, that is valid but not served yet. To serve it, delete its row. */
 export interface NotServed {
-  /** `http[].delegate`; `{}` steps into every key of a map. */
+  /** `http[].mirrors`; `{}` steps into every key of a map. */
   readonly path: string
   /** Only these values are not served; undefined means any. */
   readonly values?: readonly (string | number | boolean)[]
+  /** Only texts that fit are not served; `called` is how the documentation names them. */
+  readonly texts?: { readonly fit: RegExp; readonly called: string }
+  /** What happens instead; undefined: as if it had not been written. */
+  readonly instead?: string
 }
 
 export interface Kind<Spec = unknown> {
@@ -34,6 +38,8 @@ export interface Kind<Spec = unknown> {
   readonly scope: 'Namespaced' | 'Cluster'
   /** Which part of the object the schema describes: its `spec`, or everything beside apiVersion and kind. */
   readonly body: 'spec' | 'object'
+  /** Objects are named by a DNS label, without dots. */
+  readonly namedByLabel?: boolean
   readonly schema: z.ZodType<Spec>
   readonly rules: readonly Rule<Spec>[]
   readonly notServed: readonly NotServed[]

@@ -3,7 +3,7 @@ import type { Finding, NotServed } from './kind.ts'
 
 interface Step {
   readonly next: Map<string, Step>
-  row: NotServed | undefined
+  readonly rows: NotServed[]
 }
 
 export type NotServedCheck = (spec: unknown) => Finding[]
@@ -12,15 +12,15 @@ export type NotServedCheck = (spec: unknown) => Finding[]
 export const stepsOf = (path: string): string[] => path.match(/\[\]|\{\}|[^.[\]{}]+/g) ?? []
 
 export function compileNotServed(rows: readonly NotServed[]): NotServedCheck {
-  const root: Step = { next: new Map(), row: undefined }
+  const root: Step = { next: new Map(), rows: [] }
   for (const row of rows) {
     let at = root
     for (const name of stepsOf(row.path)) {
       let step = at.next.get(name)
-      if (step === undefined) at.next.set(name, (step = { next: new Map(), row: undefined }))
+      if (step === undefined) at.next.set(name, (step = { next: new Map(), rows: [] }))
       at = step
     }
-    at.row = row
+    at.rows.push(row)
   }
   return (spec) => {
     const findings: Finding[] = []
@@ -31,8 +31,9 @@ export function compileNotServed(rows: readonly NotServed[]): NotServedCheck {
 
 function collect(step: Step, value: unknown, path: (string | number)[], findings: Finding[]): void {
   if (isUnset(value)) return
-  if (step.row !== undefined && concerns(step.row, value)) {
-    findings.push([path, messageOf(step.row, value)])
+  const row = step.rows.find((one) => concerns(one, value))
+  if (row !== undefined) {
+    findings.push([path, notServedMessage(row, value)])
     return
   }
   if (typeof value !== 'object' || value === null) return
@@ -51,14 +52,16 @@ function collect(step: Step, value: unknown, path: (string | number)[], findings
 const isUnset = (value: unknown): boolean =>
   value === undefined || value === null || value === '' || value === 0 || value === false || (Array.isArray(value) && value.length === 0)
 
-function concerns(row: NotServed, value: unknown): boolean {
-  if (row.values === undefined) return true
+function concerns({ values, texts }: NotServed, value: unknown): boolean {
+  if (texts !== undefined) return typeof value === 'string' && texts.fit.test(value)
+  if (values === undefined) return true
   const compared = typeof value === 'string' ? value.toUpperCase() : value
-  return row.values.some((one) => one === compared)
+  return values.some((one) => (typeof one === 'string' ? one.toUpperCase() : one) === compared)
 }
 
-function messageOf(row: NotServed, value: unknown): string {
+/** `value` is shown where only some values are not served. */
+export function notServedMessage(row: NotServed, value: unknown): string {
   const name = stepsOf(row.path).filter((step) => step !== '[]' && step !== '{}').at(-1) ?? row.path
-  const subject = row.values === undefined ? name : `${name}: ${String(value)}`
-  return `${subject} is not served yet: the mesh accepts it and behaves as if it were not there`
+  const subject = row.values === undefined && row.texts === undefined ? name : `${name}: ${String(value)}`
+  return `${subject} is not served yet: ${row.instead ?? 'the mesh accepts it and behaves as if it were not there'}`
 }

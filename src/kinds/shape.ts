@@ -13,10 +13,11 @@ export type Shaped<Value> =
   | { readonly value: Value; readonly findings: readonly [] }
   | { readonly value: undefined; readonly findings: readonly Finding[] }
 
-export function shape<Value>(schema: z.ZodType<Value>, raw: unknown): Shaped<Value> {
+/** `written` is the value as it stands in the document, where that differs: messages show it. */
+export function shape<Value>(schema: z.ZodType<Value>, raw: unknown, written: unknown = raw): Shaped<Value> {
   const parsed = schema.safeParse(raw)
   if (parsed.success) return { value: parsed.data, findings: [] }
-  const findings = parsed.error.issues.slice(0, maxFindings).flatMap((issue) => findingsOf(schema, raw, issue))
+  const findings = parsed.error.issues.slice(0, maxFindings).flatMap((issue) => findingsOf(schema, written, issue))
   return { value: undefined, findings: findings.slice(0, maxFindings) }
 }
 

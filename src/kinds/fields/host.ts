@@ -43,6 +43,12 @@ export function isWildcardName(text: string): boolean {
   return namesProblem(text, true) === undefined
 }
 
+/** What is wrong with a name that may have a wildcard; undefined when nothing is. */
+export const wildcardProblem = (text: string): string | undefined => namesProblem(text, true)
+
+/** The mesh's own server names: `outbound_.80_.v1_.reviews.default.svc.cluster.local`. */
+export const isSniName = (text: string): boolean => text.length <= 255 && /^outbound_\.\d{1,5}_\.[-a-z0-9]*_\.[-*.A-Za-z0-9]+$/.test(text)
+
 /** `*-x.a.b`, `x*.a.b`: a wildcard that is not a label of its own. */
 export const isPartialWildcard = (text: string): boolean => text.includes('*') && text !== '*' && !text.startsWith('*.')
 

@@ -24,23 +24,28 @@ export type DestinationRule = z.infer<typeof schema>
 export type DestinationRuleSpec = Frozen<DestinationRule>
 export type Subset = z.infer<typeof subset>
 
+const http1 = 'the service is spoken to in HTTP/1.1'
+const noFiles = 'certificates from files are never loaded, so nothing is sent: put them into a secret and name it in credentialName'
+
 /** Of the blocks that stand at the top, at a port and in a subset alike. */
 const policyNotServed: readonly NotServed[] = [
-  { path: 'loadBalancer.simple', values: ['PASSTHROUGH'] },
-  { path: 'loadBalancer.consistentHash' },
-  { path: 'loadBalancer.localityLbSetting' },
-  { path: 'loadBalancer.zoneAwareLbSetting' },
-  { path: 'loadBalancer.warmup' },
-  { path: 'loadBalancer.warmupDurationSecs' },
+  { path: 'loadBalancer.consistentHash', instead: 'endpoints are picked at random' },
+  { path: 'loadBalancer.localityLbSetting', instead: 'all localities get their share' },
+  { path: 'loadBalancer.zoneAwareLbSetting', instead: 'all localities get their share' },
+  { path: 'loadBalancer.warmup', instead: 'a new endpoint gets its full share at once' },
+  { path: 'loadBalancer.warmupDurationSecs', instead: 'a new endpoint gets its full share at once' },
   { path: 'connectionPool.tcp.tcpKeepalive' },
   { path: 'connectionPool.tcp.maxConnectionDuration' },
-  { path: 'connectionPool.tcp.idleTimeout' },
-  { path: 'connectionPool.http.h2UpgradePolicy', values: ['UPGRADE'] },
-  { path: 'connectionPool.http.useClientProtocol' },
-  { path: 'connectionPool.http.maxConcurrentStreams' },
-  { path: 'connectionPool.http.http2KeepAlive' },
-  { path: 'outlierDetection' },
-  { path: 'tls.mode', values: ['SIMPLE', 'MUTUAL'] },
+  { path: 'connectionPool.tcp.idleTimeout', instead: 'it is the idle timeout of HTTP connections only' },
+  { path: 'connectionPool.http.h2UpgradePolicy', values: ['UPGRADE'], instead: http1 },
+  { path: 'connectionPool.http.useClientProtocol', instead: http1 },
+  { path: 'connectionPool.http.maxConcurrentStreams', instead: http1 },
+  { path: 'connectionPool.http.http2KeepAlive', instead: http1 },
+  { path: 'outlierDetection', instead: 'endpoints that cannot be connected to are left out for a while, whatever this says' },
+  { path: 'tls.clientCertificate', instead: noFiles },
+  { path: 'tls.privateKey', instead: noFiles },
+  { path: 'tls.caCertificates', instead: noFiles },
+  { path: 'tls.caCrl', instead: 'revoked certificates are accepted' },
 ]
 
 const wholePolicyNotServed: readonly NotServed[] = [
@@ -60,7 +65,6 @@ export const destinationRule: Kind<DestinationRule> = {
   schema,
   rules: destinationRuleRules,
   notServed: [
-    { path: 'workloadSelector' },
     ...wholePolicyNotServed.map((row) => ({ ...row, path: `trafficPolicy.${row.path}` })),
     ...wholePolicyNotServed.map((row) => ({ ...row, path: `subsets[].trafficPolicy.${row.path}` })),
   ],

@@ -17,16 +17,22 @@ export const redirect = z.strictObject({
   redirectCode: z.int().min(300, 'must be 300 to 399').max(399, 'must be 300 to 399').default(301),
 })
 
+export type HttpRedirect = z.infer<typeof redirect>
+
 export const directResponse = z.strictObject({
   status: z.int().min(200, 'must be 200 to 600').max(600, 'must be 200 to 600'),
   body: z.strictObject({ string: z.string().optional(), bytes: z.base64().optional() }).optional(),
 })
+
+export type HttpDirectResponse = z.infer<typeof directResponse>
 
 export const rewrite = z.strictObject({
   uri: z.string().optional(),
   authority: z.string().optional(),
   uriRegexRewrite: z.strictObject({ match: regex.optional(), rewrite: z.string().optional() }).optional(),
 })
+
+export type HttpRewrite = z.infer<typeof rewrite>
 
 export const retries = z.strictObject({
   attempts: count.default(0),
@@ -58,6 +64,8 @@ export const fault = z.strictObject({
     .optional(),
 })
 
+export type HttpFault = z.infer<typeof fault>
+
 export const corsPolicy = z.strictObject({
   allowOrigins: z.array(stringMatch).default([]),
   allowOrigin: z.array(z.string()).default([]),
@@ -68,6 +76,8 @@ export const corsPolicy = z.strictObject({
   allowCredentials: z.boolean().optional(),
   unmatchedPreflights: z.enum(['UNSPECIFIED', 'FORWARD', 'IGNORE']).default('UNSPECIFIED'),
 })
+
+export type CorsPolicy = z.infer<typeof corsPolicy>
 
 export const httpRoute = z.strictObject({
   name: z.string().default(''),

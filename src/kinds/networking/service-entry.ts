@@ -1,11 +1,11 @@
 // ServiceEntry: a service that no registry knows (traffic spec 1.5).
 import { z } from 'zod'
-import { anyHost, ipOrCidr } from '../fields/host.ts'
+import { ipOrCidr } from '../fields/host.ts'
 import { exportToOrNone, labelSelector } from '../fields/labels.ts'
 import { port } from '../fields/number.ts'
 import type { Frozen, Kind } from '../kind.ts'
 import { serviceEntryRules } from './service-entry-rules.ts'
-import { workloadEntrySchema } from './workload-entry.ts'
+import { networkNotServed as network, workloadEntrySchema } from './workload-entry.ts'
 
 const servicePort = z.strictObject({
   number: port,
@@ -15,7 +15,7 @@ const servicePort = z.strictObject({
 })
 
 const schema = z.strictObject({
-  hosts: z.array(anyHost).min(1, 'must name at least one host').max(256),
+  hosts: z.array(z.string()).min(1, 'must name at least one host').max(256),
   addresses: z.array(ipOrCidr).max(256).default([]),
   ports: z.array(servicePort).max(256).default([]),
   location: z.enum(['MESH_EXTERNAL', 'MESH_INTERNAL']).default('MESH_EXTERNAL'),
@@ -37,5 +37,8 @@ export const serviceEntry: Kind<ServiceEntry> = {
   body: 'spec',
   schema,
   rules: serviceEntryRules,
-  notServed: [{ path: 'resolution', values: ['DNS', 'DNS_ROUND_ROBIN', 'DYNAMIC_DNS'] }],
+  notServed: [
+    { path: 'resolution', values: ['DYNAMIC_DNS'], instead: 'nothing is sent to its hosts' },
+    { path: 'endpoints[].network', instead: network },
+  ],
 }

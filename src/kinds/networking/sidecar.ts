@@ -16,39 +16,39 @@ const sidecarPort = z.strictObject({
 
 const captureMode = z.enum(['DEFAULT', 'IPTABLES', 'NONE']).default('DEFAULT')
 
-const schema = z.strictObject({
-  workloadSelector: labelSelector.optional(),
-  ingress: z
-    .array(
-      z.strictObject({
-        port: sidecarPort,
-        bind: z.string().default(''),
-        captureMode,
-        defaultEndpoint: z.string().default(''),
-        tls: serverTls.optional(),
-        connectionPool: connectionPool.optional(),
-      }),
-    )
-    .default([]),
-  egress: z
-    .array(
-      z.strictObject({
-        port: sidecarPort.optional(),
-        bind: z.string().default(''),
-        captureMode,
-        hosts: z.array(z.string()).min(1, 'must name at least one host'),
-      }),
-    )
-    .default([]),
-  inboundConnectionPool: connectionPool.optional(),
-  outboundTrafficPolicy: z
-    .strictObject({
-      mode: z.enum(['REGISTRY_ONLY', 'ALLOW_ANY']).default('REGISTRY_ONLY'),
-      egressProxy: destination.optional(),
-    })
-    .optional(),
+const ingress = z.strictObject({
+  port: sidecarPort,
+  bind: z.string().default(''),
+  captureMode,
+  defaultEndpoint: z.string().default(''),
+  tls: serverTls.optional(),
+  connectionPool: connectionPool.optional(),
 })
 
+const egress = z.strictObject({
+  port: sidecarPort.optional(),
+  bind: z.string().default(''),
+  captureMode,
+  hosts: z.array(z.string()).min(1, 'must name at least one host'),
+})
+
+const outboundTrafficPolicy = z.strictObject({
+  mode: z.enum(['REGISTRY_ONLY', 'ALLOW_ANY']).default('REGISTRY_ONLY'),
+  egressProxy: destination.optional(),
+})
+
+const schema = z.strictObject({
+  workloadSelector: labelSelector.optional(),
+  ingress: z.array(ingress).default([]),
+  egress: z.array(egress).default([]),
+  inboundConnectionPool: connectionPool.optional(),
+  outboundTrafficPolicy: outboundTrafficPolicy.optional(),
+})
+
+export type SidecarPort = z.infer<typeof sidecarPort>
+export type SidecarIngress = z.infer<typeof ingress>
+export type SidecarEgress = z.infer<typeof egress>
+export type OutboundTrafficPolicy = z.infer<typeof outboundTrafficPolicy>
 export type Sidecar = z.infer<typeof schema>
 export type SidecarSpec = Frozen<Sidecar>
 
@@ -61,11 +61,11 @@ export const sidecar: Kind<Sidecar> = {
   schema,
   rules: sidecarRules,
   notServed: [
-    { path: 'ingress' },
-    { path: 'inboundConnectionPool' },
-    { path: 'egress[].port' },
-    { path: 'egress[].bind' },
-    { path: 'egress[].captureMode', values: ['NONE'] },
-    { path: 'outboundTrafficPolicy.egressProxy' },
+    { path: 'ingress[].bind', instead: "the port is taken at the workload's own address" },
+    { path: 'ingress[].captureMode', values: ['NONE'], instead: 'connections come by capture' },
+    { path: 'ingress[].tls', instead: 'the port takes what PeerAuthentication says' },
+    { path: 'egress[].bind', instead: 'connections come by capture, and no listener of its own opens' },
+    { path: 'egress[].captureMode', values: ['NONE'], instead: 'connections come by capture, and no listener of its own opens' },
+    { path: 'outboundTrafficPolicy.egressProxy', instead: 'traffic to unknown hosts goes there directly' },
   ],
 }

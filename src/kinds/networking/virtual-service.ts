@@ -1,7 +1,6 @@
-// VirtualService: routes for the traffic to hosts (traffic spec 1.2). The rules are in virtual-service-rules.ts and
-// http-route-rules.ts.
+// VirtualService: routes for the traffic to hosts (traffic spec 1.2). The rules are in virtual-service-rules.ts.
 import { z } from 'zod'
-import { anyHost, dnsLabel, ipOrCidr } from '../fields/host.ts'
+import { dnsLabel, ipOrCidr } from '../fields/host.ts'
 import { exportTo, labels } from '../fields/labels.ts'
 import { port } from '../fields/number.ts'
 import type { Frozen, Kind } from '../kind.ts'
@@ -17,21 +16,23 @@ const l4Match = {
   sourceNamespace: dnsLabel.optional(),
 }
 
+const tlsMatch = z.strictObject({ sniHosts: z.array(z.string()).min(1, 'must name at least one host'), ...l4Match })
+
 export const tlsRoute = z.strictObject({
-  match: z
-    .array(z.strictObject({ sniHosts: z.array(anyHost).min(1, 'must name at least one host'), ...l4Match }))
-    .min(1, 'must have at least one entry'),
+  match: z.array(tlsMatch).min(1, 'must have at least one entry'),
   route: z.array(routeDestination).min(1, 'must have at least one destination'),
 })
 
+const tcpMatch = z.strictObject({ ...l4Match, sourceSubnet: z.string().optional() })
+
 export const tcpRoute = z.strictObject({
-  match: z.array(z.strictObject({ ...l4Match, sourceSubnet: z.string().optional() })).default([]),
+  match: z.array(tcpMatch).default([]),
   route: z.array(routeDestination).min(1, 'must have at least one destination'),
 })
 
 const schema = z.strictObject({
   hosts: z.array(z.string()).default([]),
-  gateways: z.array(z.string()).min(1, 'must not be empty').default(['mesh']),
+  gateways: z.array(z.string()).transform((names) => (names.length === 0 ? ['mesh'] : names)).default(['mesh']),
   http: z.array(httpRoute).default([]),
   tls: z.array(tlsRoute).default([]),
   tcp: z.array(tcpRoute).default([]),
@@ -42,6 +43,8 @@ export type VirtualService = z.infer<typeof schema>
 export type VirtualServiceSpec = Frozen<VirtualService>
 export type TlsRoute = z.infer<typeof tlsRoute>
 export type TcpRoute = z.infer<typeof tcpRoute>
+export type TlsMatch = z.infer<typeof tlsMatch>
+export type TcpMatch = z.infer<typeof tcpMatch>
 
 export const virtualService: Kind<VirtualService> = {
   kind: 'VirtualService',
@@ -52,17 +55,14 @@ export const virtualService: Kind<VirtualService> = {
   schema,
   rules: virtualServiceRules,
   notServed: [
-    { path: 'tls' },
-    { path: 'tcp' },
+    { path: 'tls', instead: 'connections go to the service whose name they ask for' },
+    { path: 'tcp[].match[].destinationSubnets', instead: 'a block that names subnets never matches' },
     { path: 'http[].match[].statPrefix' },
-    { path: 'http[].delegate' },
-    { path: 'http[].mirror' },
-    { path: 'http[].mirrorPercentage' },
-    { path: 'http[].mirrorPercent' },
-    { path: 'http[].mirror_percent' },
-    { path: 'http[].mirrors' },
-    { path: 'http[].corsPolicy' },
-    { path: 'http[].fault.abort.grpcStatus' },
+    { path: 'http[].mirror', instead: 'no copies are sent' },
+    { path: 'http[].mirrorPercentage', instead: 'no copies are sent' },
+    { path: 'http[].mirrorPercent', instead: 'no copies are sent' },
+    { path: 'http[].mirror_percent', instead: 'no copies are sent' },
+    { path: 'http[].mirrors', instead: 'no copies are sent' },
     { path: 'http[].retries.retryRemoteLocalities' },
   ],
 }

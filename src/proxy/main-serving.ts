@@ -4,11 +4,13 @@ import type { Clock } from '../lib/clock.ts'
 import { spawn } from '../lib/errors.ts'
 import type { Listener } from '../proto/gen/envoy/config/listener/v3/listener_pb.ts'
 import type { CompiledRoutes } from './http/router/compile.ts'
+import type { AccessLogEntry } from '../telemetry/access-log-entry.ts'
 import { Acceptor } from './listen/accept.ts'
 import type { Refused } from './listen/accept.ts'
 import type { Capture } from './listen/capture.ts'
 import { compileListener } from './listen/compile.ts'
 import type { CompiledListener, Direction } from './listen/compile.ts'
+import { refusedEntry } from './listen/connection-entry.ts'
 import type { ChainService } from './listen/connection.ts'
 import { compileDownstreamTls } from './listen/downstream-tls.ts'
 import { ChainServices } from './listen/services.ts'
@@ -31,9 +33,13 @@ export interface ServingParts {
   readonly maxConnections: number
   readonly drainMs: number
   compileService(terminal: TerminalFilter, listener: Listener, direction: Direction, routes: (name: string) => RouteSlot): ChainService
+  /** The listener's own access log. Throws for a log that cannot be served. */
+  compileRefusedLog(listener: Listener): RefusedLog | undefined
   onRefused(refused: Refused): void
   onBindProblem(problem: BindProblem): void
 }
+
+type RefusedLog = (entry: AccessLogEntry) => void
 
 const captureListeners = { outbound: 'virtualOutbound', inbound: 'virtualInbound' } as const
 
@@ -43,6 +49,7 @@ export class Serving {
   readonly #parts: ServingParts
   readonly #acceptor: Acceptor
   readonly #routes = new Map<string, RouteSlot>()
+  readonly #refusedLogs = new WeakMap<Listener, RefusedLog>()
   #plan: Plan = emptyPlan
   #bound: Promise<void> = Promise.resolve()
 
@@ -51,7 +58,7 @@ export class Serving {
     this.#parts = parts
     this.services = new ChainServices(clock, drainMs)
     this.#acceptor = new Acceptor({
-      listeners: () => this.#plan.listeners, maxConnections, onRefused: (refused) => parts.onRefused(refused),
+      listeners: () => this.#plan.listeners, maxConnections, onRefused: (refused) => this.#onRefused(refused),
     })
     this.sockets = new Sockets({
       clock,
@@ -68,7 +75,9 @@ export class Serving {
   }
 
   compile(message: Listener, previous: CompiledListener | undefined): CompiledListener {
-    const { secrets, compileService } = this.#parts
+    const { secrets, compileService, compileRefusedLog } = this.#parts
+    const log = compileRefusedLog(message)
+    if (log !== undefined) this.#refusedLogs.set(message, log)
     return compileListener(message, previous, {
       compileTls: (chain) => compileDownstreamTls(chain, secrets),
       compileService: (terminal, listener, direction) => compileService(terminal, listener, direction, (name) => this.#slot(name)),
@@ -104,6 +113,11 @@ export class Serving {
 
   close(): void {
     this.services.close()
+  }
+
+  #onRefused(refused: Refused): void {
+    this.#refusedLogs.get(refused.listener.message)?.(refusedEntry(refused, this.#parts.clock.now()))
+    this.#parts.onRefused(refused)
   }
 
   #slot(name: string): RouteSlot {

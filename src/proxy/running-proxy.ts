@@ -5,8 +5,10 @@ import type { Clock } from '../lib/clock.ts'
 import { describe } from '../lib/errors.ts'
 import type { Address } from '../model/address.ts'
 import type { Node } from '../proto/gen/envoy/config/core/v3/base_pb.ts'
+import type { Listener } from '../proto/gen/envoy/config/listener/v3/listener_pb.ts'
 import type { RouteConfiguration } from '../proto/gen/envoy/config/route/v3/route_pb.ts'
 import type { HttpConnectionManager } from '../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
+import type { TcpProxy } from '../proto/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts'
 import type { AccessLogEntry } from '../telemetry/access-log-entry.ts'
 import { adminPaths } from './admin/paths.ts'
 import type { AdminSource, ProxyState, StatLine } from './admin/paths.ts'
@@ -30,6 +32,7 @@ import type { ClusterStore } from './plan-clusters.ts'
 import type { WantedNames } from './plan-updates.ts'
 import type { ProxySettings } from './settings.ts'
 import { compileTcpProxy } from './tcp/tcp-proxy.ts'
+import type { TcpHooks } from './tcp/tcp-proxy.ts'
 import type { ClusterLookup } from './upstream/types.ts'
 import { nothingAccepted, resourceTypes } from './xds/accepted.ts'
 import { nodeIdOf, nodeOf } from './xds/node.ts'
@@ -65,7 +68,11 @@ export interface ProxyParts {
   openUpstream(secrets: Secrets, dial: (address: Address) => Address): UpstreamSide
   compileRoutes(config: RouteConfiguration): CompiledRoutes
   compileHttp(config: HttpConnectionManager, context: HttpServiceContext): ChainService
-  /** TCP sessions and refused connections, for the access log. */
+  /** Metrics and access logs of one tcp_proxy, when it is compiled. Throws for logs that cannot be served. */
+  tcpHooks?(config: TcpProxy): TcpHooks
+  /** A listener's own access log, of connections that it refused. Throws likewise. */
+  listenerLog?(listener: Listener): ((entry: AccessLogEntry) => void) | undefined
+  /** Every TCP session and refused connection. */
   onConnectionEnd?(entry: AccessLogEntry): void
   stats?(): readonly StatLine[]
   prometheus?(): string
@@ -194,10 +201,22 @@ class RunningProxy implements Proxy {
       clock, secrets: this.#secrets, capture, maxConnections, drainMs: drainDuration,
       compileService: (terminal, _listener, direction, routes) => terminal.kind === 'http'
         ? this.#parts.compileHttp(terminal.config, { direction, clusters, routes, clock })
-        : compileTcpProxy(terminal.config, { clusters, clock, random: Math.random, onEnd: (session) => this.#parts.onConnectionEnd?.(sessionEntry(session)) }),
+        : compileTcpProxy(terminal.config, { clusters, clock, random: Math.random, ...this.#tcpHooks(terminal.config) }),
+      compileRefusedLog: (listener) => this.#parts.listenerLog?.(listener),
       onRefused: (refused) => this.#parts.onConnectionEnd?.(refusedEntry(refused, clock.now())),
       onBindProblem: ({ message }) => this.#log(message),
     })
+  }
+
+  #tcpHooks(config: TcpProxy): TcpHooks {
+    const hooks = this.#parts.tcpHooks?.(config)
+    return {
+      onOpen: (session) => hooks?.onOpen?.(session),
+      onEnd: (session) => {
+        hooks?.onEnd(session)
+        this.#parts.onConnectionEnd?.(sessionEntry(session))
+      },
+    }
   }
 
   #createPlanner(): Planner {

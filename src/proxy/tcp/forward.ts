@@ -49,6 +49,15 @@ export class Forward {
     upstream.resume()
   }
 
+  /** Bytes so far: from the client, and to it. */
+  get received(): number {
+    return this.#up.bytes
+  }
+
+  get sent(): number {
+    return this.#down.bytes
+  }
+
   /** Ends both sides now. */
   close(): void {
     this.#finish('ended-by-proxy', undefined)

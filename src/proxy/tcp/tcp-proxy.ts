@@ -10,12 +10,31 @@ import { milliseconds } from '../xds/duration.ts'
 import { Forward } from './forward.ts'
 import type { ForwardResult } from './forward.ts'
 
-export interface TcpParts {
+/** Those who log and count connections. Must not throw. */
+export interface TcpHooks {
+  /** Bytes begin to flow. */
+  onOpen?(session: OpenTcpSession): void
+  onEnd(session: TcpSession): void
+}
+
+export interface TcpParts extends TcpHooks {
   readonly clusters: ClusterLookup
   readonly clock: Clock
   /** A number in [0, 1). */
   random(): number
-  onEnd(session: TcpSession): void
+}
+
+/** A connection that has its upstream. */
+export interface OpenTcpSession {
+  readonly connection: AcceptedConnection
+  readonly downstream: Transport
+  readonly upstream: Transport
+  readonly clusterName: string
+  readonly cluster: Cluster | undefined
+  readonly host: Host | undefined
+  /** Bytes so far: from the client, and to it. */
+  readonly received: number
+  readonly sent: number
 }
 
 /** What is known of one connection when it has ended. */
@@ -32,6 +51,8 @@ export interface TcpSession {
   readonly flags: string
   readonly failure: string
   readonly result: ForwardResult | undefined
+  /** As it was told to `onOpen`; undefined when it never had an upstream. */
+  readonly open: OpenTcpSession | undefined
 }
 
 /** Envoy's default for `idle_timeout`. */
@@ -103,6 +124,7 @@ class TcpConnection {
   readonly #tried: Host[] = []
   #upstream: Transport | undefined
   #forward: Forward | undefined
+  #open: OpenTcpSession | undefined
   #giveUp: () => void = () => {}
   #over = false
 
@@ -154,6 +176,21 @@ class TcpConnection {
       const failed = result.end === 'upstream-closed' && result.error !== undefined
       this.#finish(failed ? 'UC' : '', result.error?.message ?? '', result)
     })
+    this.#open = this.#openSession(upstream, this.#forward)
+    this.#parts.onOpen?.(this.#open)
+  }
+
+  #openSession(upstream: Transport, forward: Forward): OpenTcpSession {
+    return {
+      connection: this.#accepted, downstream: this.#downstream, upstream,
+      clusterName: this.#clusterName, cluster: this.#cluster, host: this.#tried.at(-1),
+      get received() {
+        return forward.received
+      },
+      get sent() {
+        return forward.sent
+      },
+    }
   }
 
   #finish(flags: string, failure: string, result: ForwardResult | undefined): void {
@@ -172,6 +209,7 @@ class TcpConnection {
       startTime: this.#startTime,
       endTime: this.#parts.clock.now(),
       flags, failure, result,
+      open: this.#open,
     })
   }
 }

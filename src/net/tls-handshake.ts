@@ -1,5 +1,6 @@
 // TLS handshakes on a socket that is connected already, as a server and as a client. The peer's identity is checked
 // before the connection is handed over, and sessions are never resumed: a resumed one would skip that check.
+import type { X509Certificate } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { TLSSocket, connect as connectTls } from 'node:tls'
 import { describe } from '../lib/errors.ts'
@@ -29,11 +30,11 @@ export function handshakeAsServer(raw: Socket, tls: ServerTls, alpn: readonly st
     rejectUnauthorized: tls.clientCertificate === 'require',
     ...(alpn.length === 0 ? {} : { ALPNProtocols: [...alpn] }),
   })
-  const check = (): string | undefined => {
+  const check: CheckPeer = (certificate) => {
     if (!asks) return undefined
-    const reason = verdictOf(socket, tls.clientCertificate === 'require')
+    const reason = verdictOf(socket, certificate, tls.clientCertificate === 'require')
     if (reason !== undefined) return `client certificate: ${reason}`
-    return socket.getPeerX509Certificate() === undefined ? undefined : tls.verify?.(namesOf(socket))
+    return certificate === undefined ? undefined : tls.verify?.(namesOf(certificate))
   }
   return waitFor(socket, raw, 'secure', check, tls.localUris, asks, waiter)
 }
@@ -49,18 +50,20 @@ export function handshakeAsClient(raw: Socket, tls: ClientTls, serverName: strin
     ...(serverName === '' ? {} : { servername: serverName }),
     ...(tls.alpn.length === 0 ? {} : { ALPNProtocols: [...tls.alpn] }),
   })
-  const check = (): string | undefined => {
+  const check: CheckPeer = (certificate) => {
     if (tls.verifies && !socket.authorized) return `server certificate: ${describe(socket.authorizationError)}`
-    return tls.verify?.(namesOf(socket))
+    return tls.verify?.(namesOf(certificate))
   }
   return waitFor(socket, raw, 'secureConnect', check, tls.localUris, tls.verifies, waiter)
 }
+
+type CheckPeer = (certificate: X509Certificate | undefined) => string | undefined
 
 function waitFor(
   socket: TLSSocket,
   raw: Socket,
   done: 'secure' | 'secureConnect',
-  check: () => string | undefined,
+  check: CheckPeer,
   localUris: readonly string[],
   verified: boolean,
   waiter: HandshakeWaiter,
@@ -82,11 +85,13 @@ function waitFor(
     waiter.onFailure(netError('net/tls', `TLS handshake failed: ${reasonOf(cause)}`, cause))
   }
   const onSecure = (): void => {
-    const refused = check()
+    // Asked for once: on clients, node (24) takes the certificate out of the chain, and the next call gives its issuer.
+    const certificate = socket.getPeerX509Certificate()
+    const refused = check(certificate)
     if (refused !== undefined) return fail(netError('net/tls', refused))
     settle()
     socket.off('error', remember)
-    waiter.onSecure(socket, infoOf(socket, localUris, verified))
+    waiter.onSecure(socket, infoOf(socket, localUris, verified ? certificate : undefined))
   }
   socket.on(done, onSecure)
   socket.on('error', remember)
@@ -109,8 +114,7 @@ function reasonOf(cause: Error | undefined): string {
 }
 
 /** Undefined when the client's chain was verified. Where node does not tell, nobody comes in. */
-function verdictOf(socket: TLSSocket, required: boolean): string | undefined {
-  const certificate = socket.getPeerX509Certificate()
+function verdictOf(socket: TLSSocket, certificate: X509Certificate | undefined, required: boolean): string | undefined {
   const handle: unknown = '_handle' in socket ? socket._handle : undefined
   if (!hasVerifyError(handle)) return 'cannot be verified on this version of node'
   const error = handle.verifyError()
@@ -123,12 +127,12 @@ function hasVerifyError(handle: unknown): handle is { verifyError(): Error | nul
   return typeof handle === 'object' && handle !== null && 'verifyError' in handle && typeof handle.verifyError === 'function'
 }
 
-function namesOf(socket: TLSSocket): PeerNames {
-  return parseSubjectAltNames(socket.getPeerX509Certificate()?.subjectAltName)
+function namesOf(certificate: X509Certificate | undefined): PeerNames {
+  return parseSubjectAltNames(certificate?.subjectAltName)
 }
 
-function infoOf(socket: TLSSocket, localUris: readonly string[], verified: boolean): TlsInfo {
-  const certificate = verified ? socket.getPeerX509Certificate() : undefined
+/** `certificate`: the peer's, where it was verified. */
+function infoOf(socket: TLSSocket, localUris: readonly string[], certificate: X509Certificate | undefined): TlsInfo {
   const names = parseSubjectAltNames(certificate?.subjectAltName)
   const serverName: unknown = 'servername' in socket ? socket.servername : undefined
   return {

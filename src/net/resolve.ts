@@ -26,7 +26,7 @@ export interface ResolvedName {
 export type ResolveName = (host: string, options: ResolveOptions) => Promise<ResolvedName>
 
 /** Whether there is a name to look up: no IP literal and no path of a socket. */
-export function isName({ host }: Address): boolean {
+export function isName({ host }: Pick<Address, 'host'>): boolean {
   return isIP(host) === 0 && !host.startsWith('unix://')
 }
 

@@ -237,6 +237,10 @@ export class ManualClock implements Clock {
   #now = 1_000_000
   readonly #timers = new Set<{ readonly at: number; readonly run: () => void }>()
 
+  get pending(): number {
+    return this.#timers.size
+  }
+
   now(): number {
     return this.#now
   }

@@ -221,11 +221,10 @@ export class RunningCluster implements Cluster {
     this.#parts.onIdle(this)
   }
 
-  /** As Envoy's auto_sni: the authority without its port, unless that is an address. */
+  /** As Envoy's auto_sni and auto_san_validation: the authority without its port. */
   #serverNameFor(authority: string): string {
-    if (!this.#config.http.autoServerName || authority.startsWith('[')) return ''
-    const host = parseAddress(authority)?.host ?? authority
-    return /^[\d.]+$/.test(host) ? '' : host.toLowerCase()
+    const { autoServerName, autoVerify } = this.#config.http
+    return autoServerName || autoVerify ? (parseAddress(authority)?.host ?? authority).toLowerCase() : ''
   }
 
   #sessionEnded(host: RuntimeHost): void {

@@ -43,8 +43,8 @@ export class UpstreamTls {
     this.serverName = context.sni
   }
 
-  /** `mustBe`: a DNS name that the certificate has to be for, where the context names none; empty asks for none. */
-  current(use: TlsUse, mustBe: string): ClientTls | undefined {
+  /** `mustBe`: a DNS name that the certificate has to be for, where the context names none. An address never is one. */
+  current(use: TlsUse, mustBe: string | undefined): ClientTls | undefined {
     const material = resolveTls(this.#settings, this.#contexts.secrets)
     if (material === undefined) {
       this.problem = 'TLS error: Secret is not supplied by SDS'
@@ -52,7 +52,7 @@ export class UpstreamTls {
     }
     if (this.#built === undefined || !isSame(this.#built, material)) this.#build(material)
     const tls = this.#built?.[use]
-    if (tls === undefined || mustBe === '' || this.#settings.peerNames.length > 0) return tls
+    if (tls === undefined || mustBe === undefined || this.#settings.peerNames.length > 0) return tls
     return { ...tls, verify: (peer) => verifyDnsName(peer, mustBe) }
   }
 

@@ -3,6 +3,7 @@
 import { describe } from '../../../lib/errors.ts'
 import type { Address } from '../../../model/address.ts'
 import { connect } from '../../../net/connect.ts'
+import { isName } from '../../../net/resolve.ts'
 import type { NetError } from '../../../net/errors.ts'
 import type { Transport } from '../../../net/transport.ts'
 import type { RuntimeHost } from '../host.ts'
@@ -12,7 +13,7 @@ import type { ResetReason } from '../types.ts'
 export interface ConnectionRequest {
   readonly host: RuntimeHost
   readonly use: TlsUse
-  /** SNI where the TLS context names none; empty for none. */
+  /** Whom the request is for, where the TLS context names none; empty for nobody in particular. */
   readonly serverName: string
   /** The certificate must be for that name. */
   readonly verifyServerName: boolean
@@ -43,11 +44,15 @@ export class Connector {
     const address = this.#dial(host.connectTo)
     const options = { address, timeoutMs, ...(onClosed === undefined ? {} : { onClosed }) }
     if (host.tls === undefined) return connect(options, finish(done))
-    const name = host.tls.serverName || serverName
-    const tls = host.tls.current(use, verifyServerName ? name : '')
+    const tls = host.tls.current(use, verifyServerName ? serverName : undefined)
     if (tls === undefined) return failLater(done, host.tls.problem)
-    return connect({ ...options, tls, serverName: name }, finish(done))
+    return connect({ ...options, tls, serverName: host.tls.serverName || serverNameOf(serverName) }, finish(done))
   }
+}
+
+/** Addresses are no server names (RFC 6066 §3). */
+function serverNameOf(host: string): string {
+  return isName({ host }) ? host : ''
 }
 
 function failLater(done: ConnectionDone, detail: string): () => void {
@@ -73,7 +78,7 @@ function wordsOf(error: NetError): string {
     case 'net/unreachable': return 'immediate connect error: Network is unreachable'
     case 'net/reset': return 'delayed connect error: Connection reset by peer'
     case 'net/name': return error.message
-    case 'net/tls': return `TLS_error: ${describe(error)}`
+    case 'net/tls': return `TLS_error: ${error.message}`
     default: return describe(error)
   }
 }

@@ -33,7 +33,7 @@ export type Readiness = ReadonlyMap<string, boolean>
 const everythingReady: Readiness = new Map()
 
 /** Kinds that are used up here: nobody reads them once the services and workloads are known. */
-const usedUp: ReadonlySet<string> = new Set(['Service', 'EndpointSlice', 'Endpoints', 'Pod', 'Node', 'Namespace', 'ServiceAccount', 'ConfigMap'])
+const usedUp: ReadonlySet<string> = new Set(['Service', 'EndpointSlice', 'Endpoints', 'Pod', 'Deployment', 'Node', 'Namespace', 'ServiceAccount', 'ConfigMap'])
 
 /** Merges again and again. Addresses that it gave stay, and lists in which nothing changed are the same lists. */
 export class WorldMerger {

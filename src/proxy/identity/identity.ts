@@ -1,0 +1,153 @@
+// The proxy's own identity: keys that are made here and never leave, certificates from the CA, renewed long before they
+// end. While the CA is away the old certificate goes on serving; connections that are open never notice.
+//
+//   waiting ──certificate──> holding ──45..50 % of its life──> renewing ──certificate──> holding
+//      └─ failed: backoff ─┘                                      └─ failed: backoff, the old one stays ─┘
+import { createBackoff } from '../../lib/backoff.ts'
+import { callAt } from '../../lib/call-at.ts'
+import { systemClock } from '../../lib/clock.ts'
+import type { Clock } from '../../lib/clock.ts'
+import { describe, MeshError, spawn } from '../../lib/errors.ts'
+import { formatSpiffeId } from '../../model/spiffe-id.ts'
+import type { SpiffeId } from '../../model/spiffe-id.ts'
+import { generateKey } from '../../security/x509/key.ts'
+import { obtainCertificate } from './ca-client.ts'
+import type { CaAddress, Obtained } from './ca-client.ts'
+import { SecretListeners } from './secret-listeners.ts'
+import type { CertificateSecret, Secrets, TrustSecret } from './secrets.ts'
+
+export interface IdentityOptions {
+  readonly id: SpiffeId
+  readonly ca: CaAddress
+  /** Asked at every order; empty for none. Needed for the first certificate, and always over plaintext. */
+  readonly bearer?: () => string
+  /** 24 h. */
+  readonly lifetimeMs?: number
+  /** For one order. 10 s, as Istio's. */
+  readonly timeoutMs?: number
+  readonly clock?: Clock
+  readonly random?: () => number
+  readonly log?: (line: string) => void
+}
+
+export interface Identity extends Secrets {
+  /** The first certificate is there. It may take as long as the CA does: only `close` rejects it, with `identity/closed`. */
+  readonly whenReady: Promise<void>
+  /** Milliseconds since the epoch; 0 without a certificate. */
+  readonly notAfter: number
+  close(): void
+}
+
+export function openIdentity(options: IdentityOptions): Identity {
+  return new RenewedIdentity(options)
+}
+
+/** Of what is left of its life when a certificate arrives, a little differently for everyone: proxies that started together part. */
+const renewAfter = { least: 0.45, most: 0.5 }
+const firstRetryMs = 100
+const maxRetryMs = 30_000
+
+class RenewedIdentity implements Identity {
+  readonly whenReady: Promise<void>
+  readonly #options: IdentityOptions
+  readonly #uri: string
+  readonly #clock: Clock
+  readonly #random: () => number
+  readonly #listeners = new SecretListeners()
+  readonly #backoff
+  readonly #ready = Promise.withResolvers<void>()
+  #held: Obtained | undefined
+  #cancel: () => void = () => {}
+  #closed = false
+
+  constructor(options: IdentityOptions) {
+    this.#options = options
+    this.#uri = formatSpiffeId(options.id)
+    this.#clock = options.clock ?? systemClock
+    this.#random = options.random ?? Math.random
+    this.#backoff = createBackoff({ firstMs: firstRetryMs, maxMs: maxRetryMs, random: this.#random })
+    this.whenReady = this.#ready.promise
+    // Nobody has to wait for it.
+    this.whenReady.catch(() => undefined)
+    this.#order()
+  }
+
+  get notAfter(): number {
+    return this.#held?.notAfter ?? 0
+  }
+
+  certificate(name: string): CertificateSecret | undefined {
+    return name === 'default' ? this.#held?.secret : undefined
+  }
+
+  trust(name: string): TrustSecret | undefined {
+    return name === 'ROOTCA' && this.#held !== undefined ? { roots: this.#held.roots, crl: '' } : undefined
+  }
+
+  onChange(changed: (name: string) => void): () => void {
+    return this.#listeners.add(changed)
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#cancel()
+    this.#ready.reject(new MeshError('identity/closed', `${this.#uri} was closed before it had a certificate`))
+  }
+
+  #order(): void {
+    spawn(`ordering a certificate for ${this.#uri}`, this.#obtain())
+  }
+
+  async #obtain(): Promise<void> {
+    let obtained: Obtained
+    try {
+      obtained = await this.#ask()
+    } catch (error) {
+      return this.#closed ? undefined : this.#retry(error)
+    }
+    if (!this.#closed) this.#take(obtained)
+  }
+
+  #ask(): Promise<Obtained> {
+    const { ca, bearer, lifetimeMs = 86_400_000, timeoutMs = 10_000 } = this.#options
+    const held = this.#held
+    const valid = held !== undefined && this.#clock.now() < held.notAfter
+    const tls = ca.tls === undefined ? undefined : { serverName: ca.tls.serverName, roots: held?.roots ?? ca.tls.roots }
+    return obtainCertificate({
+      ca: { address: ca.address, tls }, uri: this.#uri, key: generateKey(), lifetimeMs, timeoutMs, clock: this.#clock,
+      bearer: bearer?.() ?? '',
+      // One that is over would only be a reason to be refused.
+      certificate: valid ? held.secret : undefined,
+    })
+  }
+
+  #take(obtained: Obtained): void {
+    const before = this.#held
+    this.#held = obtained
+    this.#backoff.reset()
+    this.#scheduleRenewal(obtained.notAfter)
+    this.#ready.resolve()
+    // Roots first: whoever shows the new certificate is ready for peers that are verified by them.
+    if (before?.roots !== obtained.roots) this.#listeners.tell('ROOTCA')
+    this.#listeners.tell('default')
+  }
+
+  #scheduleRenewal(notAfter: number): void {
+    const { least, most } = renewAfter
+    const now = this.#clock.now()
+    this.#cancel = callAt(this.#clock, now + (notAfter - now) * (least + this.#random() * (most - least)), () => this.#order())
+  }
+
+  #retry(error: unknown): void {
+    const waitMs = this.#backoff.next()
+    this.#options.log?.(`no certificate for ${this.#uri}: ${describe(error)}; ${this.#consequence()}; next try in ${Math.round(waitMs)} ms`)
+    this.#cancel = callAt(this.#clock, this.#clock.now() + waitMs, () => this.#order())
+  }
+
+  #consequence(): string {
+    const { notAfter } = this
+    if (notAfter === 0) return 'nothing serves before there is one'
+    const until = new Date(notAfter).toISOString()
+    return this.#clock.now() < notAfter ? `the one in use is good until ${until}` : `the one in use expired on ${until}, peers refuse it`
+  }
+}

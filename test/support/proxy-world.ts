@@ -7,7 +7,7 @@ import { connect } from '../../src/net/connect.ts'
 import type { Capture } from '../../src/proxy/listen/capture.ts'
 import { compileRoutes } from '../../src/proxy/http/router/compile.ts'
 import { runProxy } from '../../src/proxy/running-proxy.ts'
-import type { Proxy, XdsStream } from '../../src/proxy/running-proxy.ts'
+import type { Proxy, ProxyParts, XdsStream } from '../../src/proxy/running-proxy.ts'
 import type { XdsUpdate } from '../../src/proxy/main-updates.ts'
 import { proxySettings } from '../../src/proxy/settings.ts'
 import type { ProxySettings } from '../../src/proxy/settings.ts'
@@ -60,9 +60,11 @@ export interface ProxyWorldOptions {
   readonly upstreams: Readonly<Record<string, Address>>
   readonly identity?: Secrets
   readonly capture?: Capture
+  /** Others than this world's own. */
+  readonly parts?: Partial<ProxyParts>
 }
 
-export async function startProxyWorld({ settings = {}, upstreams, identity = noIdentity, capture }: ProxyWorldOptions): Promise<ProxyWorld> {
+export async function startProxyWorld({ settings = {}, upstreams, identity = noIdentity, capture, parts = {} }: ProxyWorldOptions): Promise<ProxyWorld> {
   const control = new ScriptedControl()
   const logs: string[] = []
   const entries: AccessLogEntry[] = []
@@ -85,6 +87,7 @@ export async function startProxyWorld({ settings = {}, upstreams, identity = noI
     compileHttp: () => { throw new Error('this world only forwards bytes') },
     onConnectionEnd: (entry) => entries.push(entry),
     log: (line) => logs.push(line),
+    ...parts,
   })
   return { proxy, control, logs, entries, [Symbol.asyncDispose]: () => proxy.close() }
 }

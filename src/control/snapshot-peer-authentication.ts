@@ -12,12 +12,15 @@ interface Peer {
 }
 
 export class PeerAuthenticationIndex {
+  /** Whether any policy turns mutual TLS off somewhere: without one nobody has to look. */
+  readonly disables: boolean
   readonly #mesh: PeerAuthentication | undefined
   readonly #byNamespace = new Map<string, PeerAuthentication>()
   readonly #selecting = new Map<string, PeerAuthentication[]>()
 
   /** `policies` are in order of age: in each scope the oldest one holds. */
   constructor(policies: readonly PeerAuthentication[], rootNamespace: string) {
+    this.disables = policies.some(({ spec }) => [spec.mtls, ...Object.values(spec.portLevelMtls ?? {})].some((one) => modeIn(one) === 'DISABLE'))
     for (const policy of policies) {
       const { namespace } = policy.metadata
       if (selectorOf(policy) === undefined) {

@@ -12,6 +12,7 @@ import { ApiVersion } from '../../../proto/gen/envoy/config/core/v3/config_sourc
 import { Cluster_DiscoveryType as DiscoveryType, Cluster_DnsLookupFamily, Cluster_LbPolicy, ClusterSchema } from '../../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import { durationOf } from '../duration.ts'
 import { loadAssignment } from '../endpoint/assignment.ts'
+import { withPeerModes } from '../endpoint/peer-modes.ts'
 import { configPath, metadataOf, resourceProvenance, serviceProvenance } from '../metadata.ts'
 import { dnatServerName, outboundCluster, parseOutboundCluster } from '../names.ts'
 import type { ProxyNode } from '../proxy-node.ts'
@@ -105,7 +106,7 @@ function autoTls(service: Service, snapshot: Snapshot, endpoints: readonly Endpo
   if (!snapshot.mesh.enableAutoMtls || service.meshExternal) return 'none'
   if (snapshot.peerAuthentications.namespaceMode(service.namespace) === 'DISABLE') return 'none'
   if (discovery !== 'original-destination') return 'by-endpoint'
-  return endpoints.length > 0 && endpoints.every((one) => one.mutualTls) ? 'always' : 'none'
+  return endpoints.length > 0 && withPeerModes(endpoints, snapshot).every((one) => one.mutualTls) ? 'always' : 'none'
 }
 
 /** Who may answer for the service: the service accounts behind it, in our trust domain and its aliases. */

@@ -9,6 +9,7 @@ import { outboundCluster } from '../names.ts'
 import type { ProxyNode } from '../proxy-node.ts'
 import { translator } from '../translator.ts'
 import { loadAssignment } from './assignment.ts'
+import { withPeerModes } from './peer-modes.ts'
 
 interface EndpointsView {
   readonly [part: string]: string | boolean | object
@@ -40,7 +41,7 @@ function endpointsView(proxy: ProxyNode, snapshot: Snapshot, name: string): Endp
   const labels = rule?.subsets.find((one) => one.name === subset)?.labels ?? {}
   // With a panic threshold, hosts that are known to be down could be chosen: then they are not sent at all (2.4).
   const healthyOnly = (policy.outlierDetection?.minHealthPercent ?? 0) > 0
-  const endpoints = snapshot.endpoints.of(service, port)
+  const endpoints = withPeerModes(snapshot.endpoints.of(service, port), snapshot)
   const all = subset === '' && !healthyOnly
   return {
     service,

@@ -4,6 +4,8 @@ import type { WorldState } from '../control/world-state.ts'
 import type { ProxySession } from '../control/world-state.ts'
 import { typeUrls } from '../control/translate/table.ts'
 import type { TypeName } from '../control/translate/table.ts'
+import type { DeploymentSpec } from '../kinds/core/deployment.ts'
+import type { Resource } from '../model/resource.ts'
 import { compileExplainer } from '../proxy/explain.ts'
 import type { Explanation } from '../proxy/explain.ts'
 import { findClient } from './explain-client.ts'
@@ -33,8 +35,13 @@ export interface Answer extends Omit<Explanation, 'policy'> {
   readonly denied: false | Denial
 }
 
-export function answer(state: WorldState, from: string, asked: AskedRequest): Answer {
-  const client = findClient(state.snapshot, from)
+export interface OfflineWorld {
+  readonly state: WorldState
+  readonly deployments: readonly Resource<DeploymentSpec>[]
+}
+
+export function answer({ state, deployments }: OfflineWorld, from: string, asked: AskedRequest): Answer {
+  const client = findClient(state.snapshot, deployments, from)
   const session = state.connect(client.node)
   const destination = destinationOf(asked, session.node, state.snapshot)
   const explain = compileExplainer({

@@ -52,11 +52,17 @@ function portsBehind(cluster: string, state: WorldState, client: ProxyNode, tls:
   const found = findOutbound(client, snapshot, cluster)
   if (found === undefined) return []
   const { service, port, subset, rule } = found
+  const known = snapshot.endpoints.of(service, port)
+  if (known.length === 0 && !service.meshExternal) return [unknownPort(service.namespace, snapshot)]
   const labels = rule?.subsets.find((one) => one.name === subset)?.labels ?? {}
-  const names = new Set(snapshot.endpoints.of(service, port).filter((one) => one.mutualTls && selects(labels, one.labels)).map((one) => one.workload))
+  const names = new Set(known.filter((one) => one.mutualTls && selects(labels, one.labels)).map((one) => one.workload))
   const workloads = snapshot.workloads.all.filter((one) => one.mutualTls && names.has(`${one.namespace}/${one.name}`)).slice(0, maxWorkloads)
   return workloads.flatMap((workload) => portOf(workload, { hostname: service.hostname, port: port.number, tls, source }, state))
 }
+
+/** Nobody is there yet: what would hold for whoever comes, unless a policy selects it. */
+const unknownPort = (namespace: string, { peerAuthentications }: Snapshot): Port =>
+  ({ mode: peerAuthentications.namespaceMode(namespace), taken: true, policy: '' })
 
 interface Wanted {
   readonly hostname: string
@@ -76,7 +82,7 @@ function portOf(workload: Workload, { hostname, port, tls, source }: Wanted, sta
     transport: tls === 'DISABLE' ? 'raw_buffer' : 'tls',
     serverName: tls === 'DISABLE' ? '' : hostname,
     applicationProtocols: tls === 'ISTIO_MUTUAL' ? ['istio-http/1.1', 'istio'] : ['http/1.1'],
-  })
+  }, tls === 'ISTIO_MUTUAL')
   return [{ mode: inbound.mode, taken, policy: policyOf(workload, inbound.targetPort, state.snapshot) }]
 }
 

@@ -25,8 +25,8 @@ Each line of the answer names the file and line that it comes from. Invalid reso
   ],
   async run(invocation, io) {
     const asked = parseRequest(invocation.text('request') ?? '', invocation.list('header'))
-    const { state, healthy } = await readOffline(invocation, io)
-    print(io, outputOf(invocation.text('output')), answer(state, invocation.text('from') ?? '', asked), explainText)
+    const { healthy, ...world } = await readOffline(invocation, io)
+    print(io, outputOf(invocation.text('output')), answer(world, invocation.text('from') ?? '', asked), explainText)
     return healthy ? exitCode.fine : exitCode.findings
   },
 }

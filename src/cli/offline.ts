@@ -2,6 +2,9 @@
 // files goes to standard error, with its place; what is invalid is left out.
 import { meshSettings } from '../control/mesh-settings.ts'
 import { WorldState } from '../control/world-state.ts'
+import type { DeploymentSpec } from '../kinds/core/deployment.ts'
+import { ofKind } from '../kinds/table.ts'
+import type { Resource } from '../model/resource.ts'
 import { formatPath } from '../model/resource.ts'
 import { readFiles } from '../sources/files/read.ts'
 import { WorldMerger } from '../sources/merge.ts'
@@ -15,6 +18,8 @@ export const fileOperand: Operand = { name: 'FILE', repeats: true, sentence: 'Mo
 
 export interface Offline {
   readonly state: WorldState
+  /** They are no workloads, but say as whom theirs would act. */
+  readonly deployments: readonly Resource<DeploymentSpec>[]
   /** Nothing had to be left out. */
   readonly healthy: boolean
 }
@@ -22,14 +27,15 @@ export interface Offline {
 export async function readOffline(invocation: Invocation, io: Io): Promise<Offline> {
   const paths = [...invocation.list('file'), ...invocation.operands]
   const stdin = paths.includes('-') ? await io.stdin() : undefined
-  const { meshConfig, issues, ...world } = new WorldMerger().merge([await readFiles(paths, { stdin })])
+  const files = await readFiles(paths, { stdin })
+  const { meshConfig, issues, ...world } = new WorldMerger().merge([files])
   const state = new WorldState()
   state.update({ ...world, mesh: meshSettings(meshConfig) })
   for (const issue of issues) io.stderr(`${issueText(issue)}\n`)
   // Of the issues that the board knows, all are about resources that are valid and have no translation.
   const untranslated = state.board.resources.filter((one) => one.state !== 'valid')
   for (const { key, origin, errors } of untranslated) io.stderr(`${origin.file}:${origin.line}: error: ${key}: ${errors.join('; ')}\n`)
-  return { state, healthy: untranslated.length === 0 && issues.every((one) => one.severity !== 'error') }
+  return { state, deployments: ofKind(files.resources, 'Deployment'), healthy: untranslated.length === 0 && issues.every((one) => one.severity !== 'error') }
 }
 
 /** `reviews.yaml:12: error: VirtualService/default/reviews: spec.http[0].route: needs a destination`. */

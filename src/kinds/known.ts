@@ -21,7 +21,7 @@ const inert: Readonly<Record<string, readonly string[]>> = {
     'Binding', 'ComponentStatus', 'Event', 'LimitRange', 'PersistentVolume', 'PersistentVolumeClaim', 'PodTemplate', 'ReplicationController',
     'ResourceQuota',
   ],
-  apps: ['ControllerRevision', 'DaemonSet', 'Deployment', 'ReplicaSet', 'StatefulSet'],
+  apps: ['ControllerRevision', 'DaemonSet', 'ReplicaSet', 'StatefulSet'],
   batch: ['CronJob', 'Job'],
   autoscaling: ['HorizontalPodAutoscaler'],
   policy: ['PodDisruptionBudget', 'PodSecurityPolicy'],

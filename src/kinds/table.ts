@@ -2,6 +2,8 @@
 import type { Resource } from '../model/resource.ts'
 import { configMap } from './core/config-map.ts'
 import type { ConfigMapSpec } from './core/config-map.ts'
+import { deployment } from './core/deployment.ts'
+import type { DeploymentSpec } from './core/deployment.ts'
 import { endpointSlice } from './core/endpoint-slice.ts'
 import type { EndpointSliceSpec } from './core/endpoint-slice.ts'
 import { endpoints } from './core/endpoints.ts'
@@ -46,6 +48,7 @@ export interface Specs {
   EndpointSlice: EndpointSliceSpec
   Endpoints: EndpointsSpec
   Pod: PodSpec
+  Deployment: DeploymentSpec
   Node: PlainSpec
   Namespace: PlainSpec
   ServiceAccount: PlainSpec
@@ -55,7 +58,7 @@ export interface Specs {
 
 export const kinds: readonly Kind[] = [
   virtualService, destinationRule, gateway, serviceEntry, sidecar, workloadEntry, peerAuthentication, process,
-  service, endpointSlice, endpoints, pod, node, namespace, serviceAccount, secret, configMap,
+  service, endpointSlice, endpoints, pod, deployment, node, namespace, serviceAccount, secret, configMap,
 ].map((kind) => kind as unknown as Kind) // a table of many specs: each row's own type is checked in its file
 
 export function isKind<Name extends keyof Specs>(resource: Resource, name: Name): resource is Resource<Specs[Name]> {

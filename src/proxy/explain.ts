@@ -248,8 +248,8 @@ function nameOf({ name, index, message }: CompiledRoute): string {
   return `${at}${name === '' ? '' : ` ${name}`}${said === '' ? '' : ` of ${said}`}`
 }
 
-/** Whether a workload's own proxy takes a connection, or closes it for lack of a filter chain. */
-export function takesConnection(listener: Uint8Array, connection: ExplainedConnection): boolean {
-  const message = fromBinary(ListenerSchema, listener)
-  return compileOneListener(message)(connection)?.chain !== undefined
+/** Whether a workload's own proxy takes a connection: what no filter chain is for is closed, and mesh TLS must be ended by one. */
+export function takesConnection(listener: Uint8Array, connection: ExplainedConnection, meshTls: boolean): boolean {
+  const chain = compileOneListener(fromBinary(ListenerSchema, listener))(connection)?.chain
+  return chain !== undefined && (!meshTls || chain.tls !== undefined)
 }

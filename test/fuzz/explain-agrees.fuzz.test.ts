@@ -81,7 +81,7 @@ function served(table: Parameters<typeof compileRoutes>[0], { method, scheme, au
   const asked = { method, scheme, authority, pathname: new URL(raw.replaceAll('%61', 'a'), 'http://x').pathname, query, requestHeaders }
   const route = virtualHost === undefined ? undefined : findRoute(virtualHost, asked, () => draw)
   const from = route?.message.metadata?.filterMetadata['trysail']
-  const named = String(from?.['resource']).startsWith('VirtualService/')
+  const named = typeof from?.['resource'] === 'string' && from['resource'].startsWith('VirtualService/')
   return {
     virtualHost: virtualHost?.name ?? null,
     rule: named ? from?.['rule'] : undefined,

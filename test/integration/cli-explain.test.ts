@@ -234,6 +234,25 @@ test('strict mutual TLS at the destination denies a client whose DestinationRule
   ])
 })
 
+test('a port that a policy keeps in plaintext is called in plaintext, and refuses a client that insists on mutual TLS', async () => {
+  const plain = istio('PeerAuthentication', 'plain', { selector: { matchLabels: { app: 'details' } }, mtls: { mode: 'DISABLE' } })
+  const automatic = await explain(JSON.stringify(plain), 'GET http://details:9080/')
+  assert.deepEqual([automatic.policy?.tls, automatic.policy?.peerAuthentication, automatic.denied], ['DISABLE', 'DISABLE', false])
+  const insists = istio('DestinationRule', 'details-mutual', { host: 'details', trafficPolicy: { tls: { mode: 'ISTIO_MUTUAL' } } })
+  const denied = await explain(documents(plain, insists), 'GET http://details:9080/')
+  assert.equal(denied.denied !== false && denied.denied.policy, 'PeerAuthentication/default/plain')
+})
+
+test('a Deployment stands for Pods that are not in the files', async () => {
+  const deployment = (spec: object) => ({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'batch' }, spec: { template: spec } })
+  const yaml = documents(
+    deployment({ metadata: { labels: { app: 'batch' } }, spec: { serviceAccountName: 'batch', containers: [] } }),
+    reviews({ match: [{ sourceLabels: { app: 'batch' } }], route: [to('v3')] }, { route: [to('v1')] }),
+  )
+  const answer = await explain(yaml, 'GET http://reviews:9080/', { from: 'default/batch' })
+  assert.deepEqual([answer.from, answer.destinations[0]?.subset], ['default/batch', 'v3'])
+})
+
 test('mistakes of the command line exit with 64, all at once', async () => {
   const io = captureIo()
   const code = await main(['explain', '-f', mesh, '--from', 'default/x', '--request', 'GET ftp://reviews/', '--header', 'nocolon'], io)

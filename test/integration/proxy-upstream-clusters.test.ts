@@ -404,9 +404,9 @@ test('a thousand clusters that nothing uses have no timers and cost no connectio
 
 test('a peer whose answers come in single bytes is read right', async () => {
   await using peer = await scriptedPeer((socket) => onHeads(socket, () => {
-    const bytes = [...plainAnswer('slow but whole')]
+    const bytes = Array.from(Buffer.from(plainAnswer('slow but whole')))
     const next = (): void => {
-      if (bytes.length > 0) socket.write(bytes.shift()!, () => setImmediate(next))
+      if (bytes.length > 0) socket.write(Buffer.of(bytes.shift()!), () => setImmediate(next))
     }
     next()
   }))

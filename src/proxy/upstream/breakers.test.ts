@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Breakers, defaultBreakerLimits } from './breakers.ts'
+
+test('each limit is full exactly when it is reached', () => {
+  const breakers = new Breakers({ maxConnections: 2, maxPendingRequests: 1, maxRequests: 3, maxRetries: 1, retryBudget: undefined })
+  const full = () => [breakers.connectionsFull, breakers.pendingFull, breakers.requestsFull, breakers.retriesFull]
+  assert.deepEqual(full(), [false, false, false, false])
+  breakers.connections = 1
+  breakers.requests = 2
+  assert.deepEqual(full(), [false, false, false, false])
+  Object.assign(breakers, { connections: 2, pending: 1, requests: 3, retries: 1 })
+  assert.deepEqual(full(), [true, true, true, true])
+})
+
+test('a limit of zero lets nothing through', () => {
+  const breakers = new Breakers({ ...defaultBreakerLimits, maxRetries: 0, maxPendingRequests: 0 })
+  assert.deepEqual([breakers.retriesFull, breakers.pendingFull], [true, true])
+})
+
+test('a retry budget is a share of what runs and waits, and a few are always allowed', () => {
+  const breakers = new Breakers({ ...defaultBreakerLimits, maxRetries: 0, retryBudget: { percent: 20, minConcurrency: 3 } })
+  breakers.retries = 2
+  assert.equal(breakers.retriesFull, false)
+  breakers.retries = 3
+  assert.equal(breakers.retriesFull, true)
+  Object.assign(breakers, { requests: 15, pending: 5 })
+  assert.equal(breakers.retriesFull, false)
+  breakers.retries = 4
+  assert.equal(breakers.retriesFull, true)
+})

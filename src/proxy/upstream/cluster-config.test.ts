@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { create } from '@bufbuild/protobuf'
+import type { MessageInitShape } from '@bufbuild/protobuf'
+import { anyPack } from '@bufbuild/protobuf/wkt'
+import { Cluster_DiscoveryType as DiscoveryType, Cluster_DnsLookupFamily as Family, Cluster_LbPolicy as LbPolicy, ClusterSchema } from '../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import { RoutingPriority } from '../../proto/gen/envoy/config/core/v3/base_pb.ts'
+import { HttpProtocolOptionsSchema } from '../../proto/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
+import { decodeCluster, serviceOf } from './cluster-config.ts'
+
+const decode = (init: MessageInitShape<typeof ClusterSchema>) => decodeCluster(create(ClusterSchema, init))
+const withOptions = (init: MessageInitShape<typeof HttpProtocolOptionsSchema>) =>
+  ({ name: 'c', typedExtensionProtocolOptions: { [HttpProtocolOptionsSchema.typeName]: anyPack(HttpProtocolOptionsSchema, create(HttpProtocolOptionsSchema, init)) } })
+
+test('what a cluster leaves out is as in Envoy', () => {
+  assert.deepEqual(decode({ name: 'c' }), {
+    name: 'c', discovery: 'static', balancer: 'round-robin', connectTimeoutMs: 5_000,
+    breakers: { maxConnections: 1024, maxPendingRequests: 1024, maxRequests: 1024, maxRetries: 3, retryBudget: undefined },
+    http: { idleTimeoutMs: 3_600_000, maxRequestsPerConnection: 0, autoServerName: false, autoVerify: false },
+    dns: { refreshMs: 5_000, respectsTtl: false, family: 'v6-first' },
+    panicPercent: 50, assignmentName: '', endpoints: [],
+  })
+})
+
+const discoveries: [keyof typeof DiscoveryType, string][] = [
+  ['STATIC', 'static'], ['EDS', 'eds'], ['ORIGINAL_DST', 'original-destination'], ['STRICT_DNS', 'strict-dns'],
+]
+for (const [name, discovery] of discoveries) {
+  test(`discovery type ${name} is ${discovery}`, () => {
+    assert.equal(decode({ name: 'c', clusterDiscoveryType: { case: 'type', value: DiscoveryType[name] } }).discovery, discovery)
+  })
+}
+
+const balancers: [keyof typeof LbPolicy, string][] = [
+  ['ROUND_ROBIN', 'round-robin'], ['LEAST_REQUEST', 'least-request'], ['RANDOM', 'random'],
+  ['RING_HASH', 'random'], ['MAGLEV', 'random'], ['CLUSTER_PROVIDED', 'round-robin'],
+]
+for (const [name, balancer] of balancers) {
+  test(`policy ${name} balances by ${balancer}`, () => assert.equal(decode({ name: 'c', lbPolicy: LbPolicy[name] }).balancer, balancer))
+}
+
+const families: [keyof typeof Family, string][] = [['AUTO', 'v6-first'], ['V4_ONLY', 'v4'], ['V6_ONLY', 'v6'], ['V4_PREFERRED', 'v4-first'], ['ALL', 'all']]
+for (const [name, family] of families) {
+  test(`lookup family ${name} is ${family}`, () => assert.equal(decode({ name: 'c', dnsLookupFamily: Family[name] }).dns.family, family))
+}
+
+test('an EDS cluster asks by its service name, or else by its own', () => {
+  const type = { case: 'type' as const, value: DiscoveryType.EDS }
+  assert.equal(decode({ name: 'c', clusterDiscoveryType: type }).assignmentName, 'c')
+  assert.equal(decode({ name: 'c', clusterDiscoveryType: type, edsClusterConfig: { serviceName: 's' } }).assignmentName, 's')
+})
+
+test('breakers are those of the default priority; a budget has defaults of its own', () => {
+  const thresholds = [{ priority: RoutingPriority.HIGH, maxConnections: 1 }, { maxConnections: 7, maxRetries: 4_294_967_295, retryBudget: {} }]
+  const { breakers } = decode({ name: 'c', circuitBreakers: { thresholds } })
+  assert.deepEqual(breakers, { maxConnections: 7, maxPendingRequests: 1024, maxRequests: 1024, maxRetries: 4_294_967_295, retryBudget: { percent: 20, minConcurrency: 3 } })
+  const budget = { budgetPercent: { value: 50 }, minRetryConcurrency: 1 }
+  assert.deepEqual(decode({ name: 'c', circuitBreakers: { thresholds: [{ retryBudget: budget }] } }).breakers.retryBudget, { percent: 50, minConcurrency: 1 })
+})
+
+test('HTTP options come from the extension, and the older fields count without it', () => {
+  const { http } = decode(withOptions({
+    commonHttpProtocolOptions: { idleTimeout: { seconds: 3n }, maxRequestsPerConnection: 9 }, upstreamHttpProtocolOptions: { autoSni: true, autoSanValidation: true },
+  }))
+  assert.deepEqual(http, { idleTimeoutMs: 3_000, maxRequestsPerConnection: 9, autoServerName: true, autoVerify: true })
+  assert.equal(decode({ name: 'c', commonHttpProtocolOptions: { idleTimeout: {} } }).http.idleTimeoutMs, 0)
+})
+
+test('the panic threshold may be zero', () => {
+  assert.equal(decode({ name: 'c', commonLbConfig: { healthyPanicThreshold: { value: 0 } } }).panicPercent, 0)
+})
+
+test('the service is the first that the istio metadata names', () => {
+  const services = [{ host: 'reviews.default.svc.cluster.local', name: 'reviews', namespace: 'default' }, { host: 'other' }]
+  assert.deepEqual(serviceOf(create(ClusterSchema, { metadata: { filterMetadata: { istio: { services } } } })), services[0])
+  for (const wrong of [undefined, 'x', [], ['x'], [[]], [null]]) {
+    const istio = wrong === undefined ? {} : { services: wrong }
+    assert.equal(serviceOf(create(ClusterSchema, { metadata: { filterMetadata: { istio } } })), undefined)
+  }
+})
+
+const refusals: [string, MessageInitShape<typeof ClusterSchema>, RegExp][] = [
+  ['a custom cluster type', { name: 'c', clusterDiscoveryType: { case: 'clusterType', value: { name: 'envoy.clusters.aggregate' } } }, /cluster c: cluster_type envoy.clusters.aggregate is not served yet/],
+  ['an unknown discovery type', { name: 'c', clusterDiscoveryType: { case: 'type', value: 99 as DiscoveryType } }, /cluster c: discovery type 99 is not known/],
+  ['no time to connect', { name: 'c', connectTimeout: {} }, /cluster c: connect_timeout must be longer than 0/],
+  ['LOGICAL_DNS without its one endpoint', { name: 'c', clusterDiscoveryType: { case: 'type', value: DiscoveryType.LOGICAL_DNS } }, /cluster c: LOGICAL_DNS with 0 endpoints: it needs exactly one/],
+  ['HTTP options of another type', { name: 'c', typedExtensionProtocolOptions: { [HttpProtocolOptionsSchema.typeName]: { typeUrl: 'type.googleapis.com/x.Y', value: new Uint8Array() } } }, /cluster c: HTTP protocol options of type .*x\.Y/],
+]
+for (const [title, init, message] of refusals) {
+  test(`a cluster with ${title} is refused`, () => assert.throws(() => decode(init), message))
+}

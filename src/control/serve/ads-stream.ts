@@ -1,0 +1,228 @@
+// One ADS stream: a proxy's subscriptions, and when what is sent. One response of a type is under way at a time; a push
+// that comes meanwhile is found in the next one, since what is sent is what differs from what the proxy holds.
+import { MeshError, describe, spawn } from '../../lib/errors.ts'
+import { createNonces } from '../../xds/nonce.ts'
+import { TooManyNames, breakOrder } from '../../xds/subscription.ts'
+import type { Answer, Phase, Response, Subscription } from '../../xds/subscription.ts'
+import { canWildcard, pushOrder, typeNameOf, typeUrls } from '../../xds/types.ts'
+import type { TypeName } from '../../xds/types.ts'
+import { requireOwnNode } from './ads-identity.ts'
+import type { AdsRequest, Variant } from './ads-variant.ts'
+import type { ConnectingNode, ProxySession, Push, ResourceSource, ServedResource } from './resource-source.ts'
+import { GrpcError, grpcStatus } from './rpc.ts'
+import type { CallHandler, ServerCall } from './rpc.ts'
+
+/** One type on this stream. */
+interface Channel<Request> {
+  readonly type: TypeName
+  readonly subscription: Subscription<Request, ServedResource>
+  /** What of it has to be looked at. */
+  readonly due: Set<Phase>
+  /** The client waits for it. */
+  asked: boolean
+}
+
+interface Step<Request> {
+  readonly channel: Channel<Request>
+  readonly phase: Phase
+}
+
+/** Of a client's error, what goes into log and status. */
+const maxErrorLength = 2000
+/** Of types that we do not serve, how many are said in the log. */
+const maxUnknownTypes = 8
+
+export class AdsStream<Request> implements CallHandler {
+  readonly #call: ServerCall
+  readonly #variant: Variant<Request>
+  readonly #source: ResourceSource
+  readonly #log: (line: string) => void
+  readonly #channels: ReadonlyMap<TypeName, Channel<Request>>
+  readonly #nextNonce = createNonces()
+  readonly #unknownTypes = new Set<string>()
+  #session: ProxySession | undefined
+  #stopListening: (() => void) | undefined
+  #pushedGeneration = -1
+  #pumping = false
+  #closed = false
+
+  constructor(call: ServerCall, variant: Variant<Request>, source: ResourceSource, log: (line: string) => void) {
+    this.#call = call
+    this.#variant = variant
+    this.#source = source
+    this.#log = log
+    this.#channels = new Map(pushOrder.map((type) => [type, { type, subscription: variant.subscribe(canWildcard(type)), due: new Set(), asked: false }]))
+  }
+
+  onMessage(bytes: Uint8Array): void {
+    const { node, typeUrl, request } = this.#decode(bytes)
+    const session = this.#session ?? this.#connect(node)
+    const channel = this.#channelOf(typeUrl)
+    if (channel === undefined) return
+    this.#record(session, channel.type, this.#answer(channel, request))
+    if (channel.subscription.due) this.#asked(channel)
+    this.#pump(session)
+  }
+
+  onEnd(): void {
+    this.#call.end()
+  }
+
+  onClose(): void {
+    this.#closed = true
+    this.#stopListening?.()
+    this.#session?.close()
+  }
+
+  #decode(bytes: Uint8Array): AdsRequest<Request> {
+    try {
+      return this.#variant.decode(bytes)
+    } catch (error) {
+      throw new GrpcError(grpcStatus.invalidArgument, `not a discovery request: ${describe(error)}`)
+    }
+  }
+
+  #connect(node: ConnectingNode | undefined): ProxySession {
+    if (node === undefined || node.id === '') throw new GrpcError(grpcStatus.invalidArgument, 'the first request of a stream must carry node.id')
+    const session = this.#sessionOf(node)
+    this.#session = session
+    this.#stopListening = this.#source.onPush((push) => this.#onPush(session, push))
+    this.#log(`ADS: ${node.id} connected (${this.#variant.label})`)
+    return session
+  }
+
+  #sessionOf(node: ConnectingNode): ProxySession {
+    try {
+      requireOwnNode(this.#call.caller, node)
+      return this.#source.connect(node)
+    } catch (error) {
+      throw error instanceof MeshError ? new GrpcError(grpcStatus.invalidArgument, describe(error)) : error
+    }
+  }
+
+  /** Types that we do not serve are not answered, as by Istio: clients do without. */
+  #channelOf(typeUrl: string): Channel<Request> | undefined {
+    const type = typeNameOf(typeUrl)
+    if (type !== undefined) return this.#channels.get(type)
+    if (this.#unknownTypes.size < maxUnknownTypes && !this.#unknownTypes.has(typeUrl)) {
+      this.#unknownTypes.add(typeUrl)
+      this.#log(`ADS: ${this.#session?.node.id ?? ''} asks for ${JSON.stringify(typeUrl.slice(0, 200))}, which is not served`)
+    }
+    return undefined
+  }
+
+  #answer({ subscription }: Channel<Request>, request: Request): Answer {
+    try {
+      return subscription.request(request)
+    } catch (error) {
+      throw error instanceof TooManyNames ? new GrpcError(grpcStatus.resourceExhausted, error.message) : error
+    }
+  }
+
+  #record({ record, node }: ProxySession, type: TypeName, answer: Answer): void {
+    if (answer.kind === 'acked') record.acked(type)
+    if (answer.kind !== 'nacked') return
+    const error = answer.error.slice(0, maxErrorLength)
+    record.nacked(type, error)
+    this.#log(`ADS: ${node.id} refused ${type}: ${error}`)
+  }
+
+  #onPush(session: ProxySession, push: Push): void {
+    for (const channel of this.#channels.values()) {
+      if (channel.subscription.watched && push.affects(typeUrls[channel.type], session)) this.#look(channel)
+    }
+    this.#pump(session)
+  }
+
+  #look({ due }: Channel<Request>): void {
+    due.add('make').add('break')
+  }
+
+  #asked(channel: Channel<Request>): void {
+    channel.asked = true
+    this.#look(channel)
+  }
+
+  /** Sends what is due until nothing is, or until an answer must come first. */
+  #pump(session: ProxySession): void {
+    if (this.#pumping || this.#closed) return
+    this.#pumping = true
+    spawn('ADS stream', this.#sendAll(session), (_, error) => this.#fail(error))
+  }
+
+  async #sendAll(session: ProxySession): Promise<void> {
+    // Not in a function of its own: the flag must fall in the turn in which nothing more was found to send.
+    try {
+      for (let step = this.#nextStep(); step !== undefined; step = this.#nextStep()) {
+        // Its answer is waited for; everything after it in the order waits, too.
+        if (this.#closed || step.channel.subscription.inFlight) return
+        const response = this.#take(session, step)
+        if (response !== undefined) await this.#send(session, step.channel, response)
+      }
+      this.#pushed(session)
+    } finally {
+      this.#pumping = false
+    }
+  }
+
+  /**
+   * Looked up anew after each response: a push may have come that has an earlier type again. What the client asked for
+   * itself waits for no other type, since the client may wait for it before it answers.
+   */
+  #nextStep(): Step<Request> | undefined {
+    const asked = this.#find(pushOrder, (one) => one.asked && !one.subscription.inFlight)
+    if (asked !== undefined) return { channel: asked, phase: 'make' }
+    const make = this.#find(pushOrder, ({ due }) => due.has('make'))
+    if (make !== undefined) return { channel: make, phase: 'make' }
+    const gone = this.#find(breakOrder, ({ due }) => due.has('break'))
+    return gone === undefined ? undefined : { channel: gone, phase: 'break' }
+  }
+
+  #find(order: readonly TypeName[], wanted: (one: Channel<Request>) => boolean): Channel<Request> | undefined {
+    return order.map((type) => this.#channels.get(type)!).find(wanted)
+  }
+
+  #take(session: ProxySession, { channel, phase }: Step<Request>): Response<ServedResource> | undefined {
+    channel.due.delete(phase)
+    if (phase === 'make') channel.asked = false
+    return channel.subscription.next(this.#current(session, channel.type), phase)
+  }
+
+  #pushed(session: ProxySession): void {
+    if (this.#pushedGeneration === session.generation) return
+    this.#pushedGeneration = session.generation
+    session.record.pushed(session.generation)
+  }
+
+  async #send(session: ProxySession, channel: Channel<Request>, response: Response<ServedResource>): Promise<void> {
+    const nonce = this.#nextNonce()
+    const { generation } = session
+    const parts = this.#variant.encode({ typeUrl: typeUrls[channel.type], response, nonce, generation })
+    channel.subscription.sent(response, nonce)
+    session.record.sent(channel.type, generation)
+    if (channel.type === 'CDS') this.#endpointsAgain(response.changed)
+    await this.#call.send(parts)
+  }
+
+  /** Envoy warms a changed cluster and waits for its endpoints, whether they changed or not. */
+  #endpointsAgain(clusters: readonly string[]): void {
+    const endpoints = this.#channels.get('EDS')!
+    endpoints.subscription.resend(clusters)
+    if (endpoints.subscription.watched && clusters.length > 0) this.#asked(endpoints)
+  }
+
+  /** Private keys do not travel without TLS, also not on loopback. */
+  #current(session: ProxySession, type: TypeName) {
+    const typeUrl = typeUrls[type]
+    const hidden = type === 'SDS' && !this.#call.caller.encrypted
+    return {
+      all: () => (hidden ? [] : session.all(typeUrl)),
+      get: (name: string) => (hidden ? undefined : session.get(typeUrl, name)),
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#log(`ADS: ${this.#session?.node.id ?? ''} failed: ${error instanceof Error ? error.stack ?? describe(error) : describe(error)}`)
+    this.#call.end(new GrpcError(grpcStatus.internal, 'internal error; the control plane\'s log says more'))
+  }
+}

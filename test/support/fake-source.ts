@@ -1,0 +1,80 @@
+// A resource source whose content a test sets by hand: `CDS: { a: '1' }` is a cluster `a` in version 1. It records what the
+// server tells it, in order.
+import { MeshError } from '../../src/lib/errors.ts'
+import type { ConnectingNode, ProxySession, Push, ResourceSource, ServedResource } from '../../src/control/serve/resource-source.ts'
+import { pushOrder, typeNameOf } from '../../src/xds/types.ts'
+import type { TypeName } from '../../src/xds/types.ts'
+
+export type Content = Partial<Record<TypeName, Readonly<Record<string, string>>>>
+
+export class FakeSource implements ResourceSource {
+  ready = true
+  /** `sent CDS 1`, `nacked CDS: why`, `pushed 1`, `closed`. */
+  readonly record: string[] = []
+  /** Types that were looked up. */
+  readonly asked: TypeName[] = []
+  #content: Content
+  #generation = 1
+  #resources = new Map<string, ServedResource>()
+  readonly #listeners = new Set<(push: Push) => void>()
+
+  constructor(content: Content = {}) {
+    this.#content = content
+  }
+
+  get listening(): number {
+    return this.#listeners.size
+  }
+
+  /** A push that affects the types that are given, or those whose content is another object. */
+  push(content: Content, affected?: readonly TypeName[]): void {
+    const before = this.#content
+    const types = affected ?? pushOrder.filter((type) => before[type] !== content[type])
+    this.#content = content
+    const push: Push = { generation: ++this.#generation, affects: (typeUrl) => types.includes(typeNameOf(typeUrl)!) }
+    for (const listener of this.#listeners) listener(push)
+  }
+
+  connect(node: ConnectingNode): ProxySession {
+    if (node.id === 'bad') throw new MeshError('control/bad-node', 'node id "bad" cannot be read')
+    const generation = () => this.#generation
+    const { record } = this
+    return {
+      node: { id: node.id, namespace: 'default', serviceAccount: 'default' },
+      record: {
+        sent: (type, at) => record.push(`sent ${type} ${at}`),
+        acked: (type) => record.push(`acked ${type}`),
+        nacked: (type, error) => record.push(`nacked ${type}: ${error}`),
+        pushed: (at) => record.push(`pushed ${at}`),
+      },
+      get generation() {
+        return generation()
+      },
+      all: (typeUrl) => Object.keys(this.#content[this.#asks(typeUrl)] ?? {}).flatMap((name) => this.#resource(typeUrl, name) ?? []),
+      get: (typeUrl, name) => (this.#asks(typeUrl), this.#resource(typeUrl, name)),
+      close: () => record.push('closed'),
+    }
+  }
+
+  onPush(listener: (push: Push) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  #asks(typeUrl: string): TypeName {
+    const type = typeNameOf(typeUrl)!
+    if (this.asked.at(-1) !== type) this.asked.push(type)
+    return type
+  }
+
+  #resource(typeUrl: string, name: string): ServedResource | undefined {
+    const version = this.#content[typeNameOf(typeUrl)!]?.[name]
+    if (version === undefined) return undefined
+    const key = `${typeUrl} ${name} ${version}`
+    const bytes = new TextEncoder().encode(name)
+    const made = this.#resources.get(key) ?? { name, typeUrl, version, bytes: Uint8Array.of(0x0a, bytes.length, ...bytes) }
+    this.#resources.set(key, made)
+    return made
+  }
+}
+

@@ -30,12 +30,12 @@ export interface KindUnderTest {
 type Tree = Record<string | number, unknown>
 
 export function testKind(subject: KindUnderTest, cases: readonly KindCase[]): void {
-  test(`${subject.kind}: the spec that the cases change is valid, without a warning`, () => {
+  void test(`${subject.kind}: the spec that the cases change is valid, without a warning`, () => {
     assert.deepEqual(findingsIn(subject, []), [])
   })
   for (const one of cases) {
     const severity = one.severity ?? 'error'
-    test(`${subject.kind}: ${severity === 'error' ? 'refuses' : 'warns of'} ${one.title}`, () => {
+    void test(`${subject.kind}: ${severity === 'error' ? 'refuses' : 'warns of'} ${one.title}`, () => {
       const changes = changesOf(one.change)
       const expected = `${severity} ${fullPath(one.path ?? changes[0]![0])}: ${one.message}`
       const showsUnserved = one.message.includes('not served yet')

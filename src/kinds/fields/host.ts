@@ -84,8 +84,8 @@ const checked = (problem: (text: string) => string | undefined) =>
 export const fqdn = checked((text) => namesProblem(text, false)).meta({ type: 'host name' })
 export const wildcardHost = checked((text) => namesProblem(text, true)).meta({ type: 'host name, wildcard' })
 
-/** A host name, wildcard or IP address. */
-export const anyHost = checked((text) => (isIP(text) ? undefined : namesProblem(text, true))).meta({ type: 'host name, wildcard or IP' })
+/** A host name or IP address. */
+export const hostOrIp = checked((text) => (isIP(text) ? undefined : namesProblem(text, false))).meta({ type: 'host name or IP' })
 
 /** Where traffic is sent: a host name, short or full. */
 export const destinationHost = checked((text) =>

@@ -1,7 +1,7 @@
 // The policies of a destination rule: pools, outlier detection, TLS (traffic spec 1.3, 2.4, 2.5). 0 means unset in pools.
 import { z } from 'zod'
 import { duration, durationOrZero } from '../fields/duration.ts'
-import { anyHost } from '../fields/host.ts'
+import { hostOrIp } from '../fields/host.ts'
 import { count, port, portSelector } from '../fields/number.ts'
 import { loadBalancer } from './load-balancer.ts'
 
@@ -87,7 +87,7 @@ export const trafficPolicy = z.strictObject({
   tls: clientTls.optional(),
   portLevelSettings: z.array(portTrafficPolicy).max(4096).default([]),
   tunnel: z
-    .strictObject({ protocol: z.enum(['CONNECT', 'POST']).default('CONNECT'), targetHost: anyHost, targetPort: port })
+    .strictObject({ protocol: z.enum(['CONNECT', 'POST']).default('CONNECT'), targetHost: hostOrIp, targetPort: port })
     .optional(),
   proxyProtocol: z.strictObject({ version: z.enum(['V1', 'V2']).default('V1') }).optional(),
   retryBudget: z

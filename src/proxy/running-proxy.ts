@@ -16,6 +16,7 @@ import { startAdmin } from './admin/server.ts'
 import type { AdminServer } from './admin/server.ts'
 import type { ClusterStatus } from './admin/clusters.ts'
 import type { CompiledRoutes } from './http/router/compile.ts'
+import { within } from './http/router/problem.ts'
 import type { Secrets } from './identity/secrets.ts'
 import { noCapture } from './listen/capture.ts'
 import type { Capture } from './listen/capture.ts'
@@ -199,17 +200,17 @@ class RunningProxy implements Proxy {
     const clusters = this.#upstream.lookup
     return new Serving({
       clock, secrets: this.#secrets, capture, maxConnections, drainMs: drainDuration,
-      compileService: (terminal, _listener, direction, routes) => terminal.kind === 'http'
+      compileService: (terminal, listener, direction, routes) => terminal.kind === 'http'
         ? this.#parts.compileHttp(terminal.config, { direction, clusters, routes, clock })
-        : compileTcpProxy(terminal.config, { clusters, clock, random: Math.random, ...this.#tcpHooks(terminal.config) }),
+        : compileTcpProxy(terminal.config, { clusters, clock, random: Math.random, ...this.#tcpHooks(terminal.config, listener) }),
       compileRefusedLog: (listener) => this.#parts.listenerLog?.(listener),
       onRefused: (refused) => this.#parts.onConnectionEnd?.(refusedEntry(refused, clock.now())),
       onBindProblem: ({ message }) => this.#log(message),
     })
   }
 
-  #tcpHooks(config: TcpProxy): TcpHooks {
-    const hooks = this.#parts.tcpHooks?.(config)
+  #tcpHooks(config: TcpProxy, { name }: Listener): TcpHooks {
+    const hooks = within(`listener ${name}, tcp_proxy`, () => this.#parts.tcpHooks?.(config))
     return {
       onOpen: (session) => hooks?.onOpen?.(session),
       onEnd: (session) => {

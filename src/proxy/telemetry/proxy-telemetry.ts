@@ -8,7 +8,7 @@ import type { TcpProxy } from '../../proto/gen/envoy/extensions/filters/network/
 import { Metrics } from '../../telemetry/metrics/registry.ts'
 import type { StatLine } from '../../telemetry/metrics/registry.ts'
 import type { LogSinks } from '../../telemetry/sink/log-files.ts'
-import { badConfig } from '../http/router/problem.ts'
+import { badConfig, within } from '../http/router/problem.ts'
 import type { Direction, HttpDeps } from '../http/runtime.ts'
 import { sessionEntry } from '../listen/connection-entry.ts'
 import type { ProxySettings } from '../settings.ts'
@@ -66,7 +66,8 @@ export class ProxyTelemetry {
   }
 
   /** For each listener: connections that it refused. Throws `proxy/bad-config`. */
-  readonly listenerLog = ({ accessLog }: Listener): LogEntry | undefined => compileAccessLogs(accessLog, this.#sinks)
+  readonly listenerLog = ({ name, accessLog }: Listener): LogEntry | undefined =>
+    within(`listener ${name}`, () => compileAccessLogs(accessLog, this.#sinks))
 
   /** `others`: counters of other parts, such as of clusters; those of clusters without traffic are left out. */
   stats(others: readonly StatLine[]): StatLine[] {

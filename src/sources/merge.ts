@@ -33,7 +33,9 @@ export type Readiness = ReadonlyMap<string, boolean>
 const everythingReady: Readiness = new Map()
 
 /** Kinds that are used up here: nobody reads them once the services and workloads are known. */
-const usedUp: ReadonlySet<string> = new Set(['Service', 'EndpointSlice', 'Endpoints', 'Pod', 'Deployment', 'Node', 'Namespace', 'ServiceAccount', 'ConfigMap'])
+const usedUp: ReadonlySet<string> = new Set([
+  'Service', 'EndpointSlice', 'Endpoints', 'Pod', 'Deployment', 'Node', 'Namespace', 'ServiceAccount', 'ConfigMap',
+])
 
 /** Merges again and again. Addresses that it gave stay, and lists in which nothing changed are the same lists. */
 export class WorldMerger {
@@ -42,18 +44,28 @@ export class WorldMerger {
   #states: readonly SourceState[] = []
   #joined: Joined = { resources: [], issues: [] }
   #resources: readonly Resource[] = []
+  #ready: Readiness = everythingReady
+  #world: MergedWorld | undefined
 
   constructor(options: Partial<MergeOptions> = {}) {
     this.#options = { domain: 'cluster.local', ...options }
   }
 
-  /** The first source that has a resource decides. */
+  /** The first source that has a resource decides. The same states and readiness give the same world. */
   merge(states: readonly SourceState[], ready: Readiness = everythingReady): MergedWorld {
-    if (!sameParts(this.#states, states)) {
+    const same = sameParts(this.#states, states)
+    if (same && this.#world !== undefined && sameReadiness(this.#ready, ready)) return this.#world
+    if (!same) {
       this.#states = [...states]
       this.#joined = join(states)
       this.#resources = keepList(this.#resources, this.#joined.resources.filter((one) => !usedUp.has(one.kind)))
     }
+    this.#ready = new Map(ready)
+    this.#world = this.#mergeJoined(ready)
+    return this.#world
+  }
+
+  #mergeJoined(ready: Readiness): MergedWorld {
     const { meshConfig, issues: ofMesh } = findMeshConfig(this.#joined.resources)
     const rootNamespace = meshConfig?.rootNamespace ?? 'istio-system'
     const registered = this.#registry.build(this.#joined.resources, { ...this.#options, rootNamespace, ready })
@@ -64,9 +76,14 @@ export class WorldMerger {
       endpoints: registered.endpoints,
       meshConfig,
       issues: [...this.#joined.issues, ...ofMesh, ...registered.issues],
-      held: new Set(states.flatMap((one) => [...one.held])),
+      held: new Set(this.#states.flatMap((one) => [...one.held])),
     }
   }
+}
+
+/** Callers may keep one map and edit it: contents are compared, not maps. */
+function sameReadiness(one: Readiness, other: Readiness): boolean {
+  return one.size === other.size && [...one].every(([name, ready]) => other.get(name) === ready)
 }
 
 interface Joined {

@@ -34,8 +34,8 @@ export interface Registered {
 
 type ByKind = <Name extends keyof Specs>(kind: Name) => readonly Resource<Specs[Name]>[]
 type Addresses = ReadonlyMap<string, string>
+type Taken = () => ReadonlySet<string>
 
-const none: ReadonlySet<string> = new Set()
 const nameOf = ({ metadata }: Resource): string => `${metadata.namespace}/${metadata.name}`
 const hostKey = ({ namespace, hostname }: EntryHost): string => `${namespace}/${hostname}`
 
@@ -46,37 +46,38 @@ export class Registry {
   readonly #workloadMemo = new Memo<Workload | undefined>()
   readonly #serviceMemo = new Memo<Service>()
   readonly #endpointMemo = new Memo<readonly Endpoint[]>()
+  readonly #poolMemo = new Memo<WorkloadPool>()
   #last: Registered = { services: [], workloads: [], endpoints: [], issues: [] }
 
   build(resources: readonly Resource[], options: RegistryOptions): Registered {
     const groups = Map.groupBy(resources, (one) => one.kind)
     const byKind: ByKind = (kind) => (groups.get(kind) ?? []) as never
     const network = byKind('Namespace').find((one) => one.metadata.name === options.rootNamespace)?.metadata.labels['topology.istio.io/network'] ?? ''
-    const workloads = this.#workloads(byKind, options, network)
-    const onNode = new Set(byKind('Pod').filter((pod) => pod.spec.spec.hostNetwork === true).map(nameOf))
-    const pool = new WorkloadPool(workloads, (one) => one.kind === 'Pod' && onNode.has(`${one.namespace}/${one.name}`))
+    const taken = once(() => takenBy(byKind))
+    const workloads = keepList(this.#last.workloads, this.#workloads(byKind, options, network, taken))
+    const pool = this.#poolOf(workloads, byKind)
     const { hosts, issues } = this.#hosts(byKind, options.domain)
-    const kubernetes = this.#kubernetes(byKind, options.domain, pool)
+    const kubernetes = this.#kubernetes(byKind, options.domain, pool, taken)
     const external = this.#external(hosts, pool, network)
     const built = [...kubernetes, ...external]
-    for (const memo of [this.#workloadMemo, this.#serviceMemo, this.#endpointMemo]) memo.nextRound()
+    for (const memo of [this.#workloadMemo, this.#serviceMemo, this.#endpointMemo, this.#poolMemo]) memo.nextRound()
     this.#last = {
       services: keepList(this.#last.services, built.map(({ service }) => service)),
-      workloads: keepList(this.#last.workloads, workloads),
+      workloads,
       endpoints: keepList(this.#last.endpoints, built.flatMap(({ endpoints }) => endpoints)),
       issues: [...issues, ...unreachable(built.map(({ service }) => service), pool)],
     }
     return this.#last
   }
 
-  #workloads(byKind: ByKind, { ready }: RegistryOptions, network: string): readonly Workload[] {
+  #workloads(byKind: ByKind, { ready }: RegistryOptions, network: string, taken: Taken): readonly Workload[] {
     const nodes = new Map(byKind('Node').map((node) => [node.metadata.name, node.metadata.labels]))
     const pods = byKind('Pod').map((pod) => {
       const labels = nodes.get(pod.spec.spec.nodeName ?? '')
       return this.#workloadMemo.of(`Pod/${nameOf(pod)}`, [pod, labels, network], () => podWorkload(pod, labels, network))
     })
     const written = byKind('Process')
-    const addresses = this.#processAddresses.assign(written.map(nameOf), takenBy(byKind))
+    const addresses = addressesFor(this.#processAddresses, written, taken)
     const processes = written.map((process) => {
       const name = nameOf(process)
       const parts = [process, addresses.get(name) ?? '', ready.get(name) ?? true, network] as const
@@ -87,14 +88,21 @@ export class Registry {
     return [...pods, ...processes, ...entries].filter((one) => one !== undefined)
   }
 
+  #poolOf(workloads: readonly Workload[], byKind: ByKind): WorkloadPool {
+    const onNode = new Set(byKind('Pod').filter((pod) => pod.spec.spec.hostNetwork === true).map(nameOf))
+    const keys = selectorKeys(byKind)
+    return this.#poolMemo.of('pool', [workloads, ...[...onNode].sort(), '', ...[...keys].sort()], () =>
+      new WorkloadPool(workloads, keys, (one) => one.kind === 'Pod' && onNode.has(`${one.namespace}/${one.name}`)))
+  }
+
   #hosts(byKind: ByKind, domain: string) {
     const kubernetes = new Set(byKind('Service').map((one) => `${one.metadata.namespace}/${hostnameOf(one, domain)}`))
     return entryHosts(byKind('ServiceEntry'), (key) => kubernetes.has(key))
   }
 
-  #kubernetes(byKind: ByKind, domain: string, pool: WorkloadPool) {
+  #kubernetes(byKind: ByKind, domain: string, pool: WorkloadPool, taken: Taken) {
     const written = byKind('Service')
-    const addresses = this.#serviceAddresses.assign(written.filter(needsAddress).map(nameOf), takenBy(byKind))
+    const addresses = addressesFor(this.#serviceAddresses, written.filter(needsAddress), taken)
     const slices = Map.groupBy(byKind('EndpointSlice'), serviceOfSlice)
     const lists = Map.groupBy(byKind('Endpoints'), nameOf)
     return written.map((resource) => {
@@ -139,18 +147,36 @@ export class Registry {
   }
 }
 
+function once<Value>(make: () => Value): () => Value {
+  let made: { readonly value: Value } | undefined
+  return () => (made ??= { value: make() }).value
+}
+
+/** In a cluster everything has its address already: then nobody asks which are taken. */
+function addressesFor(pool: AddressPool, needy: readonly Resource[], taken: Taken): Addresses {
+  return needy.length === 0 ? new Map() : pool.assign(needy.map(nameOf), taken())
+}
+
 /** Addresses that objects have from elsewhere: none of these is given again. */
 function takenBy(byKind: ByKind): ReadonlySet<string> {
-  const services = byKind('Service').flatMap(({ spec: { spec } }) => [spec.clusterIP, ...spec.clusterIPs, ...spec.externalIPs])
-  const pods = byKind('Pod').map(({ spec: { status } }) => status?.podIP ?? '')
-  const entries = byKind('WorkloadEntry').map(({ spec }) => spec.address)
-  const all = [...services, ...pods, ...entries]
-  return all.length === 0 ? none : new Set(all)
+  const taken = new Set<string>()
+  for (const { spec: { spec } } of byKind('Service')) for (const one of [spec.clusterIP, ...spec.clusterIPs, ...spec.externalIPs]) taken.add(one)
+  for (const { spec: { status } } of byKind('Pod')) taken.add(status?.podIP ?? '')
+  for (const { spec } of byKind('WorkloadEntry')) taken.add(spec.address)
+  return taken
+}
+
+/** The labels by which anything is selected: only these need an index. */
+function selectorKeys(byKind: ByKind): ReadonlySet<string> {
+  const keys = new Set<string>()
+  for (const { spec: { spec } } of byKind('Service')) for (const key of Object.keys(spec.selector ?? {})) keys.add(key)
+  for (const { spec } of byKind('ServiceEntry')) for (const key of Object.keys(spec.workloadSelector?.labels ?? {})) keys.add(key)
+  return keys
 }
 
 /** Names where only addresses can be used: said once for each workload, not passed over. */
 function unreachable(services: readonly Service[], pool: WorkloadPool): readonly SourceIssue[] {
-  const named = pool.all.filter(({ addresses: [address] }) => address !== undefined && !isIP(address) && !address.startsWith('unix:'))
+  const named = pool.all.filter(({ kind, addresses: [address] }) => kind !== 'Pod' && address !== undefined && !isIP(address) && !address.startsWith('unix:'))
   return named.flatMap((workload): SourceIssue[] => {
     const service = services.find((one) => one.namespace === workload.namespace && one.selector !== undefined
       && !reachable(one, workload.addresses[0]!) && pool.select(one.namespace, one.selector).includes(workload))

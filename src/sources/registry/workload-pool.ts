@@ -13,13 +13,13 @@ export class WorkloadPool {
   readonly #onNode: (workload: Workload) => boolean
   readonly #byName = new Map<string, Workload>()
 
-  /** `onNode`: whether a workload has its node's address (hostNetwork), which says little about who is there. */
-  constructor(workloads: readonly Workload[], onNode: (workload: Workload) => boolean) {
+  /** Selectors may ask for `keys` only. `onNode`: whether a workload has its node's address (hostNetwork), which says little about who is there. */
+  constructor(workloads: readonly Workload[], keys: ReadonlySet<string>, onNode: (workload: Workload) => boolean) {
     this.all = workloads
     this.#onNode = onNode
     for (const workload of workloads) {
       this.#byName.set(`${workload.kind}/${workload.namespace}/${workload.name}`, workload)
-      for (const [key, value] of Object.entries(workload.labels)) add(this.#byLabel, labelKey(workload.namespace, key, value), workload)
+      for (const key in workload.labels) if (keys.has(key)) add(this.#byLabel, labelKey(workload.namespace, key, workload.labels[key]!), workload)
       for (const address of workload.addresses) add(this.#byAddress, address, workload)
     }
   }

@@ -52,7 +52,10 @@ export function answer({ state, deployments }: OfflineWorld, from: string, asked
   const { modes, denial } = receptionOf(state, session.node, explained, source)
   const { method, scheme, host, authority, path } = asked
   const hosts = [...namesOf(host, session.node.namespace, state.snapshot.mesh.domain), ...hostOf(explained)]
-  const never = leftOut({ proxy: session.node, snapshot: state.snapshot, hosts, port: destination.port, matched: explained.matchedVirtualService })
+  const never = leftOut({
+    proxy: session.node, snapshot: state.snapshot, hosts, port: destination.port, matched: explained.matchedVirtualService,
+    declared: !explained.passthrough && !explained.blocked,
+  })
   return inOrder({
     ...explained,
     from: client.name,

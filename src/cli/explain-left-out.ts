@@ -2,14 +2,16 @@
 // the client, visibility and precedence before any request.
 import { covers } from '../control/hosts.ts'
 import type { Snapshot } from '../control/snapshot.ts'
-import { gatewayNames, hostsOf, meshGateway } from '../control/snapshot-virtual-services.ts'
+import { boundGateways, gatewayNames, hostsOf, meshGateway } from '../control/snapshot-virtual-services.ts'
 import type { VirtualService } from '../control/snapshot-virtual-services.ts'
 import type { HttpMatch } from '../control/specs.ts'
-import { gatewayKey, gatewayServers } from '../control/translate/gateway-servers.ts'
+import { gatewayKey, gatewayServers, serverHosts } from '../control/translate/gateway-servers.ts'
+import type { PlacedServer } from '../control/translate/gateway-servers.ts'
 import type { ProxyNode } from '../control/translate/proxy-node.ts'
 import { matchesEverything, obstacleTo } from '../control/translate/route/match.ts'
 import type { Obstacle } from '../control/translate/route/match.ts'
 import type { Origin } from '../model/resource.ts'
+import { at, notImported, strangers } from './explain-strangers.ts'
 
 export interface LeftOut {
   readonly route: string
@@ -25,6 +27,8 @@ export interface LeftOutQuery {
   readonly port: number
   /** The VirtualService that the request matched, `namespace/name`. */
   readonly matched: string | null
+  /** Whether the request found a service at all. */
+  readonly declared: boolean
 }
 
 /** A list is to be read by a person. */
@@ -32,14 +36,17 @@ const maxListed = 20
 
 export function leftOut(query: LeftOutQuery): readonly LeftOut[] {
   const { snapshot, hosts, proxy } = query
-  // Only gateways may be told of every host at once: for a workload those are not near.
-  const near = (host: string): boolean => (proxy.type !== 'sidecar' || host !== '*') && hosts.some((asked) => covers(host, asked))
-  const named = snapshot.virtualServices.all.filter((one) => hostsOf(one, snapshot.mesh).some(near))
-  return named.flatMap((one) => whole(one, query) ?? blocks(one, query)).slice(0, maxListed)
+  const gateways = serversAt(query).map((one) => gatewayKey(one.gateway))
+  const named = snapshot.virtualServices.all.filter((one) => {
+    // What is for every host of some other gateway is not near.
+    const near = (host: string): boolean => host !== '*' || gateways.some((key) => boundGateways(one).has(key))
+    return hostsOf(one, snapshot.mesh).some((host) => near(host) && hosts.some((asked) => covers(host, asked)))
+  })
+  const services = query.declared || proxy.type !== 'sidecar' ? [] : strangers(query)
+  return [...services, ...named.flatMap((one) => whole(one, query) ?? blocks(one, query))].slice(0, maxListed)
 }
 
 const keyOf = ({ metadata }: VirtualService): string => `${metadata.namespace}/${metadata.name}`
-const at = (origin: Origin): string => `(${origin.file}:${origin.line})`
 
 function entry(one: VirtualService, path: string, origin: Origin, whyNot: string): LeftOut {
   return { route: `${path === '' ? '' : `${path} of `}VirtualService ${keyOf(one)} ${at(origin)}`, whyNot }
@@ -50,14 +57,29 @@ function whole(one: VirtualService, query: LeftOutQuery): readonly LeftOut[] | u
   const { proxy, snapshot, matched } = query
   const because = (whyNot: string): readonly LeftOut[] => [entry(one, '', one.origin, whyNot)]
   if (!snapshot.virtualServices.sees(proxy.namespace, one)) return because(`is not exported to namespace ${proxy.namespace}`)
-  if (proxy.type !== 'sidecar') return undefined
+  if (proxy.type !== 'sidecar') return notOffered(one, query)?.map((whyNot) => entry(one, '', one.origin, whyNot))
   const bound = gatewaysOf(one)
   if (!bound.includes(meshGateway)) return because(`is for ${bound.join(', ')}; but workloads' own requests pass no gateway: add "${meshGateway}" to its gateways`)
   const { virtualServices, sidecar } = snapshot.scopeOf(proxy, proxy.type)
-  if (!virtualServices.includes(one)) return because(`is not imported by Sidecar ${sidecar === undefined ? '' : `${sidecar.metadata.namespace}/${sidecar.metadata.name} ${at(sidecar.origin)}`}`)
+  if (!virtualServices.includes(one)) return sidecar === undefined ? [] : because(notImported(sidecar))
   const delegates = (one.spec.http ?? []).some((rule) => rule.delegate !== undefined)
   if (matched === null || matched === keyOf(one) || delegates) return undefined
   return because(`VirtualService ${matched} has the host: rules of two are not merged for workloads`)
+}
+
+/** A gateway serves only hosts that both its server and the VirtualService name. */
+function notOffered(one: VirtualService, query: LeftOutQuery): readonly string[] | undefined {
+  const bound = boundGateways(one)
+  const servers = serversAt(query).filter(({ gateway }) => bound.has(gatewayKey(gateway)))
+  const hosts = servers.flatMap((server) => serverHosts(server)).filter(({ namespace }) => namespace === '*' || namespace === one.metadata.namespace)
+  if (servers.length === 0 || hosts.some(({ host }) => query.hosts.some((asked) => covers(host, asked)))) return undefined
+  const { gateway } = servers[0]!
+  const offered = servers.flatMap(({ server }) => server.hosts).join(', ')
+  return [`Gateway ${gatewayKey(gateway)} ${at(gateway.origin)} offers ${offered} at this port`]
+}
+
+function serversAt({ proxy, snapshot, port }: LeftOutQuery): readonly PlacedServer[] {
+  return proxy.type === 'sidecar' ? [] : gatewayServers(proxy, snapshot).filter((one) => one.port === port)
 }
 
 function gatewaysOf(one: VirtualService): readonly string[] {
@@ -96,8 +118,9 @@ function missingDelegate(root: VirtualService, delegate: { readonly name?: strin
 
 type Context = Parameters<typeof obstacleTo>[2]
 
-function contextOf({ proxy, snapshot, port }: LeftOutQuery): Context {
-  const servers = proxy.type === 'sidecar' ? [] : gatewayServers(proxy, snapshot).filter((one) => one.port === port)
+function contextOf(query: LeftOutQuery): Context {
+  const { proxy, snapshot, port } = query
+  const servers = serversAt(query)
   return {
     mesh: snapshot.mesh,
     clientNamespace: proxy.namespace,

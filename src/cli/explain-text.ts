@@ -22,7 +22,8 @@ function matched({ matchedVirtualService, routeIndex, matchIndex, routeName, ori
   if (matchedVirtualService !== null) {
     const match = matchIndex === null ? '' : `.match[${matchIndex}]`
     const named = routeName === null ? '' : ` "${routeName}"`
-    return [['matched', `VirtualService ${matchedVirtualService} http[${routeIndex ?? 0}]${match}${named}${at}`]]
+    const rule = routeIndex === null ? '' : ` ${virtualHost === null ? 'tcp' : 'http'}[${routeIndex}]${match}`
+    return [['matched', `VirtualService ${matchedVirtualService}${rule}${named}${at}`]]
   }
   if (listener === null) return [['matched', 'nothing listens where the request goes']]
   if (origin !== null) return [['matched', `no VirtualService: the service's own route${at}`]]

@@ -15,10 +15,11 @@ export interface AskedRequest {
   readonly headers: readonly (readonly [name: string, value: string])[]
 }
 
-const shape = /^(?:(\S+)\s+)?(?:([a-z][a-z0-9+.-]*):\/\/)?([^/?#\s]*)((?:[/?][^#\s]*)?)(?:#\S*)?$/i
+/** A URL with its scheme may stand alone; a bare host may not: `GET` would be one. */
+const shape = /^(?:(\S+)\s+|(?=[a-z]+:\/\/))(?:([a-z][a-z0-9+.-]*):\/\/)?([^/?#\s]*)((?:[/?][^#\s]*)?)(?:#\S*)?$/i
 const hostAndPort = /^(?:\[([0-9a-f:.%]+)\]|([^:[\]@]+))(?::(\d{1,5}))?$/i
 
-/** Throws `UsageError` with all that is wrong. A method alone is taken as GET's URL: `reviews:9080/`. */
+/** Throws `UsageError` with all that is wrong. Without a method it is GET. */
 export function parseRequest(line: string, headerOptions: readonly string[]): AskedRequest {
   const mistakes: string[] = []
   const [, method = 'GET', scheme = 'http', at = '', path = ''] = shape.exec(line.trim()) ?? [undefined, 'GET', 'http', '', '']

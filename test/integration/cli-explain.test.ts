@@ -206,6 +206,9 @@ test('a gateway port below 1024 opens above 8000, and TLS is chosen by server na
   const stranger = await explain(yaml, 'GET https://other.example/', { from: 'default/edge' })
   assert.deepEqual([stranger.listener, stranger.virtualHost, stranger.status], ['0.0.0.0_8443', null, null])
   assert.match(stranger.considered[0]!.whyNot, /none of its filter chains takes TLS for that server name/)
+  const stray = virtualService({ hosts: ['other.example'], gateways: ['edge'], http: [{ route: [{ destination: { host: 'productpage' } }] }] }, 'stray')
+  const offered = await explain(documents(yaml, stray), 'GET http://other.example/', { from: 'default/edge' })
+  assert.match(offered.considered[1]!.whyNot, /^Gateway default\/edge \(-:1\) offers shop\.example at this port$/)
   const unknown = await explain(yaml, 'GET http://other.example/', { from: 'default/edge' })
   assert.deepEqual([unknown.status, unknown.considered[0]?.whyNot], [404, 'is for shop.example; but the host is other.example'])
 })
@@ -221,6 +224,26 @@ test('what translation leaves out for a client is named with its reason', async 
   assert.match(await whyNot(virtualService({ hosts: ['reviews'], gateways: ['bookinfo-gateway'], http: [v1] })), /is for default\/bookinfo-gateway; but workloads' own requests pass no gateway/)
   assert.match(await whyNot(reviews(v1), virtualService({ hosts: ['reviews'], http: [{ route: [to('v2')] }] }, 'second')), /default\/second .* VirtualService default\/reviews has the host/)
   assert.match(await whyNot(virtualService({ hosts: [reviewsHost], exportTo: ['.'], http: [v1] }, 'private', 'other')), /is not exported to namespace default/)
+})
+
+test('a service that the client cannot reach is named with its reason', async () => {
+  const whyNot = async (yaml: string, request: string): Promise<string> =>
+    (await explain(yaml, request)).considered.map((one) => `${one.route} ${one.whyNot}`).join('\n')
+  assert.match(await whyNot('', 'GET http://reviews/'), /^Service default\/reviews \(.*bookinfo\.yaml:23\) has port 9080; but the request goes to port 80$/)
+  const sidecar = istio('Sidecar', 'narrow', { egress: [{ hosts: ['./details.default.svc.cluster.local'] }], outboundTrafficPolicy: { mode: 'REGISTRY_ONLY' } })
+  const narrow = documents(sidecar, reviews({ route: [to('v1')] }))
+  assert.match(await whyNot(narrow, 'GET http://reviews:9080/'), /Service default\/reviews .* is not imported by Sidecar default\/narrow \(-:1\)\nVirtualService default\/reviews .* is not imported by Sidecar default\/narrow/)
+  const blocked = await explain(narrow, 'GET http://reviews:9080/')
+  assert.deepEqual([blocked.blocked, blocked.status], [true, 502])
+})
+
+test('TCP rules and TCP ports of services are explained too', async () => {
+  const database = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'db' }, spec: { clusterIP: '10.96.0.9', ports: [{ name: 'tcp', port: 5432 }, { name: 'tcp-old', port: 5433 }] } }
+  const rule = virtualService({ hosts: ['db'], tcp: [{ match: [{ port: 5433 }], route: [{ destination: { host: 'db', port: { number: 5432 } } }] }] }, 'db')
+  const plain = await explain(documents(database, rule), 'GET http://db:5432/')
+  assert.deepEqual([plain.listener, plain.destinations[0]?.cluster, plain.matchedVirtualService], ['10.96.0.9_5432', 'outbound|5432||db.default.svc.cluster.local', null])
+  const routed = await explain(documents(database, rule), 'GET http://db:5433/')
+  assert.deepEqual([routed.listener, routed.destinations[0]?.cluster, routed.matchedVirtualService], ['10.96.0.9_5433', 'outbound|5432||db.default.svc.cluster.local', 'default/db'])
 })
 
 test('strict mutual TLS at the destination denies a client whose DestinationRule turns TLS off', async () => {

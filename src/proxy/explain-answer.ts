@@ -1,0 +1,65 @@
+// The shape of what explain says of one request, and the parts of it that HTTP and TCP share.
+import type { Address } from '../model/address.ts'
+import type { ExplainedPolicy } from './explain-cluster.ts'
+import { noRoute } from './explain-route.ts'
+import type { ExplainedRoute } from './explain-route.ts'
+import type { Provenance } from './xds/provenance.ts'
+
+export interface ExplainableRequest {
+  readonly method: string
+  readonly scheme: 'http' | 'https'
+  /** As it stands in Host. */
+  readonly authority: string
+  /** With its query, as sent. */
+  readonly path: string
+  readonly headers: readonly (readonly [name: string, value: string])[]
+  /** Where the client connects. */
+  readonly destination: Address
+  readonly source: Address
+}
+
+export interface ConsideredRoute {
+  readonly route: string
+  readonly whyNot: string
+}
+
+export interface Explanation extends ExplainedRoute {
+  readonly listener: string | null
+  readonly virtualHost: string | null
+  /** `namespace/name`. */
+  readonly matchedVirtualService: string | null
+  readonly routeIndex: number | null
+  readonly routeName: string | null
+  readonly matchIndex: number | null
+  /** Of the first destination that exists. */
+  readonly policy: ExplainedPolicy | null
+  /** Of an answer that the mesh certainly gives itself. */
+  readonly status: number | null
+  readonly passthrough: boolean
+  readonly blocked: boolean
+  readonly considered: readonly ConsideredRoute[]
+  readonly origin: { readonly file: string; readonly line: number } | null
+}
+
+export const nothing: Explanation = {
+  ...noRoute, listener: null, virtualHost: null, matchedVirtualService: null, routeIndex: null, routeName: null, matchIndex: null,
+  policy: null, status: null, passthrough: false, blocked: false, considered: [], origin: null,
+}
+
+export function sourceOf({ resource, rule, match, file, line }: Provenance): Pick<Explanation, 'matchedVirtualService' | 'routeIndex' | 'matchIndex' | 'origin'> {
+  const [kind, namespace, name] = resource.split('/')
+  const fromRule = kind === 'VirtualService'
+  return {
+    matchedVirtualService: fromRule ? `${namespace}/${name}` : null,
+    routeIndex: fromRule ? (rule ?? null) : null,
+    matchIndex: fromRule ? (match ?? null) : null,
+    origin: file === '' ? null : { file, line },
+  }
+}
+
+/** Clusters that send on to wherever the client was going. */
+export const passthroughClusters: ReadonlySet<string> = new Set(['PassthroughCluster', 'InboundPassthroughCluster'])
+export const blockedCluster = 'BlackHoleCluster'
+
+/** A list is to be read by a person. */
+export const maxNamed = 10

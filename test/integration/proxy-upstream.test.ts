@@ -8,7 +8,9 @@ import type { ResetReason } from '../../src/proxy/upstream/types.ts'
 import { freePort } from '../support/hosts.ts'
 import { httpPeer, onHeads, plainAnswer, scriptedPeer } from '../support/http-peers.ts'
 import type { Handler } from '../support/http-peers.ts'
-import { Asked, ManualClock, UpstreamWorld, ask, failureOf, httpOptions, limits, staticCluster, tlsSocket, until } from '../support/upstream-world.ts'
+import { Asked, ManualClock, UpstreamWorld, ask, choose, connectThrough, failureOf, httpOptions, limits, staticCluster, tlsSocket, until } from '../support/upstream-world.ts'
+import type { Transport } from '../../src/net/transport.ts'
+import { Recorder } from '../support/connection-pair.ts'
 import type { Failed } from '../support/upstream-world.ts'
 
 for (const rawHandles of [true, false]) describe(rawHandles ? 'over raw handles' : 'over node sockets', () => {
@@ -198,6 +200,35 @@ for (const rawHandles of [true, false]) describe(rawHandles ? 'over raw handles'
     })
   }
 
+  for (const [title, answer] of [['Connection: close', plainAnswer('x', 'Connection: close\r\n')], ['HTTP/1.0', plainAnswer('x').replace('1.1', '1.0')]] as const) {
+    test(`a peer that says ${title} is not asked again on that connection`, async () => {
+      await using peer = await scriptedPeer((socket) => onHeads(socket, () => socket.write(answer)))
+      using world = new UpstreamWorld()
+      const cluster = world.serve(staticCluster('c', [peer.address]))
+      assert.deepEqual([(await ask(cluster)).body, (await ask(cluster)).reused], ['x', false])
+      assert.equal(peer.connections.length, 2)
+    })
+  }
+
+  test('an opaque connection counts until it closes, whoever closes it', async () => {
+    const sockets: Socket[] = []
+    await using peer = await scriptedPeer((socket) => sockets.push(socket.resume()))
+    using world = new UpstreamWorld()
+    const cluster = world.serve(staticCluster('c', [peer.address]))
+    const host = choose(cluster)
+    const active = () => [host.active, world.stat('cluster.c.upstream_cx_active')]
+    for (const end of [(transport: Transport) => transport.destroy(), (transport: Transport) => (transport.resume(), sockets.at(-1)!.resetAndDestroy())]) {
+      const transport = await connectThrough(cluster, host)
+      const recorder = new Recorder(transport)
+      await until(() => sockets.length > 0 && sockets.at(-1)!.remotePort === transport.localAddress.port)
+      assert.deepEqual(active(), [1, 1])
+      end(transport)
+      await recorder.until(() => recorder.closes === 1)
+      await until(() => host.active === 0)
+      assert.deepEqual(active(), [0, 0])
+    }
+  })
+
   test('a body that ends with the connection is whole, and the connection is not used again', async () => {
     await using peer = await scriptedPeer((socket) => onHeads(socket, () => socket.end('HTTP/1.1 200 OK\r\n\r\nall of it')))
     using world = new UpstreamWorld()
@@ -385,6 +416,8 @@ for (const rawHandles of [true, false]) describe(rawHandles ? 'over raw handles'
     const failures = await Promise.all([failureOf(served.answer), failureOf(waits.answer)])
     assert.deepEqual(failures.map(({ reason }) => reason), ['connection-termination', 'local-reset'])
     assert.equal((await failureOf(ask(cluster))).reason, 'local-reset')
+    assert.equal((await failureOf(connectThrough(cluster))).reason, 'local-reset')
+    assert.equal(peer.connections.length, 1)
     await until(() => peer.connections.every((socket) => socket.readableEnded || socket.destroyed))
   })
 

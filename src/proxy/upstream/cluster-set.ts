@@ -51,6 +51,8 @@ class ClusterSet implements Clusters {
   readonly #clock: Clock
   readonly #parts: RunningClusterParts
   #clusters = new Map<string, RunningCluster>()
+  /** By the name of their load assignment; nearly always one for each. */
+  #byAssignment = new Map<string, RunningCluster[]>()
   readonly #endpoints = new Map<string, readonly EndpointSettings[]>()
   readonly #retired = new Set<RunningCluster>()
   #toSweep = new Set<RunningCluster>()
@@ -78,6 +80,7 @@ class ClusterSet implements Clusters {
     const before = this.#clusters
     const after = new Map(messages.map((message) => [message.name, this.#keepOrCreate(message)]))
     this.#clusters = after
+    this.#byAssignment = Map.groupBy(after.values(), ({ assignmentName }) => assignmentName)
     for (const [name, cluster] of after) if (before.get(name) !== cluster) cluster.start(this.#endpoints.get(cluster.assignmentName))
     for (const [name, cluster] of before) if (after.get(name) !== cluster) this.#retire(cluster)
     this.#forgetEndpoints()
@@ -87,7 +90,7 @@ class ClusterSet implements Clusters {
     const name = assignment.clusterName
     const endpoints = decodeEndpoints(assignment)
     this.#endpoints.set(name, endpoints)
-    for (const cluster of this.#clusters.values()) if (cluster.assignmentName === name) cluster.updateEndpoints(endpoints)
+    for (const cluster of this.#byAssignment.get(name) ?? []) cluster.updateEndpoints(endpoints)
   }
 
   statuses(): readonly ClusterStatus[] {
@@ -118,8 +121,7 @@ class ClusterSet implements Clusters {
 
   /** Assignments may come before their cluster, but not stay without one. */
   #forgetEndpoints(): void {
-    const named = new Set([...this.#clusters.values()].map(({ assignmentName }) => assignmentName))
-    for (const name of this.#endpoints.keys()) if (!named.has(name)) this.#endpoints.delete(name)
+    for (const name of this.#endpoints.keys()) if (!this.#byAssignment.has(name)) this.#endpoints.delete(name)
   }
 
   #sweepLater(cluster: RunningCluster): void {

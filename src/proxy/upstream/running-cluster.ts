@@ -24,7 +24,7 @@ import type { PoolParts } from './pool/host-pool.ts'
 import { ClusterStats } from './stats.ts'
 import type { TlsContexts } from './tls-contexts.ts'
 import { TransportSockets } from './transport-sockets.ts'
-import type { ChoiceContext, Cluster, Host, ResponseReader, StreamWaiter, TransportWaiter } from './types.ts'
+import type { ChoiceContext, Cluster, Host, ResetReason, ResponseReader, StreamWaiter, TransportWaiter } from './types.ts'
 
 export interface RunningClusterParts {
   readonly contexts: TlsContexts
@@ -54,7 +54,7 @@ export class RunningCluster implements Cluster {
   readonly #dns: DnsHosts | undefined
   /** Hosts that are none any more, until the last of what is open to them has ended. */
   readonly #leaving = new Set<RuntimeHost>()
-  #retired = false
+  #state: 'serving' | 'retired' | 'closed' = 'serving'
 
   /** Throws `proxy/bad-config`. Nothing runs before `start`. */
   constructor(message: ClusterMessage, parts: RunningClusterParts) {
@@ -116,7 +116,11 @@ export class RunningCluster implements Cluster {
   /** An opaque connection does not queue: over the limit it fails, unless it is the host's only one. */
   connect(to: Host, waiter: TransportWaiter): () => void {
     const host = own(to)
-    if (this.#breakers.connectionsFull && host.stats.cxActive > 0) return this.#overflow(waiter)
+    if (this.#state === 'closed') return failLater(waiter, 'local-reset')
+    if (this.#breakers.connectionsFull && host.stats.cxActive > 0) {
+      this.stats.upstream_cx_overflow++
+      return failLater(waiter, 'overflow')
+    }
     this.#breakers.connections++
     let over = false
     const request = { host, use: 'tcp' as const, serverName: '', verifyServerName: false, timeoutMs: this.connectTimeoutMs, onClosed: () => this.#sessionEnded(host) }
@@ -142,14 +146,14 @@ export class RunningCluster implements Cluster {
 
   /** Another took its place, or none did. Those who still hold it may go on using it. */
   retire(): void {
-    this.#retired = true
+    this.#state = 'retired'
     this.#dns?.stop()
     for (const host of this.#known()) this.#leave(host)
   }
 
   /** Everything ends now. */
   close(): void {
-    this.#retired = true
+    this.#state = 'closed'
     this.#dns?.stop()
     for (const host of this.#known()) host.destroy()
     for (const host of this.#leaving) host.destroy()
@@ -206,12 +210,13 @@ export class RunningCluster implements Cluster {
   }
 
   #poolOf(host: RuntimeHost, serverName: string): HostPool {
-    if (this.#retired || host.retired) this.#leave(host)
+    if (this.#state !== 'serving' || host.retired) this.#leave(host)
     const known = host.pools.get(serverName)
     if (known !== undefined) return known
     const pool = new HostPool(host, serverName, this.#pools)
     host.pools.set(serverName, pool)
     if (host.retired) pool.drain()
+    if (this.#state === 'closed') pool.destroy()
     return pool
   }
 
@@ -232,15 +237,14 @@ export class RunningCluster implements Cluster {
     host.onSessionEnd()
     this.#parts.onIdle(this)
   }
+}
 
-  #overflow(waiter: TransportWaiter): () => void {
-    this.stats.upstream_cx_overflow++
-    let given = false
-    queueMicrotask(() => {
-      if (!given) waiter.onFailure('overflow', '')
-    })
-    return () => (given = true)
-  }
+function failLater(waiter: TransportWaiter, reason: ResetReason): () => void {
+  let given = false
+  queueMicrotask(() => {
+    if (!given) waiter.onFailure(reason, '')
+  })
+  return () => (given = true)
 }
 
 function own(host: Host): RuntimeHost {

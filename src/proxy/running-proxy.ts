@@ -82,6 +82,8 @@ export interface ProxyParts {
   readonly capture?: Capture
   readonly clock?: Clock
   readonly version?: string
+  /** POST /reopen_logs: after log files were moved away. */
+  onReopenLogs?(): void
   /** POST /quitquitquit: ends the process where the proxy is one. */
   onQuit?(): void
 }
@@ -278,6 +280,7 @@ class RunningProxy implements Proxy {
       prometheus: () => this.#parts.prometheus?.() ?? '',
       drain: async (graceful) => void (await this.drain(graceful ? undefined : 0)),
       quit: () => this.#parts.onQuit?.(),
+      reopenLogs: () => this.#parts.onReopenLogs?.(),
       failHealthcheck: (failing) => (this.#failsHealthcheck = failing),
     }
   }

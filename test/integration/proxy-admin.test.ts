@@ -44,6 +44,7 @@ async function adminWith(over: Partial<AdminSource>) {
       return Promise.resolve()
     },
     quit: () => calls.push('quit'),
+    reopenLogs: () => calls.push('reopen logs'),
     failHealthcheck: (failing) => calls.push(`fail ${failing}`),
     ...over,
   }
@@ -71,11 +72,11 @@ test('an unknown path gets 404 with the list of paths, a wrong method 405', asyn
 
 test('verbs reach the proxy', async () => {
   await using admin = await adminWith({})
-  for (const path of ['/healthcheck/fail', '/healthcheck/ok', '/drain_listeners?graceful', '/quitquitquit']) {
+  for (const path of ['/healthcheck/fail', '/healthcheck/ok', '/drain_listeners?graceful', '/reopen_logs', '/quitquitquit']) {
     assert.equal((await ask(admin.port, path, { method: 'POST' })).status, 200, path)
   }
   await new Promise(setImmediate)
-  assert.deepEqual(admin.calls, ['fail true', 'fail false', 'drain true', 'quit'])
+  assert.deepEqual(admin.calls, ['fail true', 'fail false', 'drain true', 'reopen logs', 'quit'])
 })
 
 test('a page in a browser that reached loopback by another name is refused', async () => {

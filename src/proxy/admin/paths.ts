@@ -1,5 +1,5 @@
 // The table of admin paths: what each one is for. It asks the proxy through one narrow interface and changes it only
-// through three verbs: drain, end, health.
+// through four verbs: drain, end, health, new log files.
 import { X509Certificate } from 'node:crypto'
 import { formatAddress } from '../../model/address.ts'
 import type { Address } from '../../model/address.ts'
@@ -27,6 +27,7 @@ export interface AdminSource extends ConfigDumpSource {
   drain(graceful: boolean): Promise<void>
   quit(): void
   failHealthcheck(failing: boolean): void
+  reopenLogs(): void
 }
 
 export interface StatLine {
@@ -48,6 +49,7 @@ export function adminPaths(source: AdminSource): readonly AdminPath[] {
     post('/drain_listeners', 'stop accepting and finish what is open (?graceful)', ({ query }) => drained(source, query.has('graceful'))),
     post('/healthcheck/fail', 'not ready from now on, still serving', () => health(source, true)),
     post('/healthcheck/ok', 'ready again', () => health(source, false)),
+    post('/reopen_logs', 'open the access log files anew, after they were moved away', () => logsReopened(source)),
     post('/quitquitquit', 'end the proxy', () => quit(source)),
   ]
 }
@@ -123,6 +125,11 @@ function drained(source: AdminSource, graceful: boolean): AdminResponse {
 
 function health(source: AdminSource, failing: boolean): AdminResponse {
   source.failHealthcheck(failing)
+  return plainText('OK\n')
+}
+
+function logsReopened(source: AdminSource): AdminResponse {
+  source.reopenLogs()
   return plainText('OK\n')
 }
 

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import fc from 'fast-check'
+import { hasCode } from '../../lib/errors.ts'
 import { logEntry } from '../../../test/support/log-entry.ts'
 import type { EntryOverrides } from '../../../test/support/log-entry.ts'
 import { compileText, envoyFormat } from './text-format.ts'
@@ -74,3 +76,14 @@ const mistakes: readonly (readonly [string, RegExp])[] = [
 for (const [format, message] of mistakes) {
   test(`text format ${format} is refused`, () => assert.throws(() => compileText(format), { code: 'telemetry/bad-format', message }))
 }
+
+test('any format either writes one string or is refused as a format', () => {
+  const pieces = fc.constantFrom('%', '%%', 'REQ', '(', ')', 'START_TIME', ':5', ':PATH', '?', '%Y', 'PROTOCOL', '\n', 'ü', '%REQ(A)%', '%START_TIME(%f%3f)%')
+  fc.assert(fc.property(fc.array(fc.oneof(pieces, fc.string({ maxLength: 3 })), { maxLength: 12 }), (parts) => {
+    try {
+      assert.equal(typeof compileText(parts.join(''))(logEntry()), 'string')
+    } catch (error) {
+      assert.ok(hasCode(error, 'telemetry/bad-format'), String(error))
+    }
+  }))
+})

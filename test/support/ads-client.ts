@@ -62,7 +62,7 @@ export class DeltaClient extends AdsClient<DeltaDiscoveryResponse> {
     super(client, `${service}/DeltaAggregatedResources`)
   }
 
-  ask(type: TypeName | string, request: Sent & { subscribe?: readonly string[]; unsubscribe?: readonly string[]; initial?: Record<string, string> } = {}): void {
+  ask(type: string, request: Sent & { subscribe?: readonly string[]; unsubscribe?: readonly string[]; initial?: Record<string, string> } = {}): void {
     const { node, nonce = '', error, subscribe = [], unsubscribe = [], initial = {} } = request
     const init: MessageInitShape<typeof DeltaDiscoveryRequestSchema> = {
       typeUrl: type in typeUrls ? typeUrls[type as TypeName] : type, responseNonce: nonce, resourceNamesSubscribe: [...subscribe],
@@ -108,7 +108,7 @@ export class SotwClient extends AdsClient<DiscoveryResponse> {
     super(client, `${service}/StreamAggregatedResources`)
   }
 
-  ask(type: TypeName | string, request: Sent & { names?: readonly string[]; version?: string } = {}): void {
+  ask(type: string, request: Sent & { names?: readonly string[]; version?: string } = {}): void {
     const { node, nonce = '', error, names = [], version = '' } = request
     const init: MessageInitShape<typeof DiscoveryRequestSchema> = {
       typeUrl: type in typeUrls ? typeUrls[type as TypeName] : type, responseNonce: nonce, resourceNames: [...names], versionInfo: version,

@@ -213,6 +213,15 @@ test('a gateway port below 1024 opens above 8000, and TLS is chosen by server na
   assert.deepEqual([unknown.status, unknown.considered[0]?.whyNot], [404, 'is for shop.example; but the host is other.example'])
 })
 
+test('a server that redirects to HTTPS answers 301 over HTTP', async () => {
+  const gateway = istio('Gateway', 'edge', { selector: { istio: 'edge' }, servers: [
+    { port: { number: 80, name: 'http', protocol: 'HTTP' }, hosts: ['shop.example'], tls: { httpsRedirect: true } },
+  ] })
+  const shop = virtualService({ hosts: ['shop.example'], gateways: ['edge'], http: [{ route: [{ destination: { host: 'productpage' } }] }] }, 'shop')
+  const answer = await explain(documents(gateway, shop), 'GET http://shop.example/cart', { from: 'default/edge' })
+  assert.deepEqual([answer.status, answer.redirect?.code, answer.redirect?.scheme, answer.redirect?.path], [301, 301, 'https', '/cart'])
+})
+
 test('what translation leaves out for a client is named with its reason', async () => {
   const whyNot = async (...all: readonly (string | object)[]): Promise<string> =>
     (await explain(documents(...all), 'GET http://reviews:9080/')).considered.map((one) => `${one.route} ${one.whyNot}`).join('\n')

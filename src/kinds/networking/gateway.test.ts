@@ -48,7 +48,6 @@ testKind(gateway, [
   { title: 'tls at a server of TCP', change: ['servers[0]', { ...http, port: { ...http.port, protocol: 'TCP' }, tls: { mode: 'SIMPLE', credentialName: 'a' } }], path: 'servers[0].tls', message: 'cannot be at a server of protocol TCP: use TLS, or HTTPS for HTTP in it', twin: ['servers[0]', { ...http, port: { ...http.port, protocol: 'TLS' }, tls: { mode: 'SIMPLE', credentialName: 'a' } }] },
   tls({ mode: 'SIMPLE', credentialName: 'a', httpsRedirect: true }, { mode: 'SIMPLE', credentialName: 'a' }, '.httpsRedirect', 'has an effect at a server of protocol HTTP only, not at HTTPS', 'a redirect to HTTPS at HTTPS', 'warning'),
   { title: 'HTTP/2, since it is not served', severity: 'warning', change: ['servers[0].port.protocol', 'grpc'], message: 'protocol: grpc is not served yet: only HTTP/1.1 is spoken', twin: ['servers[0].port.protocol', 'HTTP'] },
-  { title: 'a redirect to HTTPS, since it is not served', severity: 'warning', change: ['servers[0].tls', { httpsRedirect: true }], path: 'servers[0].tls.httpsRedirect', message: 'httpsRedirect is not served yet: our gateways refuse the whole route table', twin: ['servers[0].name', 'a'] },
 
   tls({ mode: 'ISTIO_MUTUAL', credentialName: 'a' }, { mode: 'ISTIO_MUTUAL' }, '.credentialName', meshCertificates, 'a secret for mTLS of the mesh'),
   tls({ mode: 'ISTIO_MUTUAL', caCertificates: '/a' }, { mode: 'ISTIO_MUTUAL', subjectAltNames: ['a'] }, '.caCertificates', meshCertificates, 'roots for mTLS of the mesh'),

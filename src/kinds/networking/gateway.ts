@@ -46,7 +46,6 @@ export const gateway: Kind<Gateway> = {
     { path: 'servers[].port.protocol', values: ['HTTP_PROXY'], instead: 'it is a server of plain HTTP' },
     { path: 'servers[].bind', texts: { fit: /^unix:/, called: 'unix://...' }, instead: 'the server does not open' },
     { path: 'servers[].defaultEndpoint' },
-    { path: 'servers[].tls.httpsRedirect', instead: 'our gateways refuse the whole route table' },
     { path: 'servers[].tls.mode', values: ['PASSTHROUGH', 'AUTO_PASSTHROUGH'], instead: 'the server does not open' },
     { path: 'servers[].tls.serverCertificate', instead: noFiles },
     { path: 'servers[].tls.privateKey', instead: noFiles },

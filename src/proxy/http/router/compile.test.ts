@@ -167,3 +167,15 @@ test('explain says of every route before the one that matched why it did not', (
     ['needs: path starts with "/b"; but it is /a', 0],
   ])
 })
+
+test('a virtual host that requires TLS sends everything else to the same place over TLS, before any route', () => {
+  const table = compileRoutes(create(RouteConfigurationSchema, {
+    virtualHosts: [{ name: 'v', domains: ['*'], requireTls: 2, routes: [{ match: anyPath, action: toCluster('c') }] }],
+  }))
+  const plain = routedRequest({ authority: 'shop.example:80', path: '/a?b' })
+  const route = findRoute(table.virtualHosts[0]!, plain, () => 0)!
+  assert.equal(explainRouting(table, plain).route, route)
+  assert.deepEqual(route.action.kind === 'reply' && route.action.replyTo(plain).headers, ['location', 'https://shop.example/a?b'])
+  assert.equal(route.action.kind === 'reply' && route.action.replyTo(plain).status, 301)
+  assert.equal(clusterOf(table, { scheme: 'https' }), 'c')
+})

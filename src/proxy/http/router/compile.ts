@@ -1,7 +1,8 @@
 // RouteConfiguration compiled: domains to virtual hosts, routes to conditions and actions. Live requests and `explain`
 // use the same compiled matchers. Whatever is wrong or not understood throws, which rejects the table.
+import { create } from '@bufbuild/protobuf'
 import type { Any } from '@bufbuild/protobuf/wkt'
-import { VirtualHost_TlsRequirementType as RequireTls } from '../../../proto/gen/envoy/config/route/v3/route_components_pb.ts'
+import { RouteSchema, VirtualHost_TlsRequirementType as RequireTls } from '../../../proto/gen/envoy/config/route/v3/route_components_pb.ts'
 import type { Route, VirtualHost } from '../../../proto/gen/envoy/config/route/v3/route_components_pb.ts'
 import type { RouteConfiguration } from '../../../proto/gen/envoy/config/route/v3/route_pb.ts'
 import type { LocalReply } from '../filter.ts'
@@ -39,6 +40,8 @@ export interface CompiledVirtualHost {
   readonly name: string
   readonly message: VirtualHost
   readonly routes: readonly CompiledRoute[]
+  /** Answers every request that did not come over TLS, before any route; undefined where those are taken. */
+  readonly redirectToTls: CompiledRoute | undefined
   readonly countAttempts: boolean
   readonly countAttemptsInResponse: boolean
 }
@@ -52,6 +55,12 @@ export interface CompiledRoutes {
   /** By authority; undefined when none of the domains covers it. */
   findVirtualHost(authority: string): CompiledVirtualHost | undefined
 }
+
+/** The same place over TLS, with 301 as Envoy answers. */
+const toTls = create(RouteSchema, {
+  match: { pathSpecifier: { case: 'prefix', value: '/' } },
+  action: { case: 'redirect', value: { schemeRewriteSpecifier: { case: 'httpsRedirect', value: true } } },
+})
 
 /** Envoy's limit for bodies of direct responses. */
 const defaultMaxBodyBytes = 4096
@@ -68,7 +77,8 @@ export function compileRoutes(config: RouteConfiguration): CompiledRoutes {
 }
 
 /** First match wins. */
-export function findRoute({ routes }: CompiledVirtualHost, request: RoutedRequest, random: Random): CompiledRoute | undefined {
+export function findRoute({ routes, redirectToTls }: CompiledVirtualHost, request: RoutedRequest, random: Random): CompiledRoute | undefined {
+  if (redirectToTls !== undefined && request.scheme !== 'https') return redirectToTls
   for (let i = 0; i < routes.length; i++) if (matchesAll(routes[i]!.conditions, request, random)) return routes[i]
   return undefined
 }
@@ -80,16 +90,18 @@ function addDomains(host: CompiledVirtualHost, domains: DomainTable<CompiledVirt
 
 function compileVirtualHost(message: VirtualHost, config: RouteConfiguration): CompiledVirtualHost {
   if (message.matcher !== undefined) throw badConfig('matcher is not served yet')
-  if (message.requireTls !== RequireTls.NONE) throw badConfig('require_tls is not served yet')
+  if (message.requireTls === RequireTls.EXTERNAL_ONLY) throw badConfig('require_tls EXTERNAL_ONLY is not served yet')
   checkOverrides(message.typedPerFilterConfig)
   const routes: CompiledRoute[] = []
-  const host: CompiledVirtualHost = {
+  const host: CompiledVirtualHost & { redirectToTls: CompiledRoute | undefined } = {
     name: message.name,
     message,
     routes,
+    redirectToTls: undefined,
     countAttempts: message.includeRequestAttemptCount,
     countAttemptsInResponse: message.includeAttemptCountInResponse,
   }
+  if (message.requireTls === RequireTls.ALL) host.redirectToTls = compileRoute(toTls, -1, host, config)
   for (const [index, route] of message.routes.entries()) {
     routes.push(within(`route ${index}${route.name === '' ? '' : ` (${route.name})`}`, () => compileRoute(route, index, host, config)))
   }

@@ -21,6 +21,7 @@ export interface RouteDecision {
 export function explainRouting(routes: CompiledRoutes, request: RoutedRequest, random: Random = () => 0): RouteDecision {
   const virtualHost = routes.findVirtualHost(request.authority)
   const considered: ConsideredRoute[] = []
+  if (virtualHost?.redirectToTls !== undefined && request.scheme !== 'https') return { virtualHost, route: virtualHost.redirectToTls, considered }
   for (const route of virtualHost?.routes ?? []) {
     const failed = route.conditions.findIndex((condition) => !condition.matches(request, random))
     if (failed === -1) return { virtualHost, route, considered }

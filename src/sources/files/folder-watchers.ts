@@ -2,6 +2,7 @@
 // replaced is watched anew. Where the system cannot watch, the periodic look of watch.ts has to do.
 import { watch } from 'node:fs'
 import type { FSWatcher } from 'node:fs'
+import { basename } from 'node:path'
 import { codeOf } from './problem.ts'
 
 /** Below what the systems allow a user in total; changes in further folders are seen by the periodic look. */
@@ -28,7 +29,11 @@ export class FolderWatchers {
       return
     }
     try {
-      const watcher = watch(path, { persistent: false }, (_, name) => this.#onEvent(path, name ?? undefined))
+      const watcher = watch(path, { persistent: false }, (event, name) => {
+        // The folder itself was removed or moved: the watch is dead. Its successor may even have the same id.
+        if (event === 'rename' && name === basename(path)) this.#failed(path, watcher)
+        else this.#onEvent(path, name ?? undefined)
+      })
       watcher.on('error', () => this.#failed(path, watcher))
       this.#open.set(path, { id, watcher })
       this.refused.delete(path)
@@ -47,7 +52,7 @@ export class FolderWatchers {
     this.keep(new Set())
   }
 
-  /** Windows says so when a watched folder is removed. */
+  /** The next look watches it again, if it is there. */
   #failed(path: string, watcher: FSWatcher): void {
     if (this.#open.get(path)?.watcher !== watcher) return
     this.#shut(path)

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { mkdir, open, symlink, rename, utimes, writeFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { TempFolder } from '../../../test/support/temp-folder.ts'
@@ -224,6 +224,18 @@ test('a folder that is deleted with all in it and made anew is followed', async 
   await watched.becomes('b')
   await folder.write('mesh/b.yaml', service('b', 81))
   await watched.becomes('b:81')
+})
+
+test('a folder that is replaced by another of its name, all at once, is watched anew', async () => {
+  await using folder = await TempFolder.create()
+  await folder.write('mesh/inner/a.yaml', service('a'))
+  await using watched = await Watched.start([folder.path])
+  rmSync(folder.at('mesh'), { recursive: true })
+  mkdirSync(folder.at('mesh/inner'), { recursive: true })
+  writeFileSync(folder.at('mesh/inner/a.yaml'), service('a', 81))
+  await watched.becomes('a:81')
+  await folder.write('mesh/inner/a.yaml', service('a', 82))
+  await watched.becomes('a:82')
 })
 
 test('new folders are followed, whole trees of them, and their removal is too', async () => {

@@ -9,12 +9,7 @@ import { formatPath } from '../model/resource.ts'
 import { readFiles } from '../sources/files/read.ts'
 import { WorldMerger } from '../sources/merge.ts'
 import type { SourceIssue } from '../sources/source.ts'
-import type { Invocation, Io, Operand, Option } from './command.ts'
-
-export const fileOption: Option = {
-  name: 'file', short: 'f', value: 'FILE', repeats: true, required: true, sentence: 'A file or folder of YAML or JSON; - for standard input.',
-}
-export const fileOperand: Operand = { name: 'FILE', repeats: true, sentence: 'More files, as after -f.' }
+import type { Invocation, Io } from './command.ts'
 
 export interface Offline {
   readonly state: WorldState

@@ -3,8 +3,9 @@ import { stringify } from 'yaml'
 import { dump } from '../control/translate/dump.ts'
 import { exitCode } from './command.ts'
 import type { Command } from './command.ts'
+import { fileOperand, fileOption } from './file-option.ts'
 import { readNodeFile } from './node-file.ts'
-import { fileOperand, fileOption, readOffline } from './offline.ts'
+import { readOffline } from './offline.ts'
 import { outputOf, outputOption, print } from './print.ts'
 
 export const command: Command = {

@@ -19,6 +19,8 @@ export interface ConnectOptions {
   readonly tls?: ClientTls | undefined
   /** SNI; empty or absent sends none. */
   readonly serverName?: string
+  /** The kernel asks a peer that was silent for so long whether it is still there; 0: after the system's own time. */
+  readonly keepAliveAfterMs?: number
   /** Called once for a connection that was made, when it is gone, whoever handles it then. */
   readonly onClosed?: () => void
   readonly transports?: Transports
@@ -45,7 +47,7 @@ class Attempt {
   constructor(options: ConnectOptions, done: ConnectDone) {
     this.#options = options
     this.#done = done
-    const raw = open(options.address)
+    const raw = open(options)
     this.#raw = raw
     raw.pause()
     raw.on('error', (error) => (this.#error ??= error))
@@ -102,9 +104,10 @@ class Attempt {
   }
 }
 
-function open({ host, port }: Address): Socket {
+function open({ address: { host, port }, keepAliveAfterMs }: ConnectOptions): Socket {
   if (host.startsWith('unix://')) return connectSocket({ path: host.slice('unix://'.length), allowHalfOpen: true })
-  return connectSocket({ host, port, allowHalfOpen: true, noDelay: true, autoSelectFamily: isIP(host) === 0 })
+  const keepAlive = keepAliveAfterMs === undefined ? {} : { keepAlive: true, keepAliveInitialDelay: keepAliveAfterMs }
+  return connectSocket({ host, port, allowHalfOpen: true, noDelay: true, autoSelectFamily: isIP(host) === 0, ...keepAlive })
 }
 
 function remoteOf(raw: Socket, asked: Address): Address {

@@ -6,6 +6,8 @@ import type { Address } from '../../src/model/address.ts'
 import type { ResolveName } from '../../src/net/resolve.ts'
 import { HealthStatus } from '../../src/proto/gen/envoy/config/core/v3/health_check_pb.ts'
 import { Cluster_DiscoveryType as DiscoveryType, Cluster_LbPolicy as LbPolicy } from '../../src/proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import { clustersPath } from '../../src/proxy/admin/clusters.ts'
+import { PlannedClusters } from '../../src/proxy/plan-clusters.ts'
 import type { Cluster } from '../../src/proxy/upstream/types.ts'
 import { Recorder } from '../support/connection-pair.ts'
 import { freePort, namedServer } from '../support/hosts.ts'
@@ -365,6 +367,37 @@ test('what one cluster gets wrong is said, and nothing has changed then', async 
   assert.equal(world.clusters.lookup('good'), cluster)
   assert.equal(world.clusters.lookup('wrong'), undefined)
   assert.equal((await ask(cluster)).body, 'a')
+})
+
+test('of many clusters in one update only the bad one is rejected, in words, and the others serve', async () => {
+  await using a = await httpPeer('a')
+  using world = new UpstreamWorld()
+  const planned = new PlannedClusters(world.clusters, new ManualClock(), () => {})
+  const wrong = staticCluster('wrong', [], { clusterDiscoveryType: { case: 'clusterType', value: { name: 'envoy.clusters.aggregate' } } })
+  const rejections = planned.update({ changed: [staticCluster('one', [a.address]), wrong, edsCluster('two')], removed: [] }, new Set())
+  assert.deepEqual(rejections, [{ name: 'wrong', reason: 'cluster wrong: cluster_type envoy.clusters.aggregate is not served yet' }])
+  assert.deepEqual(planned.updateEndpoints({ changed: [assignment('two', [lbEndpoint(a.address)])], removed: [] }), [])
+  assert.equal(planned.isWarm('two'), true)
+  for (const name of ['one', 'two']) assert.equal((await ask(world.clusters.lookup(name)!)).body, 'a')
+  planned.update({ changed: [], removed: ['one', 'two'] }, new Set(['two']))
+  assert.equal((await ask(world.clusters.lookup('two')!)).body, 'a', 'a route still names it')
+  planned.release(new Set())
+  assert.equal(world.clusters.lookup('two'), undefined)
+  planned.close()
+})
+
+test('/clusters shows what was counted, and who is left out', async () => {
+  const dead = { host: '127.0.0.1', port: await freePort() }
+  await using alive = await httpPeer('alive')
+  using world = new UpstreamWorld()
+  const cluster = world.serve(staticCluster('c', [dead, alive.address], roundRobin))
+  for (let i = 0; i < 8; i++) await ask(cluster).catch(() => {})
+  const answer = clustersPath(() => world.clusters.statuses()).answer
+  const { body: text } = await answer({ query: new URLSearchParams() } as Parameters<typeof answer>[0])
+  assert.match(String(text), new RegExp(`c::127.0.0.1:${dead.port}::cx_connect_fail::3\n`))
+  assert.match(String(text), new RegExp(`c::127.0.0.1:${dead.port}::health_flags::/failed_outlier_check\n`))
+  assert.match(String(text), new RegExp(`c::127.0.0.1:${alive.address.port}::health_flags::healthy\n`))
+  assert.match(String(text), new RegExp(`c::127.0.0.1:${alive.address.port}::rq_total::5\n`))
 })
 
 test('retries are limited by the cluster', async () => {

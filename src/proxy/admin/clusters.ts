@@ -24,14 +24,26 @@ function clusterText({ name, hosts }: ClusterStatus): string {
   const lines = [`${name}::added_via_api::true`]
   for (const host of hosts) {
     const at = `${name}::${host.name}`
-    lines.push(`${at}::rq_active::${host.active}`, `${at}::health_flags::${healthFlags(host)}`, `${at}::weight::${host.weight}`)
+    for (const [stat, value] of statsOf(host)) lines.push(`${at}::${stat}::${value}`)
+    lines.push(`${at}::health_flags::${healthFlags(host)}`, `${at}::weight::${host.weight}`)
   }
   return `${lines.join('\n')}\n`
 }
 
-function healthFlags({ health }: Host): string {
-  if (health === 'healthy') return 'healthy'
-  return health === 'draining' ? '/eds_status_draining' : '/failed_eds_health'
+const statNames = [
+  ['cx_active', 'cxActive'], ['cx_connect_fail', 'cxConnectFail'], ['cx_total', 'cxTotal'], ['rq_error', 'rqError'],
+  ['rq_success', 'rqSuccess'], ['rq_timeout', 'rqTimeout'], ['rq_total', 'rqTotal'],
+] as const
+
+function statsOf({ active, stats }: Host): [string, number][] {
+  const counted = stats === undefined ? [] : statNames.map(([name, field]): [string, number] => [name, stats[field]])
+  return [['rq_active', active], ...counted]
+}
+
+/** A host that is left out because connections to it fail is what Envoy calls an outlier. */
+function healthFlags({ health, suspect = false }: Host): string {
+  const flags = (suspect ? '/failed_outlier_check' : '') + (health === 'draining' ? '/eds_status_draining' : health === 'unhealthy' ? '/failed_eds_health' : '')
+  return flags === '' ? 'healthy' : flags
 }
 
 const edsHealth = { healthy: 'HEALTHY', unhealthy: 'UNHEALTHY', draining: 'DRAINING' } as const
@@ -51,8 +63,8 @@ function hostJson(host: Host) {
   return {
     address: { socket_address: { address, port_value: port } },
     hostname: formatAddress(host.address),
-    stats: [{ name: 'rq_active', type: 'GAUGE', value: String(host.active) }],
-    health_status: { eds_health_status: edsHealth[host.health] },
+    stats: statsOf(host).map(([name, value]) => ({ name, type: name.endsWith('_active') ? 'GAUGE' : 'COUNTER', value: String(value) })),
+    health_status: { eds_health_status: edsHealth[host.health], ...(host.suspect === true && { failed_outlier_check: true }) },
     weight: host.weight,
   }
 }

@@ -14,7 +14,7 @@ const withOptions = (init: MessageInitShape<typeof HttpProtocolOptionsSchema>) =
 
 test('what a cluster leaves out is as in Envoy', () => {
   assert.deepEqual(decode({ name: 'c' }), {
-    name: 'c', discovery: 'static', balancer: 'round-robin', connectTimeoutMs: 5_000,
+    name: 'c', discovery: 'static', balancer: 'round-robin', connectTimeoutMs: 5_000, keepAliveAfterMs: undefined,
     breakers: { maxConnections: 1024, maxPendingRequests: 1024, maxRequests: 1024, maxRetries: 3, retryBudget: undefined },
     http: { idleTimeoutMs: 3_600_000, maxRequestsPerConnection: 0, autoServerName: false, autoVerify: false },
     dns: { refreshMs: 5_000, respectsTtl: false, family: 'v6-first' },
@@ -64,6 +64,11 @@ test('HTTP options come from the extension, and the older fields count without i
   }))
   assert.deepEqual(http, { idleTimeoutMs: 3_000, maxRequestsPerConnection: 9, autoServerName: true, autoVerify: true })
   assert.equal(decode({ name: 'c', commonHttpProtocolOptions: { idleTimeout: {} } }).http.idleTimeoutMs, 0)
+})
+
+test('TCP keep-alive is off unless it is asked for, and may leave the time to the system', () => {
+  assert.equal(decode({ name: 'c', upstreamConnectionOptions: { tcpKeepalive: { keepaliveTime: 75 } } }).keepAliveAfterMs, 75_000)
+  assert.equal(decode({ name: 'c', upstreamConnectionOptions: { tcpKeepalive: {} } }).keepAliveAfterMs, 0)
 })
 
 test('the panic threshold may be zero', () => {

@@ -41,6 +41,8 @@ export interface ClusterConfig {
   readonly discovery: Discovery
   readonly balancer: BalancerKind
   readonly connectTimeoutMs: number
+  /** Undefined: the kernel never asks whether a silent peer is still there. */
+  readonly keepAliveAfterMs: number | undefined
   readonly breakers: BreakerLimits
   readonly http: HttpSettings
   readonly dns: DnsSettings
@@ -69,6 +71,7 @@ export function decodeCluster(message: ClusterMessage): ClusterConfig {
     discovery,
     balancer: balancerOf(message.lbPolicy),
     connectTimeoutMs,
+    keepAliveAfterMs: keepAliveOf(message),
     breakers: breakersOf(message),
     http: httpSettings(message),
     dns: dnsSettings(message),
@@ -108,6 +111,12 @@ function balancerOf(policy: LbPolicy): BalancerKind {
     case LbPolicy.MAGLEV: return 'random'
     default: return 'round-robin'
   }
+}
+
+/** How often and how many times the kernel asks is its own business: node does not let us say. */
+function keepAliveOf({ upstreamConnectionOptions }: ClusterMessage): number | undefined {
+  const keepalive = upstreamConnectionOptions?.tcpKeepalive
+  return keepalive === undefined ? undefined : 1_000 * (keepalive.keepaliveTime ?? 0)
 }
 
 function dnsSettings({ dnsRefreshRate, respectDnsTtl, dnsLookupFamily }: ClusterMessage): DnsSettings {

@@ -60,6 +60,10 @@ export class RuntimeHost implements Host {
     this.workload = workload
   }
 
+  get suspect(): boolean {
+    return this.suspicion.isSuspect(this.#parts.now())
+  }
+
   /** Nothing runs, waits or is open. */
   get unused(): boolean {
     if (this.active > 0) return false

@@ -123,7 +123,10 @@ export class RunningCluster implements Cluster {
     }
     this.#breakers.connections++
     let over = false
-    const request = { host, use: 'tcp' as const, serverName: '', verifyServerName: false, timeoutMs: this.connectTimeoutMs, onClosed: () => this.#sessionEnded(host) }
+    const request = {
+      host, use: 'tcp' as const, serverName: '', verifyServerName: false, timeoutMs: this.connectTimeoutMs,
+      keepAliveAfterMs: this.#config.keepAliveAfterMs, onClosed: () => this.#sessionEnded(host),
+    }
     const stop = this.#parts.connector.open(request, (failure, transport) => {
       over = true
       if (failure === undefined) {
@@ -204,9 +207,9 @@ export class RunningCluster implements Cluster {
   }
 
   #poolParts(): PoolParts {
-    const { http, connectTimeoutMs } = this.#config
+    const { http, connectTimeoutMs, keepAliveAfterMs } = this.#config
     const { connector, clock } = this.#parts
-    return { http, connectTimeoutMs, breakers: this.#breakers, stats: this.stats, connector, clock, onIdle: () => this.#parts.onIdle(this) }
+    return { http, connectTimeoutMs, keepAliveAfterMs, breakers: this.#breakers, stats: this.stats, connector, clock, onIdle: () => this.#parts.onIdle(this) }
   }
 
   #poolOf(host: RuntimeHost, serverName: string): HostPool {

@@ -80,6 +80,8 @@ export interface Host {
   readonly name: string
   readonly weight: number
   readonly health: HostHealth
+  /** Left out for a while, because connections to it failed. */
+  readonly suspect?: boolean
   /** Requests in flight (HTTP) or connections (TCP). */
   readonly active: number
   /** filter_metadata.istio of the endpoint: `workload;namespace;canonical;revision;cluster` for metric labels. */

@@ -18,6 +18,7 @@ export interface ConnectionRequest {
   /** The certificate must be for that name. */
   readonly verifyServerName: boolean
   readonly timeoutMs: number
+  readonly keepAliveAfterMs: number | undefined
   /** A connection that was made is gone. */
   readonly onClosed?: () => void
 }
@@ -40,9 +41,9 @@ export class Connector {
   }
 
   /** `done` is never called inside. The result gives up: then it is not called at all. */
-  open({ host, use, serverName, verifyServerName, timeoutMs, onClosed }: ConnectionRequest, done: ConnectionDone): () => void {
+  open({ host, use, serverName, verifyServerName, timeoutMs, keepAliveAfterMs, onClosed }: ConnectionRequest, done: ConnectionDone): () => void {
     const address = this.#dial(host.connectTo)
-    const options = { address, timeoutMs, ...(onClosed === undefined ? {} : { onClosed }) }
+    const options = { address, timeoutMs, ...(keepAliveAfterMs === undefined ? {} : { keepAliveAfterMs }), ...(onClosed === undefined ? {} : { onClosed }) }
     if (host.tls === undefined) return connect(options, finish(done))
     const tls = host.tls.current(use, verifyServerName ? serverName : undefined)
     if (tls === undefined) return failLater(done, host.tls.problem)

@@ -14,6 +14,7 @@ import type { ConnectionOwner } from './h1-connection.ts'
 export interface PoolParts {
   readonly http: HttpSettings
   readonly connectTimeoutMs: number
+  readonly keepAliveAfterMs: number | undefined
   readonly breakers: Breakers
   readonly stats: ClusterStats
   readonly connector: Connector
@@ -214,8 +215,10 @@ export class HostPool implements ConnectionOwner {
   }
 
   #open(): void {
-    const { connector, connectTimeoutMs, http, breakers } = this.#parts
-    const request = { host: this.#host, use: 'http' as const, serverName: this.#serverName, verifyServerName: http.autoVerify, timeoutMs: connectTimeoutMs }
+    const { connector, connectTimeoutMs, keepAliveAfterMs, http, breakers } = this.#parts
+    const request = {
+      host: this.#host, use: 'http' as const, serverName: this.#serverName, verifyServerName: http.autoVerify, timeoutMs: connectTimeoutMs, keepAliveAfterMs,
+    }
     breakers.connections++
     const stop = connector.open(request, (failure, transport) => {
       this.#opening.delete(cancel)

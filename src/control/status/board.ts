@@ -148,7 +148,8 @@ function summarize(
   held: ReadonlySet<string>,
   generation: number,
 ): readonly ResourceStatus[] {
-  const byKey = Map.groupBy(issues.filter((one) => one.resource !== undefined), (one) => one.resource!)
+  // Issues of whole files belong to no resource.
+  const byKey = Map.groupBy(issues.filter((one) => (one.resource ?? '') !== ''), (one) => one.resource!)
   const keys = [...new Set([...used.keys(), ...byKey.keys()])].sort()
   return keys.map((key) => {
     const own = byKey.get(key) ?? []

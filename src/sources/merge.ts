@@ -27,8 +27,8 @@ export interface MergeOptions {
   readonly domain: string
 }
 
-/** Whether a Process takes traffic, by `namespace/name`; missing means that it does. */
-export type Readiness = ReadonlyMap<string, boolean>
+/** Never edited: a change makes a new one. Whether a Process takes traffic, by `namespace/name`; missing means that it does. */
+export type Readiness = Pick<ReadonlyMap<string, boolean>, 'get'>
 
 const everythingReady: Readiness = new Map()
 
@@ -54,13 +54,13 @@ export class WorldMerger {
   /** The first source that has a resource decides. The same states and readiness give the same world. */
   merge(states: readonly SourceState[], ready: Readiness = everythingReady): MergedWorld {
     const same = sameParts(this.#states, states)
-    if (same && this.#world !== undefined && sameReadiness(this.#ready, ready)) return this.#world
+    if (same && this.#world !== undefined && this.#ready === ready) return this.#world
     if (!same) {
       this.#states = [...states]
       this.#joined = join(states)
       this.#resources = keepList(this.#resources, this.#joined.resources.filter((one) => !usedUp.has(one.kind)))
     }
-    this.#ready = new Map(ready)
+    this.#ready = ready
     this.#world = this.#mergeJoined(ready)
     return this.#world
   }
@@ -79,11 +79,6 @@ export class WorldMerger {
       held: new Set(this.#states.flatMap((one) => [...one.held])),
     }
   }
-}
-
-/** Callers may keep one map and edit it: contents are compared, not maps. */
-function sameReadiness(one: Readiness, other: Readiness): boolean {
-  return one.size === other.size && [...one].every(([name, ready]) => other.get(name) === ready)
 }
 
 interface Joined {

@@ -22,7 +22,7 @@ export interface RegistryOptions {
   readonly domain: string
   readonly rootNamespace: string
   /** Whether a Process takes traffic, by `namespace/name`; those that nobody watches are taken to be ready. */
-  readonly ready: ReadonlyMap<string, boolean>
+  readonly ready: Pick<ReadonlyMap<string, boolean>, 'get'>
 }
 
 export interface Registered {

@@ -49,24 +49,27 @@ export class EnvCapture implements Capture {
 
   /** Opens taps that are new and closes those that are gone; a tap is the same while it is the same object. */
   async update(taps: readonly Tap[], dialMap: DialMap): Promise<void> {
+    const gone = this.#taps.filter((tap) => !taps.includes(tap))
     this.#taps = taps
     this.#dialMap = dialMap
+    await Promise.all(gone.map((tap) => this.#close(tap)))
     const deliver = this.#deliver
     if (deliver === undefined) return
-    const gone = [...this.#open.keys()].filter((tap) => !taps.includes(tap))
-    await Promise.all(gone.map((tap) => this.#close(tap)))
     for (const tap of taps) if (!this.#open.has(tap)) this.#open.set(tap, await openTap(tap, deliver))
   }
 
   async stop(): Promise<void> {
     this.#deliver = undefined
-    await Promise.all([...this.#open.keys()].map((tap) => this.#close(tap)))
+    await Promise.all(this.#taps.map((tap) => this.#close(tap)))
+    this.#taps = []
   }
 
+  /** Also a port that was reserved for a tap and never opened is given back. */
   async #close(tap: Tap): Promise<void> {
     const listening = this.#open.get(tap)
     this.#open.delete(tap)
-    await listening?.close()
+    if (listening !== undefined) await listening.close()
+    else if ('server' in tap.listen) tap.listen.server.close()
   }
 }
 

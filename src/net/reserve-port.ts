@@ -42,6 +42,13 @@ export function reservePort(host = '127.0.0.1', port = 0): Promise<ReservedPort>
   })
 }
 
+/** Free a moment ago: the kernel hands out others before it comes to this one again. For programs that bind it themselves. */
+export async function freePort(): Promise<number> {
+  const { address, release } = await reservePort()
+  release()
+  return address.port
+}
+
 /** The clients that connected before the hand-over; from now on the server's owner gets them. */
 export function takeWaiting(server: Server): readonly Socket[] {
   const waiting = waitingOf.get(server)

@@ -84,6 +84,8 @@ export interface ProxyParts {
   readonly version?: string
   /** POST /reopen_logs: after log files were moved away. */
   onReopenLogs?(): void
+  /** Everything that served has ended: what the parts were made of may go. */
+  onClosed?(): Promise<void>
   /** POST /quitquitquit: ends the process where the proxy is one. */
   onQuit?(): void
 }
@@ -177,6 +179,7 @@ class RunningProxy implements Proxy {
     this.#serving.close()
     this.#upstream.close()
     await this.#admin?.close()
+    await this.#parts.onClosed?.()
   }
 
   [Symbol.asyncDispose](): Promise<void> {

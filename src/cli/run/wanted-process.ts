@@ -28,7 +28,7 @@ export interface WantedProcess {
   readonly namespace: string
   readonly labels: Readonly<Record<string, string>>
   readonly serviceAccount: string
-  readonly proxyType: 'sidecar' | 'router'
+  readonly proxyType: 'sidecar' | 'router' | 'none'
   /** Program and arguments; empty for one that runs already, at `address`, and for gateways. */
   readonly command: readonly string[]
   readonly workingDirectory: string

@@ -1,5 +1,6 @@
 // Reads files once, for tools that look at what is written now. watch.ts is for whoever must know what changes.
-import type { SourceState } from '../source.ts'
+import { emptyState } from '../source.ts'
+import type { Source, SourceState } from '../source.ts'
 import { assemble } from './assemble.ts'
 import type { FileView } from './assemble.ts'
 import { findFiles, standardInput } from './find.ts'
@@ -33,4 +34,16 @@ async function contentOf(path: string, settings: FileOptions): Promise<Content |
 export function inputOf(settings: FileOptions): Content {
   if (settings.stdin !== undefined) return parseText(settings.stdin, standardInput, settings)
   return { objects: [], issues: [fileIssue(standardInput, 'standard input was not given')], whole: false }
+}
+
+/** As a source: read once, at its start; nothing that happens to the files later is looked at. */
+export function filesOnce(paths: readonly string[], options: Partial<FileOptions> = {}): Source {
+  let state = emptyState
+  return {
+    async start() {
+      state = await readFiles(paths, options)
+    },
+    current: () => state,
+    close: () => Promise.resolve(),
+  }
 }

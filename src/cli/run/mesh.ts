@@ -1,0 +1,185 @@
+// The whole mesh on this machine, from files: the control plane with its CA, and what runs beside it (units.ts). The same
+// parts as in a cluster, over real sockets with real mutual TLS, in one process and without privileges.
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { startControl } from '../../control/main.ts'
+import type { ControlPlane, LogLevel } from '../../control/main.ts'
+import { controlSettings } from '../../control/settings.ts'
+import { filesOnce } from '../../sources/files/read.ts'
+import { watchFiles } from '../../sources/files/watch.ts'
+import type { MergedWorld, Readiness } from '../../sources/merge.ts'
+import { announce } from '../running.ts'
+import type { GatewayPlacement } from './gateway-unit.ts'
+import { startGuard } from './guard.ts'
+import type { RunLog } from './log.ts'
+import { MeshUnits } from './units.ts'
+import type { MeshGateway, MeshProcess } from './units.ts'
+
+export interface MeshOptions {
+  /** Files and folders. */
+  readonly files: readonly string[]
+  /** Follow what happens to them. */
+  readonly watch: boolean
+  readonly gateways: GatewayPlacement
+  /** Where the CA keeps its root. */
+  readonly stateDir: string
+  readonly log: RunLog
+  /** Also what is only good to know. */
+  readonly verbose: boolean
+  accessLog(proxy: string, line: string): void
+}
+
+export interface Mesh {
+  /** Resolves when every process takes requests and every gateway listens; false when the time is over. */
+  ready(timeoutMs: number): Promise<boolean>
+  /** What `ready` waits for, in words; empty when it is. */
+  readonly missing: readonly string[]
+  readonly processes: readonly MeshProcess[]
+  readonly gateways: readonly MeshGateway[]
+  readonly control: ControlPlane
+  /** Of the newest push. */
+  readonly generation: number
+  /** Resolves when every proxy runs a push later than `generation`; false when the time is over. */
+  settled(generation: number, timeoutMs: number): Promise<boolean>
+  stop(): Promise<void>
+}
+
+/** `~/.local/state/trysail`, or where XDG says. */
+export function defaultStateDir(): string {
+  return join(process.env['XDG_STATE_HOME'] ?? join(homedir(), '.local', 'state'), 'trysail')
+}
+
+export async function startMesh(options: MeshOptions): Promise<Mesh> {
+  const mesh = new LocalMesh(options)
+  try {
+    await mesh.start()
+    return mesh
+  } catch (error) {
+    await mesh.stop()
+    throw error
+  }
+}
+
+class LocalMesh implements Mesh {
+  readonly #options: MeshOptions
+  readonly #guard = startGuard()
+  readonly #announcement = announce()
+  readonly #readiness = new Map<string, boolean>()
+  readonly #waiters = new Set<() => void>()
+  #control: ControlPlane | undefined
+  #units: MeshUnits | undefined
+  /** Worlds that came before there were units. */
+  #world: MergedWorld | undefined
+
+  constructor(options: MeshOptions) {
+    this.#options = options
+  }
+
+  async start(): Promise<void> {
+    const { files, watch, stateDir } = this.#options
+    const control = await startControl(controlSettings({ stateDir, xdsPort: 0, plaintextPort: 0, debugPort: 0 }), {
+      sources: [watch ? watchFiles(files) : filesOnce(files)],
+      // People in front of a terminal want to see requests; a MeshConfig of their own decides otherwise.
+      meshDefaults: { accessLogFile: '/dev/stdout' },
+      log: (level, line) => this.#say(level, line),
+      readiness: this.#ready(),
+      onWorld: (world) => this.#follow(world),
+    })
+    this.#control = control
+    this.#units = new MeshUnits({
+      control,
+      trustDomain: control.trustDomain,
+      placement: this.#options.gateways,
+      log: this.#options.log,
+      guard: this.#guard,
+      inheritedEnv: process.env,
+      accessLog: (proxy, line) => this.#options.accessLog(proxy, line),
+      onReadiness: (key, ready) => this.#onReadiness(key, ready),
+      onChange: () => this.#onChange(),
+    })
+    if (this.#world !== undefined) this.#follow(this.#world)
+  }
+
+  get control(): ControlPlane {
+    return this.#control!
+  }
+
+  get processes(): readonly MeshProcess[] {
+    return this.#units?.processes ?? []
+  }
+
+  get gateways(): readonly MeshGateway[] {
+    return this.#units?.gateways ?? []
+  }
+
+  get generation(): number {
+    return this.control.state.board.generation
+  }
+
+  get missing(): readonly string[] {
+    return this.#units?.missing ?? ['the control plane']
+  }
+
+  async settled(generation: number, timeoutMs: number): Promise<boolean> {
+    return (await this.control.state.board.waitFor(generation + 1, timeoutMs)).complete
+  }
+
+  ready(timeoutMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const finish = (ready: boolean): void => {
+        clearTimeout(timer)
+        this.#waiters.delete(check)
+        resolve(ready)
+      }
+      const check = (): void => {
+        if (this.missing.length === 0) finish(true)
+      }
+      const timer = setTimeout(finish, timeoutMs, false)
+      this.#waiters.add(check)
+      check()
+    })
+  }
+
+  async stop(): Promise<void> {
+    await this.#units?.stop()
+    await this.#control?.close()
+    this.#guard.close()
+    this.#announcement.remove()
+  }
+
+  /** Nobody sends to a process before it can take requests. */
+  #ready(): Readiness {
+    const now = new Map(this.#readiness)
+    return { get: (key) => now.get(key) ?? false }
+  }
+
+  #follow(world: MergedWorld): void {
+    this.#world = world
+    this.#units?.follow(world)
+  }
+
+  #onReadiness(key: string, ready: boolean): void {
+    if (this.#readiness.get(key) === ready) return
+    this.#readiness.set(key, ready)
+    this.#control?.setReadiness(this.#ready())
+    this.#wake()
+  }
+
+  #onChange(): void {
+    const proxies = this.#units!.proxies.map(({ wanted, proxy }) => ({
+      name: wanted.name, namespace: wanted.namespace, admin: { host: '127.0.0.1', port: proxy.adminPort },
+    }))
+    this.#announcement.update({ debug: this.control.debug, proxies })
+    this.#wake()
+  }
+
+  #wake(): void {
+    for (const check of this.#waiters) check()
+  }
+
+  #say(level: LogLevel, line: string): void {
+    const { log, verbose } = this.#options
+    if (level === 'error' || level === 'warning') log.warn('mesh', line)
+    else if (verbose) log.say('mesh', line)
+  }
+}

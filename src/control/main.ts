@@ -1,0 +1,188 @@
+// The control plane from start to end: sources become a world, a world becomes a snapshot, connected proxies get what
+// changed for them; beside it the CA, and pages for people. Several may run in one process: nothing here is global.
+import type { Clock } from '../lib/clock.ts'
+import { systemClock } from '../lib/clock.ts'
+import type { Address } from '../model/address.ts'
+import { formatPath } from '../model/resource.ts'
+import type { SpiffeId } from '../model/spiffe-id.ts'
+import { WorldMerger } from '../sources/merge.ts'
+import type { MergedWorld, Readiness } from '../sources/merge.ts'
+import type { Source, SourceIssue } from '../sources/source.ts'
+import { openCa } from './ca/ca.ts'
+import type { ServerCertificate } from './ca/server-certificate.ts'
+import { createBootstrapTokens } from './ca/tokens.ts'
+import { meshSettings } from './mesh-settings.ts'
+import { Debounce } from './push.ts'
+import type { Urgency } from './push.ts'
+import { adsMethods } from './serve/ads.ts'
+import { certificateService } from './serve/ca.ts'
+import { startDebugServer } from './serve/debug.ts'
+import type { DebugServer } from './serve/debug.ts'
+import { startGrpcServer } from './serve/grpc.ts'
+import type { GrpcServer } from './serve/grpc.ts'
+import { worldSource } from './serve/world-source.ts'
+import type { ControlSettings } from './settings.ts'
+import type { MeshConfigSpec } from './specs.ts'
+import { WorldState } from './world-state.ts'
+
+/** How much a line of the log matters. */
+export type LogLevel = 'error' | 'warning' | 'info' | 'debug'
+
+export interface ControlParts {
+  readonly sources: readonly Source[]
+  readonly log: (level: LogLevel, line: string) => void
+  /** Where no MeshConfig says anything: settings that fit where this control plane runs. */
+  readonly meshDefaults?: MeshConfigSpec
+  readonly clock?: Clock
+  /** Which Processes take traffic at first. Without it, all. */
+  readonly readiness?: Readiness
+  /** Every new world, right before it is pushed. */
+  readonly onWorld?: (world: MergedWorld) => void
+}
+
+export interface ControlPlane extends AsyncDisposable {
+  readonly state: WorldState
+  readonly trustDomain: string
+  /** xDS and CA over TLS, xDS without it on loopback, debug pages. */
+  readonly xds: Address
+  readonly plaintext: Address
+  readonly debug: Address
+  /** PEM: the roots of the CA. */
+  readonly roots: string
+  /** With it, a proxy of this identity gets its first certificate within `tokenLifetimeMs`. */
+  bootstrapToken(identity: SpiffeId): string
+  /** Which Processes take traffic, by `namespace/name`; the endpoints follow at once. */
+  setReadiness(ready: Readiness): void
+  close(): Promise<void>
+}
+
+/** From making a token to using it: a program's start, not a day. */
+const tokenLifetimeMs = 600_000
+
+export async function startControl(settings: ControlSettings, parts: ControlParts): Promise<ControlPlane> {
+  const worlds = new Worlds(settings, parts)
+  try {
+    await worlds.start()
+    return await serve(settings, parts, worlds)
+  } catch (error) {
+    await worlds.close()
+    throw error
+  }
+}
+
+async function serve(settings: ControlSettings, parts: ControlParts, worlds: Worlds): Promise<ControlPlane> {
+  const { state } = worlds
+  const { clock = systemClock } = parts
+  const { stateDir, certificateLifetime } = settings
+  const { trustDomain } = state.snapshot.mesh
+  const log = (line: string): void => parts.log('info', line)
+  const ca = await openCa({ stateDir, trustDomain, lifetimeMs: certificateLifetime, clock, log })
+  const tokens = await createBootstrapTokens({ stateDir, clock })
+  const certificate = ca.serverCertificate({ addresses: settings.address === '0.0.0.0' ? [] : [settings.address] })
+  const methods = [...adsMethods(worldSource(state), { log }), certificateService({ ca, tokens, log })]
+  const servers = await openServers(settings, methods, certificate, state, parts)
+  const close = async (): Promise<void> => {
+    await Promise.all([servers.grpc.close(), servers.debug.close()])
+    certificate.close()
+    await worlds.close()
+  }
+  return {
+    state, trustDomain,
+    xds: servers.grpc.tlsAddress!,
+    plaintext: servers.grpc.plaintextAddress!,
+    debug: { host: '127.0.0.1', port: servers.debug.port },
+    roots: ca.roots,
+    bootstrapToken: (identity) => tokens.create(identity, tokenLifetimeMs),
+    setReadiness: (ready) => worlds.setReadiness(ready),
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+type Methods = Parameters<typeof startGrpcServer>[0]['methods']
+
+async function openServers(settings: ControlSettings, methods: Methods, identity: ServerCertificate, state: WorldState, parts: ControlParts): Promise<{ grpc: GrpcServer; debug: DebugServer }> {
+  const { clock = systemClock } = parts
+  const grpc = await startGrpcServer({
+    methods, clock,
+    tls: { address: { host: settings.address, port: settings.xdsPort }, identity },
+    plaintextPort: settings.plaintextPort,
+    log: (line) => parts.log('info', line),
+  })
+  try {
+    return { grpc, debug: await startDebugServer(state, settings.debugPort) }
+  } catch (error) {
+    await grpc.close()
+    throw error
+  }
+}
+
+/** From the sources to the state: merges, says what is wrong, and pushes after a quiet time. */
+class Worlds {
+  readonly state: WorldState
+  readonly #settings: ControlSettings
+  readonly #parts: ControlParts
+  readonly #merger: WorldMerger
+  readonly #debounce: Debounce
+  #ready: Readiness
+  /** What has been said about the resources as they are. */
+  #said = new Set<string>()
+
+  constructor(settings: ControlSettings, parts: ControlParts) {
+    const { clock = systemClock } = parts
+    this.#settings = settings
+    this.#parts = parts
+    this.#ready = parts.readiness ?? new Map()
+    this.state = new WorldState(clock)
+    this.#merger = new WorldMerger({ domain: settings.domain })
+    const times = { filesQuietMs: settings.filesQuiet, registryQuietMs: settings.registryQuiet, ceilingMs: settings.pushCeiling }
+    this.#debounce = new Debounce(() => this.#push(), times, clock)
+  }
+
+  async start(): Promise<void> {
+    await Promise.all(this.#parts.sources.map((source) => source.start((urgency: Urgency) => this.#debounce.changed(urgency))))
+    this.#push()
+  }
+
+  setReadiness(ready: Readiness): void {
+    this.#ready = ready
+    if (this.state.ready) this.#debounce.changed('endpoints')
+  }
+
+  async close(): Promise<void> {
+    this.#debounce.close()
+    await Promise.all(this.#parts.sources.map((source) => source.close()))
+  }
+
+  #push(): void {
+    const world = this.#merger.merge(this.#parts.sources.map((source) => source.current()), this.#ready)
+    this.#say(world.issues)
+    this.#parts.onWorld?.(world)
+    const { domain, trustDomain } = this.#settings
+    const config = { ...this.#parts.meshDefaults, ...definedFields(world.meshConfig) }
+    const { resources, services, workloads, endpoints } = world
+    const mesh = meshSettings(config, domain, trustDomain)
+    this.state.update({ resources, services, workloads, endpoints, mesh }, world.issues, world.held)
+    this.#say(this.state.board.resources.flatMap(({ key, state, errors }) => (state === 'held' ? errors.map((error) => `${key} is held at its last good version: ${error}`) : [])))
+  }
+
+  /** Each finding once, until it has gone and come back. */
+  #say(found: readonly (SourceIssue | string)[]): void {
+    for (const one of found) {
+      const line = typeof one === 'string' ? one : sentence(one)
+      if (this.#said.has(line)) continue
+      this.#said.add(line)
+      this.#parts.log(typeof one === 'string' || one.severity === 'error' ? 'error' : 'warning', line)
+    }
+  }
+}
+
+/** `file:line:column: VirtualService/default/reviews: spec.http[0].route: message`. */
+function sentence({ origin, resource, path, message }: SourceIssue): string {
+  const about = [resource, formatPath(path)].filter((part) => part !== '').join(': ')
+  return `${origin.file}:${origin.line}:${origin.column}: ${about === '' ? '' : `${about}: `}${message}`
+}
+
+function definedFields<Value extends object>(value: Value | undefined): Partial<Value> {
+  return Object.fromEntries(Object.entries(value ?? {}).filter(([, field]) => field !== undefined)) as Partial<Value>
+}

@@ -1,0 +1,113 @@
+// A whole proxy from its parts, by plain constructor calls: identity, xDS stream, clusters, HTTP, telemetry. What drives
+// them is running-proxy.ts.
+import { systemClock } from '../lib/clock.ts'
+import type { Clock } from '../lib/clock.ts'
+import { MeshError } from '../lib/errors.ts'
+import { parseAddress } from '../model/address.ts'
+import type { Address } from '../model/address.ts'
+import { LogFiles } from '../telemetry/sink/log-files.ts'
+import type { LogSinks } from '../telemetry/sink/log-files.ts'
+import { compileConnectionManager } from './http/connection-manager.ts'
+import { compileRoutes } from './http/router/compile.ts'
+import { givenIdentity } from './identity/given.ts'
+import type { GivenCertificates } from './identity/given.ts'
+import { openIdentity } from './identity/identity.ts'
+import type { Identity } from './identity/identity.ts'
+import type { Capture } from './listen/capture.ts'
+import { runProxy } from './running-proxy.ts'
+import type { Proxy, ProxyParts } from './running-proxy.ts'
+import type { ProxySettings } from './settings.ts'
+import { ProxyTelemetry } from './telemetry/proxy-telemetry.ts'
+import { openClusters } from './upstream/cluster-set.ts'
+import type { Clusters } from './upstream/cluster-set.ts'
+import { openXdsStream } from './xds/client.ts'
+import { deferredStream } from './xds/deferred-stream.ts'
+
+export type { Proxy } from './running-proxy.ts'
+export type { Capture } from './listen/capture.ts'
+
+export interface ProxyOptions {
+  /** PEM: the roots that vouch for the control plane and the CA. */
+  readonly roots: string
+  /** Certificates that come from elsewhere; without them the CA is asked. */
+  readonly certificates?: GivenCertificates
+  readonly capture?: Capture
+  readonly version?: string
+  readonly clock?: Clock
+  /** One line for people. */
+  readonly log?: (line: string) => void
+  /** Takes what access logs write to /dev/stdout and /dev/stderr, a line each; without it, it goes there. */
+  readonly standardOutput?: (line: string) => void
+  /** POST /quitquitquit. */
+  readonly onQuit?: () => void
+}
+
+/** Resolves once the admin server answers; `whenReady` of the result says when it serves. Throws `proxy/settings`. */
+export async function startProxy(settings: ProxySettings, options: ProxyOptions): Promise<Proxy> {
+  const { clock = systemClock, log = () => undefined, version = '' } = options
+  const identity = identityOf(settings, options)
+  const files = new LogFiles({ clock, onProblem: log })
+  const telemetry = new ProxyTelemetry(settings, { sinks: sinksOf(files, options), version, clock })
+  let clusters: Clusters | undefined
+  const counters = () => [...(clusters?.stats() ?? []), ...files.stats()]
+  const parts: ProxyParts = {
+    identity,
+    openStream: (node, onUpdate) => deferredStream(identity.whenReady, () => openXdsStream({
+      address: addressOf(settings.discoveryAddress, 'discoveryAddress'),
+      tls: settings.discoveryPlaintext ? undefined : { serverName: '' },
+      identity,
+      bearer: () => settings.token,
+      protocol: settings.xdsProtocol,
+      clock, log,
+    }, node, onUpdate)),
+    openUpstream: (secrets, dial) => (clusters = openClusters({ secrets, dial, clock })),
+    compileRoutes,
+    compileHttp: (manager, { direction, clusters: lookup, routes }) =>
+      compileConnectionManager(manager, { direction, clusters: lookup, routes, clock, random: Math.random, ...telemetry.http(direction) }),
+    tcpHooks: telemetry.tcpHooks,
+    listenerLog: telemetry.listenerLog,
+    stats: () => telemetry.stats(counters()),
+    prometheus: () => telemetry.prometheus(counters()),
+    log, clock, version,
+    onReopenLogs: () => files.reopen(),
+    async onClosed() {
+      identity.close()
+      telemetry.close()
+      await files.close()
+    },
+    ...(options.capture === undefined ? {} : { capture: options.capture }),
+    ...(options.onQuit === undefined ? {} : { onQuit: options.onQuit }),
+  }
+  return await runProxy(settings, parts)
+}
+
+type ReadyIdentity = Pick<Identity, 'certificate' | 'trust' | 'onChange' | 'whenReady' | 'close'>
+
+function identityOf(settings: ProxySettings, { certificates, roots, clock = systemClock, log = () => undefined }: ProxyOptions): ReadyIdentity {
+  if (certificates !== undefined) return { ...givenIdentity(certificates), whenReady: Promise.resolve(), close() {} }
+  const { trustDomain, namespace, serviceAccount, discoveryPlaintext, caAddress, discoveryAddress, token, certificateLifetime } = settings
+  return openIdentity({
+    id: { trustDomain, namespace, serviceAccount },
+    ca: {
+      address: caAddress === '' ? addressOf(discoveryAddress, 'discoveryAddress') : addressOf(caAddress, 'caAddress'),
+      tls: discoveryPlaintext ? undefined : { roots, serverName: '' },
+    },
+    bearer: () => token,
+    lifetimeMs: certificateLifetime,
+    clock, log,
+  })
+}
+
+function addressOf(text: string, setting: string): Address {
+  const address = parseAddress(text)
+  if (address === undefined) throw new MeshError('proxy/settings', `${setting}: ${JSON.stringify(text)} is not HOST:PORT`)
+  return address
+}
+
+const standardOutputs: ReadonlySet<string> = new Set(['/dev/stdout', '/dev/stderr'])
+
+/** Several proxies of one process tell their lines apart by who gets them. */
+function sinksOf(files: LogFiles, { standardOutput }: ProxyOptions): LogSinks {
+  if (standardOutput === undefined) return files
+  return { open: (path) => (standardOutputs.has(path) ? (line) => standardOutput(line.trimEnd()) : files.open(path)) }
+}

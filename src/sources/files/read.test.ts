@@ -4,7 +4,7 @@ import { chmod, writeFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { TempFolder } from '../../../test/support/temp-folder.ts'
 import { defaultFileLimits } from './limits.ts'
-import { readFiles } from './read.ts'
+import { filesOnce, readFiles } from './read.ts'
 
 const service = (name: string): string => `apiVersion: v1\nkind: Service\nmetadata: { name: ${name} }\nspec: { ports: [{ port: 80 }] }\n`
 const names = (state: Awaited<ReturnType<typeof readFiles>>): string[] => state.resources.map((one) => `${one.metadata.namespace}/${one.metadata.name}`)
@@ -93,4 +93,15 @@ test('a file with a byte order mark, and one with Windows line ends, are read', 
   await using folder = await TempFolder.create()
   await folder.write('a.yaml', `\ufeff${service('a').replaceAll('\n', '\r\n')}`)
   assert.deepEqual(names(await readFiles([folder.path])), ['default/a'])
+})
+
+test('read once as a source, files are what they were at its start', async () => {
+  await using folder = await TempFolder.create()
+  await folder.write('a.yaml', service('a'))
+  const source = filesOnce([folder.path])
+  assert.deepEqual(source.current().resources, [])
+  await source.start(() => assert.fail('nothing changes'))
+  await folder.write('b.yaml', service('b'))
+  assert.deepEqual(names(source.current()), ['default/a'])
+  await source.close()
 })

@@ -337,16 +337,6 @@ test('hidden files, other files and links in circles are passed over', async () 
   assert.deepEqual(watched.messages, [])
 })
 
-test('without watching, what is there at the start is read, and nothing is followed', async () => {
-  await using folder = await TempFolder.create()
-  await folder.write('a.yaml', service('a'))
-  await using watched = await Watched.start([folder.path], { watch: false, sweepMs: 10 })
-  await folder.write('a.yaml', service('a', 81))
-  await new Promise((resolve) => setTimeout(resolve, 100)) // ten times what the periodic look would need
-  assert.equal(watched.names, 'a')
-  assert.equal(watched.changes, 0)
-})
-
 test('closing while it reads is clean, and tells nothing any more', async () => {
   await using folder = await TempFolder.create()
   await using watched = await Watched.start([folder.path])

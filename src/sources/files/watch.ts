@@ -20,8 +20,6 @@ import { inputOf } from './read.ts'
 import { TrackedFile } from './tracked-file.ts'
 
 export interface WatchOptions extends FileOptions {
-  /** False: what is there at the start is all there will be. */
-  readonly watch: boolean
   /** No event for so long ends a burst: one save is several events. */
   readonly quietMs: number
   /** A burst that does not end is looked at after so long. */
@@ -33,7 +31,7 @@ export interface WatchOptions extends FileOptions {
   readonly clock: Clock
 }
 
-const defaults: WatchOptions = { ...defaultFileOptions, watch: true, quietMs: 4, ceilingMs: 20, settleMs: 50, sweepMs: 1000, clock: systemClock }
+const defaults: WatchOptions = { ...defaultFileOptions, quietMs: 4, ceilingMs: 20, settleMs: 50, sweepMs: 1000, clock: systemClock }
 
 /** Looking at everything may take a twentieth of the time. */
 const sweepShare = 20
@@ -84,8 +82,7 @@ export class FileSource implements Source, AsyncDisposable {
     this.#running = undefined
     this.#onChange = onChange
     this.#state = this.#assemble()
-    if (!this.#options.watch) await this.close()
-    else if (this.#everything || this.#touched.size > 0) this.#arm()
+    if (this.#everything || this.#touched.size > 0) this.#arm()
   }
 
   current(): SourceState {

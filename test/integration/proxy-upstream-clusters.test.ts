@@ -17,7 +17,9 @@ import {
   Asked, ManualClock, UpstreamWorld, ask, assignment, choose, connectThrough, edsCluster, failureOf, lbEndpoint, limits, staticCluster, until,
 } from '../support/upstream-world.ts'
 
+/** The default. */
 const roundRobin = { lbPolicy: LbPolicy.ROUND_ROBIN }
+const leastRequest = { lbPolicy: LbPolicy.LEAST_REQUEST }
 
 /** Asks again and again, a few at a time, until told to stop; then says how many answers there were, by body. */
 function load(cluster: () => Cluster, clients = 8) {
@@ -136,7 +138,7 @@ test('endpoints that came before their cluster, or with an earlier version of it
   using world = new UpstreamWorld()
   world.clusters.updateEndpoints(assignment('c', [lbEndpoint(a.address)]))
   assert.equal((await ask(world.serve(edsCluster('c')))).body, 'a')
-  assert.equal((await ask(world.serve(edsCluster('c', roundRobin)))).body, 'a')
+  assert.equal((await ask(world.serve(edsCluster('c', leastRequest)))).body, 'a')
 })
 
 test('requests are spread by weight', async () => {
@@ -424,6 +426,30 @@ test('a pipe is a host too', async () => {
     server.closeAllConnections()
     server.close()
   }
+})
+
+test('counters go on when a cluster is replaced', async () => {
+  await using peer = await httpPeer('ok')
+  using world = new UpstreamWorld()
+  await ask(world.serve(staticCluster('c', [peer.address])))
+  await ask(world.serve(staticCluster('c', [peer.address], leastRequest)))
+  await until(() => world.stat('cluster.c.upstream_cx_active') === 1)
+  assert.deepEqual(['upstream_rq_total', 'upstream_cx_total', 'membership_total', 'upstream_rq_active'].map((name) => world.stat(`cluster.c.${name}`)), [2, 2, 1, 0])
+})
+
+test('endpoints and clusters that come and go a thousand times leave nothing behind', async () => {
+  await using peer = await httpPeer('ok')
+  const clock = new ManualClock()
+  using world = new UpstreamWorld({ clock })
+  for (let i = 0; i < 1_000; i++) {
+    if (i % 10 === 0) world.serve(edsCluster('c', { connectTimeout: { seconds: BigInt(1 + i) } }))
+    world.clusters.updateEndpoints(assignment('c', [lbEndpoint(i % 100 === 0 ? peer.address : { host: '127.0.0.1', port: 1 + i })]))
+    if (i % 100 === 0) await ask(world.clusters.lookup('c')!)
+  }
+  clock.advance(1_000)
+  await until(() => peer.open === 0)
+  clock.advance(1_000)
+  assert.deepEqual([world.clusters.retired, clock.pending, world.clusters.statuses()[0]!.hosts.length], [0, 0, 1])
 })
 
 test('a thousand clusters that nothing uses have no timers and cost no connection', () => {

@@ -359,6 +359,36 @@ for (const rawHandles of [true, false]) describe(rawHandles ? 'over raw handles'
     assert.ok(stops > 0)
   })
 
+  test('a large answer is not read on while nobody takes it', async () => {
+    const size = 32 * 1024 * 1024
+    await using peer = await httpPeer((_request, response) => {
+      response.writeHead(200, { 'content-length': size })
+      response.end(Buffer.alloc(size, 'x'))
+    })
+    using world = new UpstreamWorld()
+    let received = 0
+    let ended = false
+    const slow = new (class extends Asked {
+      override onData(_bytes: Buffer, at: number, end: number): void {
+        received += end - at
+        this.stream!.pauseResponse()
+      }
+
+      override onEnd(): void {
+        ended = true
+        super.onEnd()
+      }
+    })(world.serve(staticCluster('c', [peer.address])))
+    await until(() => received > 0)
+    for (let i = 0; i < 50; i++) await new Promise((resolve) => setImmediate(resolve))
+    assert.ok(received <= 256 * 1024, `${received} bytes came after the pause`)
+    while (!ended) {
+      slow.stream!.resumeResponse()
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    assert.equal(received, size)
+  })
+
   test('a chunked request body arrives whole with its trailers', async () => {
     let got = ''
     await using peer = await scriptedPeer((socket) => socket.on('data', (bytes: Buffer) => {

@@ -17,7 +17,6 @@ import type { EndpointSettings } from './endpoints.ts'
 import { Connector } from './pool/connector.ts'
 import { RunningCluster } from './running-cluster.ts'
 import type { RunningClusterParts } from './running-cluster.ts'
-import { statLines } from './stats.ts'
 import type { StatLine } from './stats.ts'
 import { TlsContexts } from './tls-contexts.ts'
 import type { Cluster } from './types.ts'
@@ -98,7 +97,7 @@ class ClusterSet implements Clusters {
   }
 
   stats(): readonly StatLine[] {
-    return [...this.#clusters.values()].flatMap(({ name, stats }) => statLines(name, stats))
+    return [...this.#clusters.values()].flatMap((cluster) => cluster.statLines())
   }
 
   close(): void {
@@ -110,7 +109,7 @@ class ClusterSet implements Clusters {
   #keepOrCreate(message: ClusterMessage): RunningCluster {
     const known = this.#clusters.get(message.name)
     if (known !== undefined && (known.message === message || equals(ClusterSchema, known.message, message))) return known
-    return new RunningCluster(message, this.#parts)
+    return new RunningCluster(message, this.#parts, known?.stats)
   }
 
   #retire(cluster: RunningCluster): void {

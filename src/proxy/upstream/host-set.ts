@@ -49,6 +49,15 @@ export class HostSet {
     return chooseUntried(this.#parts.balancer, this.#usable, tried)
   }
 
+  /** Brings the gauges of the membership up to date. */
+  count(): void {
+    const { stats } = this.#parts
+    const hosts = this.all
+    stats.membership_total = hosts.length
+    stats.membership_healthy = hosts.filter(isHealthy).length
+    stats.membership_suspect = hosts.filter(({ suspect }) => suspect).length
+  }
+
   /** Health or suspicion has changed. */
   refresh(): void {
     const candidates = this.#candidates()
@@ -58,7 +67,6 @@ export class HostSet {
     this.#usable = suspects.length === candidates.length ? candidates : candidates.filter((host) => !suspects.includes(host))
     this.#lookAgainAt = suspects.reduce((first, { suspicion }) => Math.min(first, suspicion.until), Infinity)
     this.#parts.balancer.replace(this.#usable)
-    this.#count(suspects.length)
   }
 
   /** Another address, or another way to connect, is another host. */
@@ -85,13 +93,6 @@ export class HostSet {
   #isPanic(priorities: readonly (readonly RuntimeHost[])[], chosen: readonly RuntimeHost[]): boolean {
     const health = priorities.reduce((sum, hosts) => sum + Math.min(1, overProvisioning * healthyShare(hosts)), 0)
     return chosen.length > 0 && health < 1 && 100 * healthyShare(chosen) < this.#parts.panicPercent
-  }
-
-  #count(suspects: number): void {
-    const stats = this.#parts.stats
-    stats.membership_total = this.#hosts.size
-    stats.membership_healthy = this.all.filter(isHealthy).length
-    stats.membership_suspect = suspects
   }
 }
 

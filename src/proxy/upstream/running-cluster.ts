@@ -21,7 +21,8 @@ import { OriginalHosts } from './original-hosts.ts'
 import type { Connector } from './pool/connector.ts'
 import { HostPool } from './pool/host-pool.ts'
 import type { PoolParts } from './pool/host-pool.ts'
-import { ClusterStats } from './stats.ts'
+import { ClusterStats, statLines } from './stats.ts'
+import type { StatLine } from './stats.ts'
 import type { TlsContexts } from './tls-contexts.ts'
 import { TransportSockets } from './transport-sockets.ts'
 import type { ChoiceContext, Cluster, Host, ResetReason, ResponseReader, StreamWaiter, TransportWaiter } from './types.ts'
@@ -42,7 +43,7 @@ export class RunningCluster implements Cluster {
   readonly connectTimeoutMs: number
   /** Empty unless EDS. */
   readonly assignmentName: string
-  readonly stats = new ClusterStats()
+  readonly stats: ClusterStats
   readonly message: ClusterMessage
   readonly #config: ClusterConfig
   readonly #parts: RunningClusterParts
@@ -56,10 +57,11 @@ export class RunningCluster implements Cluster {
   readonly #leaving = new Set<RuntimeHost>()
   #state: 'serving' | 'retired' | 'closed' = 'serving'
 
-  /** Throws `proxy/bad-config`. Nothing runs before `start`. */
-  constructor(message: ClusterMessage, parts: RunningClusterParts) {
+  /** Throws `proxy/bad-config`. Nothing runs before `start`. `stats`: of the cluster that it replaces; counters go on. */
+  constructor(message: ClusterMessage, parts: RunningClusterParts, stats = new ClusterStats()) {
     const config = decodeCluster(message)
     this.message = message
+    this.stats = stats
     this.name = config.name
     this.service = serviceOf(message)
     this.connectTimeoutMs = config.connectTimeoutMs
@@ -86,6 +88,11 @@ export class RunningCluster implements Cluster {
 
   status(): ClusterStatus {
     return { name: this.name, assignmentName: this.assignmentName, hosts: [...this.#hosts.all, ...this.#original.all] }
+  }
+
+  statLines(): readonly StatLine[] {
+    this.#hosts.count()
+    return statLines(this.name, this.stats)
   }
 
   // --- What the HTTP and TCP sides ask for ---

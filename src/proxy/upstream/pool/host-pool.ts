@@ -58,12 +58,13 @@ export class HostPool implements ConnectionOwner {
       waiter.onFailure('local-reset', '')
       return nothingToCancel
     }
-    const connection = this.#takeIdle()
+    const { breakers } = this.#parts
+    const connection = breakers.requestsFull ? undefined : this.#takeIdle()
     if (connection !== undefined) {
       this.#start(connection, waiting)
       return nothingToCancel
     }
-    if (this.#parts.breakers.pendingFull) {
+    if (breakers.requestsFull || breakers.pendingFull) {
       this.#overflow(waiting)
       return nothingToCancel
     }

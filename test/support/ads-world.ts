@@ -1,4 +1,4 @@
-// An ADS server without TLS on a free port, and a client connection to it.
+// An ADS server without TLS, on a free port by default, and a client connection to it.
 import { adsMethods } from '../../src/control/serve/ads.ts'
 import { startGrpcServer } from '../../src/control/serve/grpc.ts'
 import type { GrpcServer } from '../../src/control/serve/grpc.ts'
@@ -12,10 +12,10 @@ export interface AdsWorld extends AsyncDisposable {
   readonly log: readonly string[]
 }
 
-export async function serveAds(source: ResourceSource): Promise<AdsWorld> {
+export async function serveAds(source: ResourceSource, port = 0): Promise<AdsWorld> {
   const lines: string[] = []
   const log = (line: string): void => void lines.push(line)
-  const server = await startGrpcServer({ methods: adsMethods(source, { log }), plaintextPort: 0, log })
+  const server = await startGrpcServer({ methods: adsMethods(source, { log }), plaintextPort: port, log })
   const url = `http://127.0.0.1:${server.plaintextAddress!.port}`
   const client = new GrpcClient(url)
   return {

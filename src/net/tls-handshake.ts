@@ -141,7 +141,13 @@ function infoOf(socket: TLSSocket, localUris: readonly string[], certificate: X5
     protocol: socket.getProtocol() ?? '',
     peerUris: names.uris,
     peerDnsNames: names.dnsNames,
-    peerSubject: certificate === undefined ? '' : certificate.subject.split('\n').reverse().join(','),
+    peerSubject: subjectOf(certificate),
     localUris,
   }
+}
+
+/** As RFC 2253 writes it. Node gives no subject at all where it is empty, as it is in a workload's certificate. */
+function subjectOf(certificate: X509Certificate | undefined): string {
+  const subject: string | undefined = certificate?.subject
+  return subject === undefined ? '' : subject.split('\n').reverse().join(',')
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { manualClock } from '../../../test/support/manual-clock.ts'
 import { temporaryFolder } from '../../../test/support/temporary-folder.ts'
+import { describe, hasCode } from '../../lib/errors.ts'
 import { exportKey, generateKey } from '../../security/x509/key.ts'
 import { createRequest } from '../../security/x509/request.ts'
 import { openCa } from './ca.ts'
@@ -51,7 +52,7 @@ interface Damage {
 
 const damages: readonly Damage[] = [
   { title: 'a key that others can read', code: 'ca/state', message: /ca-key\.pem can be read by others \(mode 644\): chmod 600/, damage: (ca) => chmod(join(ca, 'ca-key.pem'), 0o644) },
-  { title: 'a key of another certificate', code: 'ca/state', message: /does not belong/, damage: (ca) => writeFile(join(ca, 'ca-key.pem'), exportKey(generateKey())) },
+  { title: 'a key of another certificate', code: 'ca/state', message: /the key does not belong/, damage: (ca) => writeFile(join(ca, 'ca-key.pem'), exportKey(generateKey())) },
   { title: 'a certificate that is no PEM', code: 'ca/state', message: /ca-cert\.pem and ca-key\.pem in .* cannot be used: not a PEM block/, damage: (ca) => writeFile(join(ca, 'ca-cert.pem'), 'hello') },
   { title: 'an empty key', code: 'ca/state', message: /not a private key/, damage: (ca) => writeFile(join(ca, 'ca-key.pem'), '') },
 ]
@@ -63,7 +64,11 @@ for (const { title, code, message, damage } of damages) {
     await damage(ca)
     const files = () => Promise.all(['ca-cert.pem', 'ca-key.pem'].map((name) => readFile(join(ca, name), 'utf8')))
     const before = await files()
-    await assert.rejects(openCa({ stateDir: folder.path, trustDomain }), { code, message })
+    await assert.rejects(openCa({ stateDir: folder.path, trustDomain }), (error: unknown) => {
+      assert.ok(hasCode(error, code))
+      assert.match(describe(error), message)
+      return true
+    })
     assert.deepEqual(await files(), before)
   })
 }

@@ -2,7 +2,6 @@
 // first start, read on every later one, never changed.
 import { join } from 'node:path'
 import type { Clock } from '../../lib/clock.ts'
-import { describe } from '../../lib/errors.ts'
 import { issueRoot } from '../../security/x509/issue.ts'
 import { openIssuer } from '../../security/x509/issuer.ts'
 import type { Issuer } from '../../security/x509/issuer.ts'
@@ -43,7 +42,7 @@ function openPair(certificate: string, key: string, folder: string): Issuer {
   try {
     return openIssuer(certificate, key)
   } catch (error) {
-    throw caError('ca/state', `${certificateFile} and ${keyFile} in ${folder} cannot be used: ${describe(error)}`, error)
+    throw caError('ca/state', `${certificateFile} and ${keyFile} in ${folder} cannot be used`, error)
   }
 }
 

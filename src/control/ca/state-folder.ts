@@ -20,7 +20,7 @@ export async function createFolderOnce(parent: string, folder: string, content: 
     await mkdir(parent, { recursive: true, mode: 0o700 })
     await fill(parent, folder, content())
   } catch (error) {
-    throw caError('ca/state', `cannot make ${path}: ${reasonOf(error)}`, error)
+    throw caError('ca/state', `cannot make ${path}: ${reasonOf(error)}`)
   }
 }
 
@@ -81,7 +81,7 @@ async function read(path: string): Promise<{ readonly text: string; readonly mod
     if (size > maxFileBytes) throw caError('ca/state', `${path} has ${size} bytes, more than any file that was written there`)
     return { text: await file.readFile('utf8'), mode }
   } catch (error) {
-    throw caError('ca/state', `cannot read ${path}: ${reasonOf(error)}`, error)
+    throw caError('ca/state', `cannot read ${path}: ${reasonOf(error)}`)
   }
 }
 

@@ -1,7 +1,7 @@
 // Asks the CA for a certificate (istio.v1.auth, security spec 1.2). What comes back is checked before anybody uses it.
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import type { KeyObject } from 'node:crypto'
-import { describe, MeshError } from '../../lib/errors.ts'
+import { MeshError } from '../../lib/errors.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Address } from '../../model/address.ts'
 import { IstioCertificateRequestSchema, IstioCertificateResponseSchema } from '../../proto/gen/istio/v1/auth/ca_pb.ts'
@@ -28,6 +28,7 @@ export interface CertificateOrder {
   readonly bearer: string
   readonly certificate: CertificateSecret | undefined
   readonly timeoutMs: number
+  /** By which validity is judged; the network's own times are real ones. */
   readonly clock: Clock
 }
 
@@ -39,9 +40,9 @@ export interface Obtained {
 
 /** Rejects with an RpcError, or `identity/answer` for an answer that is of no use. */
 export async function obtainCertificate(order: CertificateOrder): Promise<Obtained> {
-  const { ca, uri, key, lifetimeMs, bearer, certificate, timeoutMs, clock } = order
+  const { ca, uri, key, lifetimeMs, bearer, certificate, timeoutMs } = order
   const message = create(IstioCertificateRequestSchema, { csr: createRequest(key, uri), validityDuration: BigInt(Math.ceil(lifetimeMs / 1000)) })
-  const channel = openChannel({ address: ca.address, clock, tls: ca.tls === undefined ? undefined : { ...ca.tls, certificate } })
+  const channel = openChannel({ address: ca.address, tls: ca.tls === undefined ? undefined : { ...ca.tls, certificate } })
   try {
     const answer = await channel.unary('/istio.v1.auth.IstioCertificateService/CreateCertificate', toBinary(IstioCertificateRequestSchema, message), {
       timeoutMs,
@@ -49,7 +50,7 @@ export async function obtainCertificate(order: CertificateOrder): Promise<Obtain
     })
     return readAnswer(fromBinary(IstioCertificateResponseSchema, answer).certChain, order)
   } catch (error) {
-    throw error instanceof MeshError ? error : new MeshError('identity/answer', `the CA's answer cannot be read: ${describe(error)}`, error)
+    throw error instanceof MeshError ? error : new MeshError('identity/answer', "the CA's answer cannot be read", error)
   } finally {
     channel.close()
   }

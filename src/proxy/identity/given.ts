@@ -1,7 +1,7 @@
 // An identity that comes from elsewhere as PEM: on machines that get their certificates in files, and in tests. Reading
 // and watching the files is left to the caller.
 import { createPrivateKey } from 'node:crypto'
-import { describe, MeshError } from '../../lib/errors.ts'
+import { MeshError } from '../../lib/errors.ts'
 import { readCertificate } from '../../security/x509/issuer.ts'
 import { splitCertificates } from '../../security/x509/pem.ts'
 import type { CertificateSecret, Secrets, TrustSecret } from './secrets.ts'
@@ -45,6 +45,6 @@ function checked(given: GivenCertificates): GivenCertificates {
     roots.forEach(readCertificate)
     return given
   } catch (error) {
-    throw new MeshError('identity/given', `the given certificate, key and roots cannot be used: ${describe(error)}`, error)
+    throw new MeshError('identity/given', 'the given certificate, key and roots cannot be used', error)
   }
 }

@@ -3,7 +3,7 @@ import { constants } from 'node:http2'
 import type { ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2'
 import { Deframer } from '../../codec/grpc/deframer.ts'
 import { frameMessage } from '../../codec/grpc/frame.ts'
-import { describe, hasCode } from '../../lib/errors.ts'
+import { hasCode } from '../../lib/errors.ts'
 import { httpStatusError, rpcError, statusOf } from './rpc-error.ts'
 import type { RpcError } from './rpc-error.ts'
 
@@ -34,7 +34,7 @@ export class Call {
     stream.on('trailers', (headers) => (this.#trailers = headers))
     stream.on('data', (chunk: Buffer) => this.#onData(chunk))
     stream.on('end', () => this.#onEnd())
-    stream.on('error', (error) => (this.#failure ??= rpcError('rpc/unavailable', `the stream failed: ${describe(error)}`, error)))
+    stream.on('error', (error) => (this.#failure ??= rpcError('rpc/unavailable', 'the connection failed', innermost(error))))
     stream.on('close', () => this.#finish(this.#failure ?? rpcError('rpc/unavailable', `the stream was cut off${resetReason(stream.rstCode)}`)))
   }
 
@@ -101,7 +101,12 @@ export class Call {
 }
 
 function codecError(error: unknown): RpcError {
-  return rpcError(hasCode(error, 'grpc/too-large') ? 'rpc/resource-exhausted' : 'rpc/internal', describe(error), error)
+  return rpcError(hasCode(error, 'grpc/too-large') ? 'rpc/resource-exhausted' : 'rpc/internal', 'the answer is broken', error)
+}
+
+/** Node wraps what happened to a connection in what it did to its streams. */
+function innermost(error: Error): Error {
+  return error.cause instanceof Error ? innermost(error.cause) : error
 }
 
 function resetReason(code: number | undefined): string {

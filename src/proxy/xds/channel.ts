@@ -5,7 +5,6 @@ import type { ClientHttp2Session, SecureClientSessionOptions } from 'node:http2'
 import { formatGrpcTimeout } from '../../codec/grpc/timeout.ts'
 import { systemClock } from '../../lib/clock.ts'
 import type { Clock } from '../../lib/clock.ts'
-import { describe } from '../../lib/errors.ts'
 import { formatAddress } from '../../model/address.ts'
 import type { Address } from '../../model/address.ts'
 import { splitCertificates } from '../../security/x509/pem.ts'
@@ -89,7 +88,7 @@ class Http2Channel implements Channel {
       settings: { enablePush: false, initialWindowSize: windowBytes },
       ...(tls === undefined ? {} : secureOptions(tls)),
     })
-    this.#session.on('error', (error) => this.#fail(rpcError('rpc/unavailable', `no connection to ${this.#where}: ${describe(error)}`, error)))
+    this.#session.on('error', (error) => this.#fail(rpcError('rpc/unavailable', `no connection to ${this.#where}`, error)))
     this.#session.on('connect', () => this.#connected())
     this.#session.on('close', () => this.#cancelTimer())
     const { connectTimeoutMs } = this.#limits

@@ -157,7 +157,7 @@ class XdsClient implements XdsStream {
     try {
       return this.#protocol.take(bytes, (typeUrl) => this.#subscriptionOf(typeUrl), this.#onUpdate)
     } catch (error) {
-      call.fail(rpcError('rpc/internal', `a response cannot be read: ${describe(error)}`, error))
+      call.fail(rpcError('rpc/internal', 'a response cannot be read', error))
       return undefined
     }
   }

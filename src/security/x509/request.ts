@@ -2,7 +2,6 @@
 // its sender has the key; whom the key belongs to is never taken from it.
 import { sign, verify } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
-import { describe } from '../../lib/errors.ts'
 import { DerReader } from './der-reader.ts'
 import { bitString, explicit, oid, sequence, set, tags, unsigned } from './der-writer.ts'
 import { x509Error } from './errors.ts'
@@ -79,6 +78,6 @@ function verified(hash: string, signed: Buffer, key: KeyObject, signature: Buffe
   try {
     return verify(hash, signed, key, signature)
   } catch (error) {
-    throw x509Error('x509/csr', `the signature of the request cannot be checked: ${describe(error)}`, error)
+    throw x509Error('x509/csr', 'the signature of the request cannot be checked', error)
   }
 }

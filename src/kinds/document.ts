@@ -1,7 +1,7 @@
 // YAML and JSON text as documents that know on which line each of their fields stands. Broken documents are reported;
 // the others of the same text survive.
 import { LineCounter, isAlias, isMap, isPair, isScalar, isSeq, parseAllDocuments, visit } from 'yaml'
-import type { Document, Node, Pair } from 'yaml'
+import type { Alias, Document, Node, Pair } from 'yaml'
 import type { FieldPath, Issue, Origin } from '../model/resource.ts'
 
 /** An object of a text: a document, or an item of a `List`. */
@@ -34,7 +34,7 @@ export function readDocuments(text: string, file: string): SourceText {
     // Its own check for unique keys compares every key with every other; ours below is linear.
     for (const document of parsed(text, lines)) read(document, originAt, broken, objects)
   } catch (cause) {
-    broken(`cannot be read: ${messageOf(cause)}`, 0) // nested too deep for the parser's stack
+    broken(`cannot be read: ${messageOf(cause)}`, 0)
   }
   return { objects, issues }
 }
@@ -49,7 +49,9 @@ type Broken = (message: string, offset: number | undefined) => void
 
 function read(document: Document.Parsed, originAt: (offset?: number) => Origin, broken: Broken, into: SourceObject[]): void {
   const [error] = document.errors
-  if (error !== undefined) return broken(firstLine(error.message), error.pos[0])
+  if (error !== undefined) return broken(inWords(error.message), error.pos[0])
+  const dangling = firstDangling(document)
+  if (dangling !== undefined) return broken(`*${dangling.source} stands for nothing: no &${dangling.source} comes before it`, dangling.range?.[0])
   const twice = firstDuplicate(document)
   if (twice !== undefined) return broken(`the field ${JSON.stringify(twice.name)} is there twice`, twice.offset)
   const root = document.contents as Node | null
@@ -105,6 +107,24 @@ function offsetOf(document: Document.Parsed, root: Node | null, path: FieldPath)
   return offset
 }
 
+/** An alias of an anchor that is not there. */
+function firstDangling(document: Document.Parsed): Alias | undefined {
+  const anchors = new Set<string>()
+  let found: Alias | undefined
+  visit(document, {
+    Node(_, node) {
+      if (isAlias(node)) {
+        if (anchors.has(node.source)) return undefined
+        found = node
+        return visit.BREAK
+      }
+      if (node.anchor !== undefined) anchors.add(node.anchor)
+      return undefined
+    },
+  })
+  return found
+}
+
 function firstDuplicate(document: Document.Parsed): { name: string; offset: number | undefined } | undefined {
   let found: { name: string; offset: number | undefined } | undefined
   visit(document, {
@@ -125,5 +145,11 @@ function firstDuplicate(document: Document.Parsed): { name: string; offset: numb
   return found
 }
 
-const messageOf = (cause: unknown): string => (cause instanceof Error ? firstLine(cause.message) : String(cause))
-const firstLine = (text: string): string => text.split('\n', 1)[0]!
+const messageOf = (cause: unknown): string => inWords(cause instanceof Error ? cause.message : String(cause))
+
+/** The parser speaks of its own stack and of attacks. */
+function inWords(message: string): string {
+  if (/call stack/i.test(message)) return 'is nested too deep'
+  if (/alias count/i.test(message)) return 'its aliases stand for far more than was written'
+  return message.split('\n', 1)[0]!
+}

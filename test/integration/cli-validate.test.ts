@@ -151,7 +151,7 @@ test('a file that is not there, or no text, is an error of that file', async () 
   writeFileSync(binary, Buffer.from([0xff, 0xfe, 0x00]))
   const { code, results: found } = await results(['-f', join(folder, 'none.yaml'), '-f', binary])
   assert.equal(code, 1)
-  assert.deepEqual(found.map(({ kind, valid, errors }) => [kind, valid, errors[0]?.message]).sort(), [
+  assert.deepEqual(found.map(({ kind, valid, errors }) => [kind, valid, errors[0]?.message]).toSorted((one, other) => (String(one[2]) < String(other[2]) ? -1 : 1)), [
     ['', false, 'cannot be read: there is no such file or folder'],
     ['', false, 'is not UTF-8 text: save it as UTF-8'],
   ])

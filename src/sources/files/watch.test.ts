@@ -337,6 +337,15 @@ test('hidden files, other files and links in circles are passed over', async () 
   assert.deepEqual(watched.messages, [])
 })
 
+test('standard input stays what it was, beside files that change', async () => {
+  await using folder = await TempFolder.create()
+  await using watched = await Watched.start(['-'], { stdin: service('typed') })
+  await using both = await Watched.start(['-', folder.path], { stdin: service('typed') })
+  assert.equal(watched.names, 'typed')
+  await folder.write('a.yaml', service('a'))
+  await both.becomes('a typed')
+})
+
 test('closing while it reads is clean, and tells nothing any more', async () => {
   await using folder = await TempFolder.create()
   await using watched = await Watched.start([folder.path])

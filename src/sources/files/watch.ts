@@ -4,10 +4,12 @@ import { stat } from 'node:fs/promises'
 import { dirname, join, normalize, sep } from 'node:path'
 import type { Clock } from '../../lib/clock.ts'
 import { systemClock } from '../../lib/clock.ts'
-import { spawn } from '../../lib/errors.ts'
 import { emptyState } from '../source.ts'
 import type { Source, SourceIssue, SourceState, Urgency } from '../source.ts'
 import { assemble } from './assemble.ts'
+import type { FileView } from './assemble.ts'
+import { Burst } from './burst.ts'
+import type { BurstTimes } from './burst.ts'
 import { findFiles, idOf, isHidden, standardInput } from './find.ts'
 import type { FoundFolder } from './find.ts'
 import { FolderWatchers } from './folder-watchers.ts'
@@ -17,13 +19,9 @@ import { gone, nothing, parseText, readText, turns } from './load.ts'
 import type { Content } from './load.ts'
 import { fileIssue } from './problem.ts'
 import { inputOf } from './read.ts'
-import { TrackedFile } from './tracked-file.ts'
+import { TrackedFiles } from './tracked-files.ts'
 
-export interface WatchOptions extends FileOptions {
-  /** No event for so long ends a burst: one save is several events. */
-  readonly quietMs: number
-  /** A burst that does not end is looked at after so long. */
-  readonly ceilingMs: number
+export interface WatchOptions extends FileOptions, BurstTimes {
   /** A file that vanished or lost objects is believed after so long. */
   readonly settleMs: number
   /** How often everything is looked at; less often where one look takes long. */
@@ -46,19 +44,18 @@ export function watchFiles(paths: readonly string[], options: Partial<WatchOptio
 export class FileSource implements Source, AsyncDisposable {
   readonly #paths: readonly string[]
   readonly #options: WatchOptions
+  readonly #input: Content | undefined
   readonly #watchers = new FolderWatchers((folder, name) => this.#event(folder, name))
-  readonly #files = new Map<string, TrackedFile>()
+  readonly #files = new TrackedFiles()
+  readonly #burst: Burst
   /** Folders that are read, as opposed to watched for the sake of one name in them. */
   #folders: ReadonlySet<string> = new Set()
   #ofFolders: readonly SourceIssue[] = []
-  readonly #input: Content | undefined
-  #state: SourceState = emptyState
-  #onChange: (urgency: Urgency) => void = () => {}
+  /** What to look at next: known files, or all there is. */
   readonly #touched = new Set<string>()
   #everything = true
-  #since: number | undefined
-  #running: Promise<void> | undefined
-  #cancelBurst = () => {}
+  #state: SourceState = emptyState
+  #onChange: ((urgency: Urgency) => void) | undefined
   #cancelSweep = () => {}
   #cancelSettle = () => {}
   #closed = false
@@ -68,6 +65,7 @@ export class FileSource implements Source, AsyncDisposable {
     this.#paths = paths.map((path) => (path === standardInput ? path : normalize(path)))
     this.#options = options
     this.#input = paths.includes(standardInput) ? inputOf(options) : undefined
+    this.#burst = new Burst(() => this.#look(), options)
   }
 
   /** How many texts were parsed so far. */
@@ -76,13 +74,8 @@ export class FileSource implements Source, AsyncDisposable {
   }
 
   async start(onChange: (urgency: Urgency) => void): Promise<void> {
-    const first = this.#look()
-    this.#running = first.then(() => {})
-    await first
-    this.#running = undefined
+    await this.#burst.now()
     this.#onChange = onChange
-    this.#state = this.#assemble()
-    if (this.#everything || this.#touched.size > 0) this.#arm()
   }
 
   current(): SourceState {
@@ -91,12 +84,10 @@ export class FileSource implements Source, AsyncDisposable {
 
   async close(): Promise<void> {
     this.#closed = true
-    for (const cancel of [this.#cancelBurst, this.#cancelSweep, this.#cancelSettle]) cancel()
-    this.#watchers.close()
-    await this.#running
-    this.#watchers.close() // what a look had still opened
+    await this.#burst.close()
     this.#cancelSweep()
     this.#cancelSettle()
+    this.#watchers.close()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -106,7 +97,7 @@ export class FileSource implements Source, AsyncDisposable {
   #event(folder: string, name: string | undefined): void {
     if (name === undefined) return this.#notice(undefined)
     const path = join(folder, name)
-    if (this.#files.has(path)) return this.#notice(path)
+    if (this.#files.get(path) !== undefined) return this.#notice(path)
     const concerns = this.#folders.has(folder) ? !isScratch(name) : this.#paths.includes(path) || name.startsWith('..')
     if (concerns) this.#notice(undefined)
   }
@@ -115,47 +106,20 @@ export class FileSource implements Source, AsyncDisposable {
   #notice(path: string | undefined): void {
     if (path === undefined) this.#everything = true
     else this.#touched.add(path)
-    this.#arm()
+    this.#burst.notice()
   }
 
-  #arm(): void {
-    if (this.#closed || this.#running !== undefined) return
-    const { clock, quietMs, ceilingMs } = this.#options
-    const now = clock.now()
-    this.#since ??= now
-    this.#cancelBurst()
-    this.#cancelBurst = clock.after(Math.max(0, Math.min(quietMs, this.#since + ceilingMs - now)), () => this.#run())
-  }
-
-  #run(): void {
-    if (this.#closed || this.#running !== undefined) return
-    this.#running = this.#lookAndTell().finally(() => {
-      this.#running = undefined
-      if (this.#everything || this.#touched.size > 0) this.#arm()
-    })
-    spawn('looking at files', this.#running)
-  }
-
-  async #lookAndTell(): Promise<void> {
-    this.#since = undefined
-    if (!(await this.#look()) || this.#closed) return
-    this.#state = this.#assemble()
-    this.#onChange('files')
-  }
-
-  /** Reads what changed; whether that made a difference. */
-  async #look(): Promise<boolean> {
+  async #look(): Promise<void> {
     const touched = new Set(this.#touched)
     const everything = this.#everything
     this.#touched.clear()
     this.#everything = false
     let changed = everything ? await this.#lookEverywhere(touched) : false
-    const breathe = turns()
-    for (const path of touched) {
-      changed = (await this.#read(path)) || changed
-      await breathe()
-    }
-    return this.#settle() || changed
+    changed = (await this.#readAll(touched)) || changed
+    changed = this.#settle() || changed
+    if ((!changed && this.#state !== emptyState) || this.#closed) return
+    this.#state = assemble([...this.#files.views(), ...this.#inputView()], this.#ofFolders)
+    this.#onChange?.('files')
   }
 
   /** Adds to `touched` what is new or looks different. */
@@ -166,11 +130,10 @@ export class FileSource implements Source, AsyncDisposable {
     }
     const { files, folders, issues, unknown } = await findFiles(this.#paths, this.#options.limits, watch)
     await this.#watchAround(new Set(folders.map(({ path }) => path)))
-    for (const { path, signature } of files) if (this.#tracked(path).signature !== signature) touched.add(path)
-    const found = new Set(files.map(({ path }) => path))
-    let changed = this.#reorder(files.map(({ path }) => path))
-    for (const file of this.#files.values()) {
-      if (found.has(file.path)) continue
+    const { others, reordered } = this.#files.found(files.map(({ path }) => path))
+    for (const { path, signature } of files) if (this.#files.get(path)?.signature !== signature) touched.add(path)
+    let changed = reordered
+    for (const file of others) {
       touched.delete(file.path)
       changed = (isBelow(file.path, unknown) ? file.outOfReach() : file.vanished(this.#options.clock.now())) || changed
     }
@@ -200,21 +163,15 @@ export class FileSource implements Source, AsyncDisposable {
     return [fileIssue(path, `cannot be watched (${reason}), nor can ${this.#watchers.refused.size - 1} other folders: changes there are seen after ${seconds} s`, 'warning')]
   }
 
-  #tracked(path: string): TrackedFile {
-    let file = this.#files.get(path)
-    if (file === undefined) this.#files.set(path, (file = new TrackedFile(path)))
-    return file
-  }
-
-  /** Keeps the files in the order in which they are found: it decides which of two objects with one name stands. */
-  #reorder(paths: readonly string[]): boolean {
-    const before = [...this.#files.keys()]
-    if (paths.every((path, at) => before[at] === path)) return false
-    const found = paths.map((path) => this.#files.get(path)!)
-    const all = new Set([...found, ...this.#files.values()])
-    this.#files.clear()
-    for (const file of all) this.#files.set(file.path, file)
-    return true
+  async #readAll(paths: Iterable<string>): Promise<boolean> {
+    const breathe = turns()
+    let changed = false
+    for (const path of paths) {
+      if (this.#closed) return false
+      changed = (await this.#read(path)) || changed
+      await breathe()
+    }
+    return changed
   }
 
   async #read(path: string): Promise<boolean> {
@@ -223,8 +180,8 @@ export class FileSource implements Source, AsyncDisposable {
     const read = await readText(path, this.#options.limits.maxFileBytes)
     const now = this.#options.clock.now()
     if (read === gone) {
-      this.#everything = true // what else is gone: the folder, all that was given?
       file.signature = ''
+      this.#notice(undefined) // what else is gone: the folder, all that was given?
       return false
     }
     if (!('text' in read)) {
@@ -239,15 +196,9 @@ export class FileSource implements Source, AsyncDisposable {
 
   #settle(): boolean {
     const { clock, settleMs } = this.#options
-    let changed = false
-    let next = Infinity
-    for (const file of this.#files.values()) {
-      changed = file.settle(clock.now(), settleMs) || changed
-      next = Math.min(next, file.dueAt(settleMs) ?? Infinity)
-      if (file.isEmpty) this.#files.delete(file.path)
-    }
+    const { changed, nextAt } = this.#files.settle(clock.now(), settleMs)
     this.#cancelSettle()
-    if (next < Infinity && !this.#closed) this.#cancelSettle = clock.after(Math.max(0, next - clock.now()), () => this.#notice(undefined))
+    if (nextAt < Infinity && !this.#closed) this.#cancelSettle = clock.after(Math.max(0, nextAt - clock.now()), () => this.#notice(undefined))
     return changed
   }
 
@@ -257,10 +208,8 @@ export class FileSource implements Source, AsyncDisposable {
     this.#cancelSweep = this.#options.clock.after(Math.max(this.#options.sweepMs, tookMs * sweepShare), () => this.#notice(undefined))
   }
 
-  #assemble(): SourceState {
-    const views = [...this.#files.values()].map((file) => file.view())
-    if (this.#input !== undefined) views.push({ content: this.#input, held: [], leaving: false })
-    return assemble(views, this.#ofFolders)
+  #inputView(): readonly FileView[] {
+    return this.#input === undefined ? [] : [{ content: this.#input, held: [], leaving: false }]
   }
 }
 

@@ -1,5 +1,5 @@
 // One HTTP/1.1 connection from a client: reads requests one after the other, answers them in order. While a request is
-// in progress nothing of the next one is taken; what arrives meanwhile waits, and then so does the client.
+// in progress nothing of the next one is taken; what arrives meanwhile waits within a limit, and then so does the client.
 import { H1Error } from '../../codec/h1/errors.ts'
 import { H1Parser } from '../../codec/h1/parser.ts'
 import type { H1Events, H1Head } from '../../codec/h1/types.ts'
@@ -27,6 +27,9 @@ export interface ConnectionOwner {
   readonly draining: boolean
   onClosed(connection: Http1Connection): void
 }
+
+/** Of requests that come too early. Reading goes on so far, since only who reads hears that the client has left. */
+const maxWaitingBytes = 64 * 1024
 
 /** How long a client may take nothing of a response that is complete on our side, before it counts as gone. */
 const stuckMs = 60_000
@@ -91,10 +94,7 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
 
   onData(bytes: Buffer, length: number): void {
     if (this.#closing) return
-    if (this.#waiting !== undefined) {
-      this.#waiting = Buffer.concat([this.#waiting, bytes.subarray(0, length)])
-      return
-    }
+    if (this.#waiting !== undefined) return this.#wait(Buffer.concat([this.#waiting, bytes.subarray(0, length)]))
     if (this.#parser.idle) this.#since = this.#runtime.deps.clock.now()
     this.#parse(bytes, length)
   }
@@ -176,10 +176,12 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
     } finally {
       this.#parsing = false
     }
-    if (taken < length && !this.#closing) {
-      this.#waiting = Buffer.from(bytes.subarray(taken, length))
-      this.#transport.pause()
-    }
+    if (taken < length && !this.#closing) this.#wait(Buffer.from(bytes.subarray(taken, length)))
+  }
+
+  #wait(early: Buffer): void {
+    this.#waiting = early
+    if (early.length >= maxWaitingBytes) this.#transport.pause()
   }
 
   #onMalformed({ status, code }: H1Error): void {
@@ -217,7 +219,8 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
   }
 
   #resumeReading(): void {
-    if (this.#waiting === undefined && !this.#held && !this.#closing) this.#transport.resume()
+    if (this.#held || this.#closing) return
+    if (this.#waiting === undefined || this.#waiting.length < maxWaitingBytes) this.#transport.resume()
   }
 
   // --- Writing ---

@@ -1,7 +1,8 @@
-// Envoy's response flags as bits, so that an exchange gathers them without allocating.
+// Envoy's response flags as bits, in the order in which Envoy writes them, so that an exchange gathers them without
+// allocating.
 
 const names = [
-  'DC', 'LH', 'UH', 'UT', 'LR', 'UR', 'UF', 'UC', 'UO', 'NR', 'DI', 'FI', 'RL', 'UAEX', 'RLSE', 'URX', 'SI', 'IH', 'DPE',
+  'LH', 'UH', 'UT', 'LR', 'UR', 'UF', 'UC', 'UO', 'NR', 'DI', 'FI', 'RL', 'UAEX', 'RLSE', 'DC', 'URX', 'SI', 'IH', 'DPE',
   'UMSDR', 'RFCF', 'NFCF', 'DT', 'UPE', 'NC', 'OM', 'DF', 'DO', 'DR', 'UDO',
 ] as const
 

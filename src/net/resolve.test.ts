@@ -15,6 +15,11 @@ test('an address is its own answer, in the family that was asked for', async () 
   await assert.rejects(of('127.0.0.1', 'v6'), { code: 'net/name', message: 'host name 127.0.0.1 has no address of family v6' })
 })
 
+test('many look-ups at once are all answered', async () => {
+  const asked = Array.from({ length: 50 }, () => resolveName('localhost', { family: 'v4', timeoutMs: 5_000, wantsTtl: false }))
+  for (const { addresses } of await Promise.all(asked)) assert.deepEqual(addresses, ['127.0.0.1'])
+})
+
 test('only names are names', () => {
   assert.deepEqual(['web.test', 'localhost', '10.0.0.1', '::1', 'unix:///run/x'].map((host) => isName({ host })), [true, true, false, false, false])
 })

@@ -31,10 +31,27 @@ export function isName({ host }: Pick<Address, 'host'>): boolean {
 }
 
 export const resolveName: ResolveName = async (host, options) => {
-  const found = await within(options.timeoutMs, host, lookup(host, { all: true, order: 'verbatim' }))
+  const found = await within(options.timeoutMs, host, lookUp(host))
   const addresses = ofFamily(found, options.family)
   if (addresses.length === 0) throw netError('net/name', `host name ${host} has no address of family ${options.family}`)
   return { addresses, ttlMs: options.wantsTtl ? await timeToLive(host, addresses, options.timeoutMs) : undefined }
+}
+
+/** A look-up that hangs keeps one of node's four threads, which files need too: no more than two are ever taken. */
+const maxLookups = 2
+let running = 0
+const waiting: (() => void)[] = []
+
+async function lookUp(host: string): Promise<readonly Found[]> {
+  if (running < maxLookups) running++
+  else await new Promise<void>((resolve) => waiting.push(resolve))
+  try {
+    return await lookup(host, { all: true, order: 'verbatim' })
+  } finally {
+    const next = waiting.shift()
+    if (next === undefined) running--
+    else next()
+  }
 }
 
 async function within<Value>(timeoutMs: number, host: string, work: Promise<Value>): Promise<Value> {

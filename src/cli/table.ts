@@ -2,6 +2,7 @@
 import type { CommandRow } from './command.ts'
 
 export const commands: readonly CommandRow[] = [
+  { name: 'run', summary: 'Runs the mesh of these files on this machine: control plane, proxies, processes.', load: async () => (await import('./run.ts')).command },
   { name: 'validate', summary: 'Checks files: every mistake with its line, and what is not served yet.', load: async () => (await import('./validate.ts')).command },
   { name: 'explain', summary: 'Says what the mesh would do with a request, and why.', load: async () => (await import('./explain.ts')).command },
   { name: 'xds dump', summary: 'Shows the xDS that a proxy would be sent.', load: async () => (await import('./xds-dump.ts')).command },

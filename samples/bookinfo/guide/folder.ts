@@ -9,6 +9,8 @@ const sample = new URL('..', import.meta.url).pathname
 
 export interface MeshFolder {
   readonly path: string
+  /** For what the mesh keeps: the root of its CA. */
+  readonly state: string
   /** Writes every object of a file of the tour to a file of its own; names them. */
   apply(file: string): readonly string[]
   /** Deletes files that `apply` wrote, by `kind-name`. */
@@ -25,6 +27,7 @@ export function copyMesh(): MeshFolder {
   for (const part of ['mesh', 'services']) cpSync(join(sample, part), join(root, part), { recursive: true })
   return {
     path,
+    state: join(root, 'state'),
     apply(file) {
       const documents = readFileSync(join(sample, 'tour', file), 'utf8').split(/^---$/m)
       return documents.map((text) => {

@@ -62,7 +62,7 @@ export class MeshUnits {
   readonly #proxyParts: LocalProxyParts
   readonly #units = new Map<string, Unit>()
   /** What is on its way out, by key: its successor of the same name waits. */
-  readonly #leaving = new Map<string, Promise<void>>()
+  readonly #leaving = new Map<string, { readonly unit: Unit; readonly gone: Promise<void> }>()
   readonly #starting = new Set<Promise<void>>()
   #world: MergedWorld | undefined
   #work: Promise<void> = Promise.resolve()
@@ -80,8 +80,10 @@ export class MeshUnits {
     return [...this.#units.values()]
   }
 
+  /** Also those that are on their way out. */
   get processes(): readonly MeshProcess[] {
-    return this.all.filter((one) => one instanceof SidecarUnit).map(({ wanted, pid, state, ports }) => ({
+    const leaving = [...this.#leaving.values()].map(({ unit }) => unit)
+    return [...this.all, ...leaving].filter((one) => one instanceof SidecarUnit).map(({ wanted, pid, state, ports }) => ({
       name: wanted.name, namespace: wanted.namespace, pid, state,
       identity: formatSpiffeId({ trustDomain: this.#parts.trustDomain, namespace: wanted.namespace, serviceAccount: wanted.serviceAccount }),
       inbound: [...ports.inbound.values()].map(({ host, port }) => `${host}:${port}`),
@@ -125,7 +127,7 @@ export class MeshUnits {
   async stop(): Promise<void> {
     this.#stopped = true
     await this.#work
-    await Promise.all([...this.all.map((one) => one.stop()), ...this.#leaving.values()])
+    await Promise.all([...this.all.map((one) => one.stop()), ...[...this.#leaving.values()].map(({ gone }) => gone)])
     await Promise.all(this.#starting)
     this.#units.clear()
   }
@@ -138,7 +140,7 @@ export class MeshUnits {
     }
     for (const [key, one] of wanted) if (!this.#units.has(key)) await this.#enter(key, one, world)
     const dialMap = this.#dialMap(world)
-    await Promise.all(this.all.map((one) => one instanceof SidecarUnit ? one.update(world.services, dialMap) : one.update(dialMap)))
+    await Promise.all(this.all.map((one) => one instanceof SidecarUnit ? one.update(world.services, dialMap) : Promise.resolve(one.update(dialMap))))
     this.#reconciling = false
     this.#parts.onChange()
   }
@@ -160,12 +162,12 @@ export class MeshUnits {
       this.#leaving.delete(key)
       this.#parts.onChange()
     })()
-    this.#leaving.set(key, gone)
+    this.#leaving.set(key, { unit, gone })
     spawn('stopping a process', gone)
   }
 
   async #enter(key: string, wanted: WantedProcess, world: MergedWorld): Promise<void> {
-    await this.#leaving.get(key)
+    await this.#leaving.get(key)?.gone
     try {
       const unit = wanted.proxyType === 'router' ? this.#gateway(wanted, world) : await this.#process(wanted, world)
       this.#units.set(key, unit)

@@ -1,0 +1,92 @@
+// `trysail run`: the mesh of the given files on this machine, until Ctrl-C.
+import { describe } from '../lib/errors.ts'
+import { formatAddress } from '../model/address.ts'
+import { exitCode } from './command.ts'
+import type { Command, Io, Invocation } from './command.ts'
+import { fileOperand, fileOption } from './file-option.ts'
+import { runLog } from './run/log.ts'
+import { defaultStateDir, startMesh } from './run/mesh.ts'
+import type { Mesh, MeshOptions } from './run/mesh.ts'
+import { UsageError } from './usage-error.ts'
+
+/** How long a mesh may take to come up before it is said what is missing. */
+const slowMs = 20_000
+
+export const command: Command = {
+  summary: 'Runs the mesh of these files on this machine: control plane, proxies, processes.',
+  about: `Starts a control plane with its CA, a sidecar for every Process, a gateway for every Gateway, and the Processes themselves,
+without root, Docker or a cluster. A program finds where to listen in PORT (PORT_<NAME>), and the services of its namespace in
+<SERVICE>_SERVICE_HOST and <SERVICE>_SERVICE_PORT; HTTP_PROXY reaches every host of the mesh. All of them lead through its own sidecar.`,
+  operands: [fileOperand],
+  options: [
+    fileOption,
+    { name: 'watch', short: 'w', sentence: 'Follows the files: an edit takes effect at once, new Processes start, removed ones end.' },
+    { name: 'gateway-port', value: 'PORT=LOCAL', repeats: true, sentence: "Where a gateway's port is on this machine; 0 takes any free one. Without it: the port itself, or 8000 more where it needs root." },
+    { name: 'gateway-address', value: 'IP', initial: '127.0.0.1', sentence: 'Address that gateways listen on. 0.0.0.0 lets others in.' },
+    { name: 'state-dir', value: 'DIR', initial: '~/.local/state/trysail', sentence: 'Where the CA keeps its root key.' },
+    { name: 'quiet', short: 'q', sentence: 'Leaves out the access log and what the programs print.' },
+    { name: 'verbose', short: 'v', sentence: 'Also says who connects and which certificates are issued.' },
+  ],
+  examples: ['trysail run -f mesh/ --watch', 'trysail run -f mesh/ --gateway-port 80=9000'],
+  async run(invocation, io) {
+    const options = optionsOf(invocation, io)
+    let mesh: Mesh
+    try {
+      mesh = await startMesh(options)
+    } catch (error) {
+      io.stderr(`trysail run: ${describe(error)}\n`)
+      return exitCode.findings
+    }
+    try {
+      await untilStopped(mesh, options, io)
+    } finally {
+      await mesh.stop()
+    }
+    return exitCode.fine
+  },
+}
+
+function optionsOf(invocation: Invocation, io: Io): MeshOptions {
+  const files = [...invocation.list('file'), ...invocation.operands]
+  if (files.includes('-')) throw new UsageError(['run follows files and folders; standard input has no folder to run programs in'])
+  const quiet = invocation.flag('quiet')
+  const log = runLog(io.stdout, { color: io.color })
+  return {
+    files,
+    watch: invocation.flag('watch'),
+    gateways: {
+      host: invocation.text('gateway-address') ?? '127.0.0.1',
+      ports: gatewayPorts(invocation.list('gateway-port')),
+      privileged: process.getuid?.() === 0,
+    },
+    stateDir: invocation.text('state-dir') ?? defaultStateDir(),
+    verbose: invocation.flag('verbose'),
+    log: quiet ? { ...log, output: () => {} } : log,
+    accessLog: quiet ? () => {} : (proxy, line) => log.output(proxy, line, 'stdout'),
+  }
+}
+
+/** `80=8080`, any number of them. */
+export function gatewayPorts(given: readonly string[]): ReadonlyMap<number, number> {
+  return new Map(given.map((text) => {
+    const [, from, to] = /^(\d{1,5})=(\d{1,5})$/.exec(text) ?? []
+    const pair = [Number(from), Number(to)] as const
+    if (from === undefined || pair.some((port) => port > 65_535)) throw new UsageError([`--gateway-port must be PORT=LOCAL such as 80=8080, not ${JSON.stringify(text)}`])
+    return pair
+  }))
+}
+
+async function untilStopped(mesh: Mesh, { log, gateways }: MeshOptions, { stop }: Io): Promise<void> {
+  const stopped = new Promise<false>((resolve) => {
+    if (stop.aborted) resolve(false)
+    stop.addEventListener('abort', () => resolve(false), { once: true })
+  })
+  while (!stop.aborted && !(await Promise.race([mesh.ready(slowMs), stopped]))) {
+    if (!stop.aborted) for (const one of mesh.missing) log.warn('mesh', `still waiting for ${one}`)
+  }
+  if (!stop.aborted) {
+    const doors = mesh.gateways.map(({ name, address }) => `${name} on http://${formatAddress({ ...address, host: gateways.host })}`)
+    log.say('mesh', `up: ${mesh.processes.length} processes${doors.length === 0 ? '' : `, ${doors.join(', ')}`}; debug pages on http://${formatAddress(mesh.control.debug)}; Ctrl-C ends it`)
+  }
+  await stopped
+}

@@ -135,7 +135,6 @@ test('a new delta stream tells the versions that were accepted, and the names th
   stream.sendDelta({ typeUrl: EDS, nonce: '4', resources: [resource('x', 'x1'), resource('y', 'y1')] })
   for (let i = 0; i < 4; i++) await client.updates.next()
   stream.end(14, 'going%20down')
-  assert.match(await client.lines.next(), /^control plane at 127.0.0.1:\d+ is away, what was accepted goes on serving: UNAVAILABLE: going down$/)
   client.stream.subscribe(EDS, ['y', 'z'])
   const again = await peer.streams.next()
   const [cds, eds, lds] = [await again.delta(), await again.delta(), await again.delta()]
@@ -144,6 +143,35 @@ test('a new delta stream tells the versions that were accepted, and the names th
   assert.deepEqual([eds.typeUrl, [...eds.resourceNamesSubscribe].sort(), { ...eds.initialResourceVersions }], [EDS, ['y', 'z'], { y: 'y1' }])
   assert.deepEqual([lds.typeUrl, { ...lds.initialResourceVersions }], [LDS, {}])
   again.sendDelta({ typeUrl: CDS, nonce: '5' })
+  await client.updates.next()
+  assert.equal(client.lines.count, 0, 'to be sent away once is nothing to talk about')
+})
+
+test('a control plane that does not take the proxy back is said to be away, and to be back when it is', async () => {
+  await using peer = await startXdsPeer()
+  using client = openClient(peer.port)
+  const { stream } = await begin(peer)
+  stream.sendDelta({ typeUrl: CDS, nonce: '1' })
+  await client.updates.next()
+  stream.end(14)
+  const second = await peer.streams.next()
+  second.end(14, 'going%20down')
+  assert.match(await client.lines.next(), /^control plane at 127.0.0.1:\d+ is away, what was accepted goes on serving: UNAVAILABLE: going down$/)
+  const third = await peer.streams.next()
+  third.sendDelta({ typeUrl: CDS, nonce: '2' })
+  assert.match(await client.lines.next(), /is back$/)
+})
+
+test('a stream on which nothing new comes is a good one after a while', async () => {
+  await using peer = await startXdsPeer()
+  const clock = manualClock()
+  using client = openClient(peer.port, { clock, random: () => 1, limits: { pingIntervalMs: 1e9 } })
+  const { stream } = await begin(peer)
+  stream.end(14, 'no')
+  await client.lines.next()
+  await clock.advance(100)
+  await begin(peer)
+  await clock.advance(15_000)
   assert.match(await client.lines.next(), /is back$/)
 })
 

@@ -30,6 +30,8 @@ export interface CertificateOrder {
   readonly timeoutMs: number
   /** By which validity is judged; the network's own times are real ones. */
   readonly clock: Clock
+  /** Gives up. */
+  readonly signal: AbortSignal
 }
 
 export interface Obtained {
@@ -40,9 +42,11 @@ export interface Obtained {
 
 /** Rejects with an RpcError, or `identity/answer` for an answer that is of no use. */
 export async function obtainCertificate(order: CertificateOrder): Promise<Obtained> {
-  const { ca, uri, key, lifetimeMs, bearer, certificate, timeoutMs } = order
+  const { ca, uri, key, lifetimeMs, bearer, certificate, timeoutMs, signal } = order
   const message = create(IstioCertificateRequestSchema, { csr: createRequest(key, uri), validityDuration: BigInt(Math.ceil(lifetimeMs / 1000)) })
   const channel = openChannel({ address: ca.address, tls: ca.tls === undefined ? undefined : { ...ca.tls, certificate } })
+  const giveUp = (): void => channel.close()
+  signal.addEventListener('abort', giveUp)
   try {
     const answer = await channel.unary('/istio.v1.auth.IstioCertificateService/CreateCertificate', toBinary(IstioCertificateRequestSchema, message), {
       timeoutMs,
@@ -52,6 +56,7 @@ export async function obtainCertificate(order: CertificateOrder): Promise<Obtain
   } catch (error) {
     throw error instanceof MeshError ? error : new MeshError('identity/answer', "the CA's answer cannot be read", error)
   } finally {
+    signal.removeEventListener('abort', giveUp)
     channel.close()
   }
 }

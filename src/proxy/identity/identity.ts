@@ -58,7 +58,7 @@ class RenewedIdentity implements Identity {
   readonly #ready = Promise.withResolvers<void>()
   #held: Obtained | undefined
   #cancel: () => void = () => {}
-  #closed = false
+  readonly #closing = new AbortController()
 
   constructor(options: IdentityOptions) {
     this.#options = options
@@ -89,7 +89,7 @@ class RenewedIdentity implements Identity {
   }
 
   close(): void {
-    this.#closed = true
+    this.#closing.abort()
     this.#cancel()
     this.#ready.reject(new MeshError('identity/closed', `${this.#uri} was closed before it had a certificate`))
   }
@@ -103,9 +103,9 @@ class RenewedIdentity implements Identity {
     try {
       obtained = await this.#ask()
     } catch (error) {
-      return this.#closed ? undefined : this.#retry(error)
+      return this.#closing.signal.aborted ? undefined : this.#retry(error)
     }
-    if (!this.#closed) this.#take(obtained)
+    if (!this.#closing.signal.aborted) this.#take(obtained)
   }
 
   #ask(): Promise<Obtained> {
@@ -114,7 +114,7 @@ class RenewedIdentity implements Identity {
     const valid = held !== undefined && this.#clock.now() < held.notAfter
     const tls = ca.tls === undefined ? undefined : { serverName: ca.tls.serverName, roots: held?.roots ?? ca.tls.roots }
     return obtainCertificate({
-      ca: { address: ca.address, tls }, uri: this.#uri, key: generateKey(), lifetimeMs, timeoutMs, clock: this.#clock,
+      ca: { address: ca.address, tls }, uri: this.#uri, key: generateKey(), lifetimeMs, timeoutMs, clock: this.#clock, signal: this.#closing.signal,
       bearer: bearer?.() ?? '',
       // One that is over would only be a reason to be refused.
       certificate: valid ? held.secret : undefined,

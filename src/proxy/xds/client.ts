@@ -5,7 +5,7 @@ import type { Backoff } from '../../lib/backoff.ts'
 import { callAt } from '../../lib/call-at.ts'
 import { systemClock } from '../../lib/clock.ts'
 import type { Clock } from '../../lib/clock.ts'
-import { describe } from '../../lib/errors.ts'
+import { describe, hasCode } from '../../lib/errors.ts'
 import { formatAddress } from '../../model/address.ts'
 import type { Address } from '../../model/address.ts'
 import type { Node } from '../../proto/gen/envoy/config/core/v3/base_pb.ts'
@@ -41,6 +41,9 @@ export interface XdsClientOptions {
 const firstRetryMs = 100
 const maxRetryMs = 30_000
 
+/** A server that has nothing new says nothing: a stream that lasted this long, and longer than a connection may take, is a good one. */
+const goodAfterMs = 15_000
+
 /** A connection ends this long before the certificate that it was made with, if there is a newer one. */
 const expiryMarginMs = 60_000
 
@@ -73,6 +76,7 @@ class XdsClient implements XdsStream {
   #lastReason = ''
   #cancelRetry: (() => void) | undefined
   #cancelExpiry: () => void = () => {}
+  #cancelGood: () => void = () => {}
   #closed = false
 
   constructor(options: XdsClientOptions, node: Node, onUpdate: OnUpdate) {
@@ -114,6 +118,7 @@ class XdsClient implements XdsStream {
     for (const subscription of this.#subscriptions.values()) subscription.newStream()
     for (const subscription of this.#subscriptions.values()) this.#askFirst(subscription)
     this.#watchExpiry(this.#connection)
+    this.#cancelGood = this.#clock.after(goodAfterMs, () => this.#came())
   }
 
   #open(): Connection {
@@ -178,14 +183,20 @@ class XdsClient implements XdsStream {
   #lost(reason: unknown): void {
     this.#disconnect()
     if (this.#closed) return
-    const text = describe(reason)
-    if (text !== this.#lastReason) this.#log(`is away, what was accepted goes on serving: ${text}`)
-    this.#lastReason = text
+    // Servers send clients away now and then; it is worth a word when the way back is not found at once.
+    if (!this.#answered || !hasCode(reason, 'rpc/unavailable')) this.#sayAway(describe(reason))
+    this.#answered = false
     this.#cancelRetry = this.#clock.after(this.#backoff.next(), () => this.#connect())
+  }
+
+  #sayAway(reason: string): void {
+    if (reason !== this.#lastReason) this.#log(`is away, what was accepted goes on serving: ${reason}`)
+    this.#lastReason = reason
   }
 
   #disconnect(): void {
     this.#cancelExpiry()
+    this.#cancelGood()
     const connection = this.#connection
     this.#connection = undefined
     for (const subscription of this.#subscriptions.values()) subscription.newStream()

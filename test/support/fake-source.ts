@@ -7,6 +7,12 @@ import type { TypeName } from '../../src/xds/types.ts'
 
 export type Content = Partial<Record<TypeName, Readonly<Record<string, string>>>>
 
+/** The least that has a name: field 1 of all our types. */
+function nameOnly(_: TypeName, name: string): Uint8Array {
+  const bytes = new TextEncoder().encode(name)
+  return Uint8Array.of(0x0a, bytes.length, ...bytes)
+}
+
 export class FakeSource implements ResourceSource {
   ready = true
   /** `sent CDS 1`, `nacked CDS: why`, `pushed 1`, `closed`. */
@@ -17,9 +23,11 @@ export class FakeSource implements ResourceSource {
   #generation = 1
   #resources = new Map<string, ServedResource>()
   readonly #listeners = new Set<(push: Push) => void>()
+  readonly #encode: (type: TypeName, name: string, version: string) => Uint8Array
 
-  constructor(content: Content = {}) {
+  constructor(content: Content = {}, encode: (type: TypeName, name: string, version: string) => Uint8Array = nameOnly) {
     this.#content = content
+    this.#encode = encode
   }
 
   get listening(): number {
@@ -68,11 +76,11 @@ export class FakeSource implements ResourceSource {
   }
 
   #resource(typeUrl: string, name: string): ServedResource | undefined {
-    const version = this.#content[typeNameOf(typeUrl)!]?.[name]
+    const type = typeNameOf(typeUrl)!
+    const version = this.#content[type]?.[name]
     if (version === undefined) return undefined
     const key = `${typeUrl} ${name} ${version}`
-    const bytes = new TextEncoder().encode(name)
-    const made = this.#resources.get(key) ?? { name, typeUrl, version, bytes: Uint8Array.of(0x0a, bytes.length, ...bytes) }
+    const made = this.#resources.get(key) ?? { name, typeUrl, version, bytes: this.#encode(type, name, version) }
     this.#resources.set(key, made)
     return made
   }

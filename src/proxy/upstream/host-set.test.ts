@@ -118,6 +118,16 @@ test('suspicion survives an update of the endpoints', () => {
   assert.deepEqual(chosen(), [2, 3])
 })
 
+test('a suspect of which the control plane says that it is healthy again is used at once', () => {
+  const { hosts, chosen } = hostSet()
+  hosts.replace([endpoint(1), endpoint(2)])
+  for (let i = 0; i < 3; i++) hosts.all[0]!.onConnectFailure(false)
+  hosts.replace([endpoint(1, { health: 'unhealthy' }), endpoint(2)])
+  assert.deepEqual(chosen(), [2])
+  hosts.replace([endpoint(1), endpoint(2)])
+  assert.deepEqual(chosen(), [1, 2])
+})
+
 test('hosts that were tried are avoided', () => {
   const { hosts } = hostSet()
   hosts.replace([endpoint(1), endpoint(2)])

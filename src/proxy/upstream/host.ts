@@ -54,6 +54,7 @@ export class RuntimeHost implements Host {
   /** What may change while it stays the same host. */
   apply({ connectTo, weight, health, priority, workload }: EndpointSettings): void {
     this.connectTo = connectTo
+    if (health === 'healthy' && this.health !== 'healthy') this.suspicion.forget()
     this.weight = weight
     this.health = health
     this.priority = priority

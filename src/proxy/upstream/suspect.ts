@@ -36,9 +36,14 @@ export class Suspicion {
   /** True when the host was left out and is trusted again. */
   connected(): boolean {
     const wasSuspect = this.#until !== 0
+    this.forget()
+    return wasSuspect
+  }
+
+  /** There is news of the host that is better than what was seen before. */
+  forget(): void {
     this.#failures = 0
     this.#pauseMs = 0
     this.#until = 0
-    return wasSuspect
   }
 }

@@ -192,7 +192,7 @@ test('a gateway takes requests from outside by its own hosts and ports', async (
   assert.deepEqual([missing.status, missing.considered.length], [404, 5])
 })
 
-test('a gateway port below 1024 opens above 8000, and TLS is chosen by server name', async () => {
+test('without a Service a gateway listens on the very port of its server, and TLS is chosen by server name', async () => {
   const gateway = istio('Gateway', 'edge', { selector: { istio: 'edge' }, servers: [
     { port: { number: 80, name: 'http', protocol: 'HTTP' }, hosts: ['shop.example'] },
     { port: { number: 443, name: 'https', protocol: 'HTTPS' }, hosts: ['shop.example'], tls: { mode: 'SIMPLE', credentialName: 'shop' } },
@@ -200,11 +200,11 @@ test('a gateway port below 1024 opens above 8000, and TLS is chosen by server na
   const shop = virtualService({ hosts: ['shop.example'], gateways: ['edge'], http: [{ route: [{ destination: { host: 'productpage' } }] }] }, 'shop')
   const yaml = documents(gateway, shop)
   const plain = await explain(yaml, 'GET http://shop.example/', { from: 'default/edge' })
-  assert.deepEqual([plain.listener, plain.matchedVirtualService], ['0.0.0.0_8080', 'default/shop'])
+  assert.deepEqual([plain.listener, plain.matchedVirtualService], ['0.0.0.0_80', 'default/shop'])
   const secure = await explain(yaml, 'GET https://shop.example/', { from: 'default/edge' })
-  assert.deepEqual([secure.listener, secure.matchedVirtualService], ['0.0.0.0_8443', 'default/shop'])
+  assert.deepEqual([secure.listener, secure.matchedVirtualService], ['0.0.0.0_443', 'default/shop'])
   const stranger = await explain(yaml, 'GET https://other.example/', { from: 'default/edge' })
-  assert.deepEqual([stranger.listener, stranger.virtualHost, stranger.status], ['0.0.0.0_8443', null, null])
+  assert.deepEqual([stranger.listener, stranger.virtualHost, stranger.status], ['0.0.0.0_443', null, null])
   assert.match(stranger.considered[0]!.whyNot, /none of its filter chains takes TLS for that server name/)
   const stray = virtualService({ hosts: ['other.example'], gateways: ['edge'], http: [{ route: [{ destination: { host: 'productpage' } }] }] }, 'stray')
   const offered = await explain(documents(yaml, stray), 'GET http://other.example/', { from: 'default/edge' })

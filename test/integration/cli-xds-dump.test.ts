@@ -134,7 +134,7 @@ spec:
   const { code, out } = await run(gateway, '--node', router, '-o', 'json')
   assert.equal(code, 0)
   const dump = JSON.parse(out) as Dump
-  assert.deepEqual([dump.listeners.map(({ name }) => name), dump.routes.map(({ name }) => name)], [['0.0.0.0_8080'], ['http.8080']])
+  assert.deepEqual([dump.listeners.map(({ name }) => name), dump.routes.map(({ name }) => name)], [['0.0.0.0_80'], ['http.80']])
 })
 
 test('a node file that is none is wrong usage, with what is wrong', async () => {

@@ -22,9 +22,6 @@ export interface PlacedServer {
 const httpProtocols = ['HTTP', 'HTTP2', 'GRPC', 'GRPC-WEB', 'HTTP_PROXY']
 const tlsProtocols = ['HTTPS', 'TLS']
 
-/** Gateways without a Service open these below 1024, where a process without privileges may not. */
-const unprivilegedOffset = 8000
-
 const placed = new WeakMap<Snapshot, WeakMap<ProxyNode, readonly PlacedServer[]>>()
 
 export function gatewayServers(proxy: ProxyNode, snapshot: Snapshot): readonly PlacedServer[] {
@@ -81,7 +78,10 @@ function routeName(gateway: Gateway, server: GatewayServer, family: ServerFamily
   return https ? `https.${port}.${server.port.name}.${gateway.metadata.name}.${gateway.metadata.namespace}${suffix}` : ''
 }
 
-/** A server names a port of the gateway's Service; the listener opens what that Service targets. */
+/**
+ * A server names a port of the gateway's Service; the listener opens what that Service targets. Without a Service it is the
+ * port itself: where that takes root which the proxy has not got, the proxy says so, or stands elsewhere (agent/gateway-ports).
+ */
 function listenPort(number: number, proxy: ProxyNode, snapshot: Snapshot): number {
   const workload = workloadOf(proxy, snapshot)
   for (const service of snapshot.servicesOf(peerOf(proxy, snapshot))) {
@@ -89,7 +89,7 @@ function listenPort(number: number, proxy: ProxyNode, snapshot: Snapshot): numbe
     const target = port === undefined ? undefined : targetPortOf(port, workload)
     if (target !== undefined) return target
   }
-  return number < 1024 ? number + unprivilegedOffset : number
+  return number
 }
 
 export interface ServerHost {

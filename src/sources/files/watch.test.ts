@@ -229,7 +229,7 @@ test('a folder that is deleted with all in it and made anew is followed', async 
 test('a folder that is replaced by another of its name, all at once, is watched anew', async () => {
   await using folder = await TempFolder.create()
   await folder.write('mesh/inner/a.yaml', service('a'))
-  await using watched = await Watched.start([folder.path])
+  await using watched = await Watched.start([`${folder.at('mesh')}/`])
   rmSync(folder.at('mesh'), { recursive: true })
   mkdirSync(folder.at('mesh/inner'), { recursive: true })
   writeFileSync(folder.at('mesh/inner/a.yaml'), service('a', 81))

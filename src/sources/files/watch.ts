@@ -62,7 +62,7 @@ export class FileSource implements Source, AsyncDisposable {
   #parsed = 0
 
   constructor(paths: readonly string[], options: WatchOptions) {
-    this.#paths = paths.map((path) => (path === standardInput ? path : normalize(path)))
+    this.#paths = paths.map((path) => (path === standardInput ? path : plain(path)))
     this.#options = options
     this.#input = paths.includes(standardInput) ? inputOf(options) : undefined
     this.#burst = new Burst(() => this.#look(), options)
@@ -213,5 +213,11 @@ export class FileSource implements Source, AsyncDisposable {
   }
 }
 
+/** As names within it are joined to it: without `./` and a slash at its end. */
+function plain(path: string): string {
+  const normal = normalize(path)
+  return normal.length > 1 && normal.endsWith(sep) ? normal.slice(0, -1) : normal
+}
+
 const isBelow = (path: string, folders: readonly string[]): boolean =>
-  folders.some((folder) => path === folder || path.startsWith(folder.endsWith(sep) ? folder : folder + sep))
+  folders.some((folder) => path === folder || folder === '.' || path.startsWith(folder.endsWith(sep) ? folder : folder + sep))

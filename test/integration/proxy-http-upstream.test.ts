@@ -5,7 +5,7 @@ import { Agent, get } from 'node:http'
 import { test } from 'node:test'
 import { Cluster_LbPolicy as LbPolicy } from '../../src/proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import { freePort } from '../support/hosts.ts'
-import { httpPeer } from '../support/http-peers.ts'
+import { httpPeer, onHeads, plainAnswer, scriptedPeer } from '../support/http-peers.ts'
 import { HttpWorld, routeTo } from '../support/http-world.ts'
 import { assignment, edsCluster, lbEndpoint, staticCluster, until } from '../support/upstream-world.ts'
 
@@ -95,6 +95,33 @@ test('clusters that are changed under load cost no request', async () => {
   }
   await clients.stop()
   assert.deepEqual([...clients.seen.keys()], ['200 ok'])
+})
+
+test('a server that closes a kept connection just as a GET goes out on it costs no request; a POST is not repeated', async () => {
+  const posts: string[] = []
+  await using peer = await scriptedPeer((socket, index) => {
+    let asked = 0
+    onHeads(socket, (head) => {
+      if (head.startsWith('POST')) posts.push(`connection ${index}`)
+      // The first of each connection is answered, the second finds it closed.
+      if (asked++ === 0) socket.write(plainAnswer('ok'))
+      else socket.resetAndDestroy()
+    })
+  })
+  await using world = await HttpWorld.start({ clusters: { up: [peer.address] }, routes: [routeTo('up')] })
+  const ask = async (method: string) => (await fetch(world.url, { method })).status
+  assert.deepEqual([await ask('GET'), await ask('GET'), await ask('HEAD'), await ask('GET')], [200, 200, 200, 200])
+  assert.equal(world.last.attempts, 1)
+  assert.equal(await ask('POST'), 503)
+  assert.equal(posts.length, 1)
+})
+
+test('a server that closes every connection without an answer is not asked for ever', async () => {
+  let heads = 0
+  await using peer = await scriptedPeer((socket) => onHeads(socket, () => (heads++, socket.destroy())))
+  await using world = await HttpWorld.start({ clusters: { up: [peer.address] }, routes: [routeTo('up')] })
+  assert.equal((await fetch(world.url)).status, 503)
+  assert.equal(heads, 1, 'the connection was new')
 })
 
 test('without any host that is alive the client hears why, and is served again as soon as one is', async () => {

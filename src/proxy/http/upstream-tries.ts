@@ -19,6 +19,11 @@ import type { HttpStream } from './stream.ts'
 /** Held while no connection is there; then the client waits. */
 const heldBackBytes = 64 * 1024
 
+const safeMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
+
+/** A host that stops closes all that it kept: the first or second time the pool has heard of it. */
+const maxStale = 3
+
 const timedOut: HostResult = { kind: 'local', reason: 'timeout' }
 const responses: HostResult[] = Array.from({ length: 600 }, (_, status) => ({ kind: 'response', status }))
 
@@ -41,6 +46,8 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
   #responsePaused = false
   /** The cluster's retry budget counts this try. */
   #isRetry = false
+  /** How often the connection was closed already when the request went out on it. */
+  #stale = 0
   #over = false
 
   /** `early`: body that is there already. */
@@ -77,7 +84,11 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
     if (exchange.virtualHost!.countAttempts) exchange.requestHeaders.set('x-envoy-attempt-count', String(exchange.attempts))
     exchange.host = host
     if (this.#bodyEnded) this.#startTryTimeout()
-    const cancel = this.#cluster!.request(host, this, this, exchange.authority)
+    this.#request(host)
+  }
+
+  #request(host: Host): void {
+    const cancel = this.#cluster!.request(host, this, this, this.#exchange.authority)
     if (this.#upstream === undefined && this.#cancel === undefined && !this.#over) this.#cancel = cancel
   }
 
@@ -194,8 +205,22 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
 
   onReset(reason: ResetReason, detail: string, begun: boolean): void {
     if (this.#over) return
+    const reused = this.#upstream?.reused === true
     this.#upstream = undefined
+    if (reused && reason === 'connection-termination' && this.#asksAgain()) return
     this.#onFailure(reason, detail, begun)
+  }
+
+  /**
+   * The peer closed a connection that was kept just as the request went out on it: bad luck, and no failure of the host.
+   * What may safely be asked twice (RFC 9110 §9.2.1) is asked again, whatever the route says of retries, as the same try.
+   */
+  #asksAgain(): boolean {
+    const { method, bodyLength } = this.#exchange
+    if (this.#stream.headSent || bodyLength !== 0 || !safeMethods.has(method) || this.#stale >= maxStale) return false
+    this.#stale++
+    this.#request(this.#exchange.host!)
+    return true
   }
 
   onFailure(reason: ResetReason, detail: string): void {

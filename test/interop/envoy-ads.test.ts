@@ -135,7 +135,7 @@ for (const apiType of ['DELTA_GRPC', 'GRPC']) {
       const shrunk = state.update(world('v1'))
       assert.equal((await state.board.waitFor(shrunk.generation, 10_000)).complete, true)
       assert.deepEqual([...record.types].filter(([, { nacked, error }]) => nacked > 0 || error !== ''), [], running.output())
-      assert.deepEqual(served.log.filter((line) => !line.includes(' connected (')), [])
+      assert.deepEqual(served.log.filter((line) => !/ connected \(| left$/.test(line)), [])
     })
   }
 }

@@ -17,6 +17,7 @@ export class FakeSource implements ResourceSource {
   ready = true
   /** `sent CDS 1`, `nacked CDS: why`, `pushed 1`, `closed`. */
   readonly record: string[] = []
+  readonly #watchers = new Set<() => void>()
   /** Types that were looked up. */
   readonly asked: TypeName[] = []
   #content: Content
@@ -46,7 +47,7 @@ export class FakeSource implements ResourceSource {
   connect(node: ConnectingNode): ProxySession {
     if (node.id === 'bad') throw new MeshError('control/bad-node', 'node id "bad" cannot be read')
     const generation = () => this.#generation
-    const { record } = this
+    const record = { push: (line: string) => this.#take(line) }
     return {
       node: { id: node.id, namespace: 'default', serviceAccount: 'default' },
       record: {
@@ -67,6 +68,17 @@ export class FakeSource implements ResourceSource {
   onPush(listener: (push: Push) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
+  }
+
+  /** Resolves when the server has told it, which it may have done already. */
+  async told(line: string): Promise<void> {
+    while (!this.record.includes(line)) await new Promise<void>((resolve) => this.#watchers.add(resolve))
+  }
+
+  #take(line: string): void {
+    this.record.push(line)
+    for (const wake of this.#watchers) wake()
+    this.#watchers.clear()
   }
 
   #asks(typeUrl: string): TypeName {

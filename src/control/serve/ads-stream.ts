@@ -11,6 +11,7 @@ import type { AdsRequest, Variant } from './ads-variant.ts'
 import type { ConnectingNode, ProxySession, Push, ResourceSource, ServedResource } from './resource-source.ts'
 import { GrpcError, grpcStatus } from './rpc.ts'
 import type { CallHandler, ServerCall } from './rpc.ts'
+import type { Turns } from './turns.ts'
 
 /** One type on this stream. */
 interface Channel<Request> {
@@ -36,6 +37,7 @@ export class AdsStream<Request> implements CallHandler {
   readonly #call: ServerCall
   readonly #variant: Variant<Request>
   readonly #source: ResourceSource
+  readonly #turns: Turns
   readonly #log: (line: string) => void
   readonly #channels: ReadonlyMap<TypeName, Channel<Request>>
   readonly #nextNonce = createNonces()
@@ -46,10 +48,11 @@ export class AdsStream<Request> implements CallHandler {
   #pumping = false
   #closed = false
 
-  constructor(call: ServerCall, variant: Variant<Request>, source: ResourceSource, log: (line: string) => void) {
+  constructor(call: ServerCall, variant: Variant<Request>, source: ResourceSource, turns: Turns, log: (line: string) => void) {
     this.#call = call
     this.#variant = variant
     this.#source = source
+    this.#turns = turns
     this.#log = log
     this.#channels = new Map(pushOrder.map((type) => [type, { type, subscription: variant.subscribe(canWildcard(type)), due: new Set(), asked: false }]))
   }
@@ -71,7 +74,9 @@ export class AdsStream<Request> implements CallHandler {
   onClose(): void {
     this.#closed = true
     this.#stopListening?.()
-    this.#session?.close()
+    if (this.#session === undefined) return
+    this.#session.close()
+    this.#log(`ADS: ${this.#session.node.id} left`)
   }
 
   #decode(bytes: Uint8Array): AdsRequest<Request> {
@@ -151,8 +156,10 @@ export class AdsStream<Request> implements CallHandler {
   }
 
   async #sendAll(session: ProxySession): Promise<void> {
-    // Not in a function of its own: the flag must fall in the turn in which nothing more was found to send.
+    let endTurn = (): void => undefined
+    // Not in a function of its own: the flag must fall as soon as nothing more was found to send.
     try {
+      if (this.#nextStep() !== undefined) endTurn = await this.#turns.take()
       for (let step = this.#nextStep(); step !== undefined; step = this.#nextStep()) {
         // Its answer is waited for; everything after it in the order waits, too.
         if (this.#closed || step.channel.subscription.inFlight) return
@@ -162,6 +169,7 @@ export class AdsStream<Request> implements CallHandler {
       this.#pushed(session)
     } finally {
       this.#pumping = false
+      endTurn()
     }
   }
 

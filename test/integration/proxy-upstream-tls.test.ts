@@ -163,6 +163,31 @@ for (const rawHandles of [true, false]) describe(rawHandles ? 'over raw handles'
     transport.destroy()
   })
 
+  test('certificates that are renewed under load cost no request', async () => {
+    const renewed = [1, 2, 3, 4].map((i) => ca.issue(`URI:${spiffe(`client-${i}`)}`))
+    const shown = new Set<string>()
+    await using peer = await httpPeer((request, response) => {
+      shown.add((request.socket as TLSSocket).getPeerX509Certificate()!.subjectAltName!)
+      response.end('ok')
+    }, server(reviews))
+    const secrets = new TestSecrets()
+    using world = new UpstreamWorld({ secrets })
+    const limit = httpOptions({ commonHttpProtocolOptions: { maxRequestsPerConnection: 20 } })
+    const cluster = world.serve(staticCluster('c', [peer.address], { ...limit, transportSocket: mutual(spiffe('reviews')) }))
+    let going = true
+    const client = async () => {
+      while (going) assert.equal((await ask(cluster)).body, 'ok')
+    }
+    const clients = Promise.all(Array.from({ length: 4 }, client))
+    for (const certificate of renewed) {
+      secrets.own = certificate
+      const before = shown.size
+      await Promise.race([until(() => shown.size > before), clients])
+    }
+    going = false
+    await clients
+  })
+
   test('a root that is no longer trusted is not trusted by new connections', async () => {
     await using peer = await httpPeer('ok', server(reviews))
     const secrets = new TestSecrets()

@@ -5,7 +5,7 @@ import type { FieldPath, Issue, ObjectMeta, Origin, Resource, Severity } from '.
 import { isLabel } from './fields/host.ts'
 import type { Finding, Frozen, Kind } from './kind.ts'
 import { metadata, objectMeta } from './metadata.ts'
-import { compileNotServed } from './not-served.ts'
+import { compileNotServed, compileRows } from './not-served.ts'
 import type { NotServedCheck } from './not-served.ts'
 import { withoutNulls } from './nulls.ts'
 import { shape } from './shape.ts'
@@ -23,13 +23,17 @@ interface Compiled {
   /** The whole object: what stands at its top level, and the schema of its body. */
   readonly schema: z.ZodType<Record<string, unknown>>
   readonly notServed: NotServedCheck
+  readonly neverServed: Readonly<Record<Severity, NotServedCheck>>
 }
 
 export type CheckObject = (raw: unknown, locate: Locate) => Checked
 
 /** Compiles a kind once; the result checks one object. */
 export function compileKind(kind: Kind): CheckObject {
-  const compiled: Compiled = { kind, schema: wholeSchema(kind), notServed: compileNotServed(kind.notServed) }
+  const never = (severity: Severity) => compileRows((kind.neverServed ?? []).filter((row) => row.severity === severity), ({ message }) => message)
+  const compiled: Compiled = {
+    kind, schema: wholeSchema(kind), notServed: compileNotServed(kind.notServed), neverServed: { error: never('error'), warning: never('warning') },
+  }
   return (raw, locate) => check(compiled, raw, locate)
 }
 
@@ -42,7 +46,7 @@ export function wholeSchema(kind: Kind): z.ZodType<Record<string, unknown>> {
   return z.strictObject({ ...common, spec: kind.schema, status: z.unknown().optional() })
 }
 
-function check({ kind, schema, notServed }: Compiled, raw: unknown, locate: Locate): Checked {
+function check({ kind, schema, notServed, neverServed }: Compiled, raw: unknown, locate: Locate): Checked {
   const issues: Issue[] = []
   const report = (severity: Severity, prefix: FieldPath, findings: Iterable<Finding>): void => {
     for (const [at, message] of findings) {
@@ -55,17 +59,19 @@ function check({ kind, schema, notServed }: Compiled, raw: unknown, locate: Loca
   report('error', [], shaped.findings)
   const bodyAt: FieldPath = kind.body === 'spec' ? ['spec'] : []
   if (kind.body === 'spec') report('warning', [], nulls.filter(([first]) => first === 'spec').map((path): Finding => [path, 'is empty: it counts as not written']))
-  report('warning', bodyAt, notServed(kind.body === 'spec' ? (written as { spec?: unknown } | null)?.spec : written))
+  const body: unknown = kind.body === 'spec' ? (written as { spec?: unknown } | null)?.spec : written
+  report('warning', bodyAt, notServed(body))
+  for (const severity of ['error', 'warning'] as const) report(severity, bodyAt, neverServed[severity](body))
   if (shaped.value === undefined) return { resource: undefined, issues }
-  const { apiVersion, kind: name, metadata: meta, ...body } = shaped.value
+  const { apiVersion, kind: name, metadata: meta, ...rest } = shaped.value
   const objectMetadata = objectMeta(meta as z.infer<typeof metadata>, kind.scope)
-  const spec = deepFreeze(kind.body === 'spec' ? body['spec'] : body)
+  const spec = deepFreeze(kind.body === 'spec' ? rest['spec'] : rest)
   for (const rule of kind.rules) report(rule.severity, bodyAt, rule.check(spec as Frozen<unknown>, objectMetadata))
   report('error', [], [...reservedAnnotations(kind, objectMetadata), ...unfitName(kind, objectMetadata)])
   if (issues.some((issue) => issue.severity === 'error')) return { resource: undefined, issues }
   const resource: Resource = {
     apiVersion: String(apiVersion), kind: String(name), metadata: deepFreeze(objectMetadata), spec, origin: locate([]), locate,
-    ...(kind.body === 'spec' && body['status'] !== undefined ? { status: deepFreeze(body['status']) } : {}),
+    ...(kind.body === 'spec' && rest['status'] !== undefined ? { status: deepFreeze(rest['status']) } : {}),
   }
   return { resource: Object.freeze(resource), issues }
 }

@@ -25,10 +25,24 @@ export interface NotServed {
   readonly path: string
   /** Only these values are not served; undefined means any. */
   readonly values?: readonly (string | number | boolean)[]
+  /** All but these values. */
+  readonly except?: readonly (string | number | boolean)[]
   /** Only texts that fit are not served; `called` is how the documentation names them. */
   readonly texts?: { readonly fit: RegExp; readonly called: string }
+  /** Only keys of a map (`headers{}`) that fit; `called` is how messages name them. */
+  readonly keys?: { readonly fit: RegExp; readonly called: string }
+  /** Why it is documented only: without a warning, since it asks nothing of this mesh. */
+  readonly quiet?: string
   /** What happens instead; undefined: as if it had not been written. */
   readonly instead?: string
+}
+
+/** A field that Istio has and nobody serves: refused, or accepted and ignored. */
+export interface NeverServed {
+  /** As of NotServed. */
+  readonly path: string
+  readonly severity: Severity
+  readonly message: string
 }
 
 export interface Kind<Spec = unknown> {
@@ -43,6 +57,7 @@ export interface Kind<Spec = unknown> {
   readonly schema: z.ZodType<Spec>
   readonly rules: readonly Rule<Spec>[]
   readonly notServed: readonly NotServed[]
+  readonly neverServed?: readonly NeverServed[]
 }
 
 export const error = <Value>(check: Rule<Value>['check']): Rule<Value> => ({ severity: 'error', check })

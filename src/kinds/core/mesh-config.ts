@@ -68,7 +68,9 @@ export const meshConfigSchema = z.strictObject({
   ingressControllerMode: z.string().optional(),
   ingressSelector: z.string().optional(),
   extensionProviders: later,
-  defaultProviders: later,
+  defaultProviders: z
+    .strictObject({ tracing: z.array(z.string()).optional(), metrics: z.array(z.string()).optional(), accessLogging: z.array(z.string()).optional() })
+    .optional(),
   serviceSettings: later,
   serviceScopeConfigs: later,
   serviceEntryVisibility: later,
@@ -84,26 +86,53 @@ export const meshConfigSchema = z.strictObject({
 export type MeshConfig = z.infer<typeof meshConfigSchema>
 export type MeshConfigSpec = Frozen<MeshConfig>
 
+/** Of `defaultConfig`: how Istio's own proxies are started. */
+const ofIstiosProxies = [
+  'discoveryAddress', 'configPath', 'binaryPath', 'serviceCluster', 'proxyAdminPort', 'statusPort', 'statNameLength', 'controlPlaneAuthPolicy', 'image',
+  'concurrency', 'proxyBootstrapTemplatePath', 'availabilityZone', 'customConfigFile', 'drainDuration', 'parentShutdownDuration', 'terminationDrainDuration',
+]
+const noTelemetry = 'access logs and metrics are as everywhere'
+
 export const meshConfigNotServed: readonly NotServed[] = [
-  { path: 'outboundTrafficPolicy.mode', values: ['ALLOW_ANY_DYNAMIC_DNS'] },
-  { path: 'inboundTrafficPolicy.mode', values: ['LOCALHOST'] },
+  { path: 'outboundTrafficPolicy.mode', values: ['ALLOW_ANY_DYNAMIC_DNS'], instead: 'it is ALLOW_ANY' },
+  { path: 'inboundTrafficPolicy.mode', values: ['LOCALHOST'], instead: 'it is PASSTHROUGH' },
+  { path: 'protocolDetectionTimeout' },
   { path: 'hboneIdleTimeout' },
+  { path: 'dnsRefreshRate', except: ['60s', '1m'], instead: 'it is 60s' },
+  { path: 'enableTracing', instead: 'no spans are sent' },
   { path: 'enableEnvoyAccessLogService' },
-  { path: 'localityLbSetting' },
-  { path: 'zoneAwareLbSetting' },
+  { path: 'disableEnvoyListenerLog' },
+  { path: 'localityLbSetting', instead: 'all localities get their share' },
+  { path: 'zoneAwareLbSetting', instead: 'all localities get their share' },
+  { path: 'defaultHttpRetryPolicy.retryRemoteLocalities' },
   { path: 'defaultInboundHttpRetryPolicy' },
   { path: 'tcpKeepalive' },
-  { path: 'h2UpgradePolicy', values: ['UPGRADE'] },
+  { path: 'h2UpgradePolicy', values: ['UPGRADE'], instead: 'HTTP/1.1 is spoken' },
   { path: 'defaultTrafficPolicy' },
   { path: 'meshMTLS' },
   { path: 'tlsDefaults' },
-  { path: 'discoverySelectors' },
-  { path: 'extensionProviders' },
+  { path: 'discoverySelectors', instead: 'all namespaces are looked at' },
+  { path: 'proxyListenPort', except: [15001], instead: 'it is 15001' },
+  { path: 'proxyInboundListenPort', except: [15006], instead: 'it is 15006' },
+  { path: 'proxyHttpPort' },
+  { path: 'enablePrometheusMerge', quiet: "not served yet, without a warning, since every installation writes it: an application's own metrics are not merged" },
+  { path: 'defaultConfig{}', keys: { fit: new RegExp(`^(?!(${ofIstiosProxies.join('|')})$)`), called: "this setting of Istio's own proxies" } },
+  { path: 'ingressClass', except: ['istio'] },
+  { path: 'ingressService', except: ['istio-ingressgateway'] },
+  { path: 'ingressControllerMode', except: ['STRICT', 'DEFAULT', 'OFF'] },
+  { path: 'ingressSelector', except: ['ingressgateway'] },
+  { path: 'extensionProviders', quiet: 'not read: it only names what a Telemetry or AuthorizationPolicy may use, which are not served yet' },
+  { path: 'defaultProviders.accessLogging', instead: noTelemetry },
+  { path: 'defaultProviders.tracing', instead: 'no spans are sent' },
+  { path: 'defaultProviders.metrics[]', except: ['prometheus'], instead: noTelemetry },
   { path: 'serviceSettings' },
   { path: 'serviceScopeConfigs' },
   { path: 'serviceEntryVisibility' },
+  { path: 'configSources' },
   { path: 'caCertificates' },
   { path: 'ca' },
+  { path: 'certificates' },
+  { path: 'thriftConfig' },
   { path: 'inboundClusterStatName' },
   { path: 'outboundClusterStatName' },
 ]

@@ -54,6 +54,12 @@ const schema = z.strictObject({ spec, status: status.nullish() })
 export type KubernetesService = z.infer<typeof schema>
 export type KubernetesServiceSpec = Frozen<KubernetesService>
 
+/** What a mesh has no part in, in Istio too. */
+const ofTheCluster = [
+  'ports[].nodePort', 'sessionAffinity', 'sessionAffinityConfig', 'externalTrafficPolicy', 'healthCheckNodePort', 'ipFamilies', 'ipFamily', 'ipFamilyPolicy',
+  'loadBalancerClass', 'loadBalancerIP', 'loadBalancerSourceRanges', 'allocateLoadBalancerNodePorts', 'topologyKeys',
+]
+
 export const service: Kind<KubernetesService> = {
   kind: 'Service',
   group: '',
@@ -77,7 +83,10 @@ export const service: Kind<KubernetesService> = {
     },
   ],
   notServed: [
-    { path: 'spec.internalTrafficPolicy', values: ['LOCAL'] },
-    { path: 'spec.trafficDistribution' },
+    { path: 'spec.ports[].name', texts: { fit: /^(http2|grpc|grpc-web)(-|$)/, called: 'http2-..., grpc-...' }, instead: 'HTTP/1.1 is spoken, and HTTP/2 is refused' },
+    { path: 'spec.ports[].appProtocol', values: ['http2', 'grpc', 'grpc-web', 'kubernetes.io/h2c'], instead: 'HTTP/1.1 is spoken, and HTTP/2 is refused' },
+    { path: 'spec.internalTrafficPolicy', values: ['Local'], instead: 'endpoints on all nodes are used' },
+    { path: 'spec.trafficDistribution', instead: 'all localities get their share' },
+    ...ofTheCluster.map((name) => ({ path: `spec.${name}`, quiet: "not read: the cluster's own business" })),
   ],
 }

@@ -4,7 +4,7 @@ import { dnsLabel, wildcardHost } from '../fields/host.ts'
 import { exportTo, labels, matchLabels } from '../fields/labels.ts'
 import type { Frozen, Kind, NotServed } from '../kind.ts'
 import { destinationRuleRules } from './destination-rule-rules.ts'
-import { trafficPolicy } from './traffic-policy.ts'
+import { connectionPoolNotServed, trafficPolicy } from './traffic-policy.ts'
 
 export const subset = z.strictObject({
   name: dnsLabel,
@@ -24,7 +24,6 @@ export type DestinationRule = z.infer<typeof schema>
 export type DestinationRuleSpec = Frozen<DestinationRule>
 export type Subset = z.infer<typeof subset>
 
-const http1 = 'the service is spoken to in HTTP/1.1'
 const noFiles = 'certificates from files are never loaded, so nothing is sent: put them into a secret and name it in credentialName'
 
 /** Of the blocks that stand at the top, at a port and in a subset alike. */
@@ -34,13 +33,7 @@ const policyNotServed: readonly NotServed[] = [
   { path: 'loadBalancer.zoneAwareLbSetting', instead: 'all localities get their share' },
   { path: 'loadBalancer.warmup', instead: 'a new endpoint gets its full share at once' },
   { path: 'loadBalancer.warmupDurationSecs', instead: 'a new endpoint gets its full share at once' },
-  { path: 'connectionPool.tcp.tcpKeepalive' },
-  { path: 'connectionPool.tcp.maxConnectionDuration' },
-  { path: 'connectionPool.tcp.idleTimeout', instead: 'it is the idle timeout of HTTP connections only' },
-  { path: 'connectionPool.http.h2UpgradePolicy', values: ['UPGRADE'], instead: http1 },
-  { path: 'connectionPool.http.useClientProtocol', instead: http1 },
-  { path: 'connectionPool.http.maxConcurrentStreams', instead: http1 },
-  { path: 'connectionPool.http.http2KeepAlive', instead: http1 },
+  ...connectionPoolNotServed('connectionPool'),
   { path: 'outlierDetection', instead: 'endpoints that cannot be connected to are left out for a while, whatever this says' },
   { path: 'tls.clientCertificate', instead: noFiles },
   { path: 'tls.privateKey', instead: noFiles },
@@ -56,6 +49,8 @@ const wholePolicyNotServed: readonly NotServed[] = [
   { path: 'retryBudget' },
 ]
 
+const policies = ['trafficPolicy', 'trafficPolicy.portLevelSettings[]', 'subsets[].trafficPolicy', 'subsets[].trafficPolicy.portLevelSettings[]']
+
 export const destinationRule: Kind<DestinationRule> = {
   kind: 'DestinationRule',
   group: 'networking.istio.io',
@@ -68,4 +63,8 @@ export const destinationRule: Kind<DestinationRule> = {
     ...wholePolicyNotServed.map((row) => ({ ...row, path: `trafficPolicy.${row.path}` })),
     ...wholePolicyNotServed.map((row) => ({ ...row, path: `subsets[].trafficPolicy.${row.path}` })),
   ],
+  neverServed: policies.map((policy) => ({
+    path: `${policy}.outlierDetection.consecutiveErrors`, severity: 'warning',
+    message: 'is ignored, by Istio too: use consecutive5xxErrors or consecutiveGatewayErrors',
+  })),
 }

@@ -22,7 +22,6 @@ const serverRules: readonly Rule<GatewayServer>[] = [
     if (protocol !== undefined) yield [['port', 'protocol'], protocol]
     if (port.number === 0 && !bind.startsWith('unix://')) yield [['port', 'number'], 'must be 1 to 65535; 0 is for a bind to a unix:// socket']
     if (port.number !== 0 && bind.startsWith('unix://')) yield [['port', 'number'], 'must be 0, since bind is a unix:// socket']
-    if (port.targetPort !== undefined && port.targetPort > 0) yield [['port', 'targetPort'], 'has no effect at a Gateway: the Service of the gateway maps ports; remove it']
     const wrong = bindProblem(bind)
     if (wrong !== undefined) yield [['bind'], wrong]
   }),

@@ -61,4 +61,7 @@ export const gateway: Kind<Gateway> = {
     { path: 'servers[].tls.cipherSuites', instead: 'the default ones are offered' },
     { path: 'servers[].tls.ecdhCurves', instead: 'the default ones are offered' },
   ],
+  neverServed: [
+    { path: 'servers[].port.targetPort', severity: 'error', message: 'has no effect at a Gateway: the Service of the gateway maps ports; remove it' },
+  ],
 }

@@ -1,5 +1,5 @@
 // The match block of an HTTP route (traffic spec 1.2.3).
-import { isClaim, matchedHeaderProblem } from '../fields/headers.ts'
+import { matchedHeaderProblem } from '../fields/headers.ts'
 import { error, warning } from '../kind.ts'
 import type { Rule } from '../kind.ts'
 import { gatewayNameRules } from './gateway-names.ts'
@@ -18,13 +18,6 @@ export const httpMatchRules: readonly Rule<HttpMatch>[] = [
   }),
   error(function* (match) {
     if (Object.hasOwn(match.queryParams, '')) yield [['queryParams', ''], 'the name of a query parameter must not be empty']
-  }),
-  warning(function* (match) {
-    for (const map of headerMaps) {
-      for (const name of Object.keys(match[map])) {
-        if (isClaim(name)) yield [[map, name], 'claims of tokens are not served yet: a block that asks for one never matches']
-      }
-    }
   }),
   warning(function* ({ gateways, sourceLabels, sourceNamespace }) {
     if (gateways.length === 0) return

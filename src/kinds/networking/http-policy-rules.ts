@@ -35,14 +35,10 @@ export const faultRules: readonly Rule<HttpFault>[] = [
   }),
   error(function* ({ abort }) {
     if (abort === undefined) return
-    if (abort.http2Error !== undefined) yield [['abort', 'http2Error'], 'is not supported, by Istio neither: use httpStatus or grpcStatus']
     if (abort.grpcStatus !== undefined && !grpcStatuses.includes(abort.grpcStatus)) {
       yield [['abort', 'grpcStatus'], `${JSON.stringify(abort.grpcStatus)} is not a gRPC status: it is one of ${grpcStatuses.join(', ')}`]
     }
     if (abort.grpcStatus !== undefined && abort.httpStatus !== undefined) yield [['abort', 'grpcStatus'], 'cannot stand beside httpStatus: remove one of them']
-  }),
-  error(function* ({ delay }) {
-    if (delay?.exponentialDelay !== undefined) yield [['delay', 'exponentialDelay'], 'is not supported, by Istio neither: use fixedDelay']
   }),
   warning(function* ({ abort }) {
     if (abort === undefined) return

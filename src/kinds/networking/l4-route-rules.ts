@@ -8,12 +8,7 @@ import { weightRules } from './weight-rules.ts'
 
 export const tcpRouteRules: readonly Rule<TcpRoute>[] = [
   ...weightRules<TcpRoute>(),
-  ...each<TcpRoute, TcpMatch>(({ match }) => match, ['match'], [
-    ...gatewayNameRules<TcpMatch>(),
-    warning(function* ({ sourceSubnet }) {
-      if (sourceSubnet !== undefined) yield [['sourceSubnet'], 'is ignored, by Istio too: use sourceLabels or sourceNamespace']
-    }),
-  ]),
+  ...each<TcpRoute, TcpMatch>(({ match }) => match, ['match'], gatewayNameRules<TcpMatch>()),
 ]
 
 /** Of the whole VirtualService: server names must be among its hosts. */

@@ -57,11 +57,10 @@ export const egressRules: readonly Rule<Sidecar>[] = [
 ]
 
 /** Of ports in both directions; paths are relative to the port. */
-export function* portProblems({ name, protocol, targetPort }: Frozen<SidecarPort>): Iterable<Finding> {
+export function* portProblems({ name, protocol }: Frozen<SidecarPort>): Iterable<Finding> {
   if (name !== '' && !isLabel(name)) yield [['name'], `${JSON.stringify(name)} is not the name of a port: lower-case letters, digits and '-', at most 63`]
   const message = protocolProblem(protocol)
   if (message !== undefined) yield [['protocol'], message]
-  if (targetPort !== undefined && targetPort > 0) yield [['targetPort'], 'has no effect at a Sidecar: use defaultEndpoint for where connections go; remove it']
 }
 
 /** `NAMESPACE/HOST`, `~/*`, `~NAMESPACE/HOST`. */

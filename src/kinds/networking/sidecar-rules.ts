@@ -33,9 +33,6 @@ const ingressRules: readonly Rule<SidecarIngress>[] = [
   }),
   error(function* ({ tls }) {
     if (tls === undefined) return
-    if (tls.subjectAltNames.length > 0) yield [['tls', 'subjectAltNames'], 'is not supported at a Sidecar: remove it']
-    if (tls.httpsRedirect) yield [['tls', 'httpsRedirect'], 'is not supported at a Sidecar: remove it']
-    if (tls.credentialName !== '') yield [['tls', 'credentialName'], 'is not supported at a Sidecar: give serverCertificate and privateKey']
     if (['ISTIO_MUTUAL', 'AUTO_PASSTHROUGH'].includes(modeOf(tls))) yield [['tls', 'mode'], `${modeOf(tls)} is not supported at a Sidecar: use SIMPLE, MUTUAL or OPTIONAL_MUTUAL`]
   }),
   ...within<SidecarIngress, ServerTls>(({ tls }) => tls, ['tls'], serverTlsRules),

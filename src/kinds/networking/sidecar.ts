@@ -5,7 +5,7 @@ import type { Frozen, Kind } from '../kind.ts'
 import { destination } from './destination.ts'
 import { serverTls } from './server-tls.ts'
 import { sidecarRules } from './sidecar-rules.ts'
-import { connectionPool } from './traffic-policy.ts'
+import { connectionPool, connectionPoolNotServed } from './traffic-policy.ts'
 
 const sidecarPort = z.strictObject({
   number: z.int().min(0).max(65535),
@@ -52,6 +52,8 @@ export type OutboundTrafficPolicy = z.infer<typeof outboundTrafficPolicy>
 export type Sidecar = z.infer<typeof schema>
 export type SidecarSpec = Frozen<Sidecar>
 
+const noTargetPort = 'has no effect at a Sidecar: use defaultEndpoint for where connections go; remove it'
+
 export const sidecar: Kind<Sidecar> = {
   kind: 'Sidecar',
   group: 'networking.istio.io',
@@ -66,6 +68,15 @@ export const sidecar: Kind<Sidecar> = {
     { path: 'ingress[].tls', instead: 'the port takes what PeerAuthentication says' },
     { path: 'egress[].bind', instead: 'connections come by capture, and no listener of its own opens' },
     { path: 'egress[].captureMode', values: ['NONE'], instead: 'connections come by capture, and no listener of its own opens' },
+    ...connectionPoolNotServed('ingress[].connectionPool'),
+    ...connectionPoolNotServed('inboundConnectionPool'),
     { path: 'outboundTrafficPolicy.egressProxy', instead: 'traffic to unknown hosts goes there directly' },
+  ],
+  neverServed: [
+    { path: 'ingress[].port.targetPort', severity: 'error', message: noTargetPort },
+    { path: 'egress[].port.targetPort', severity: 'error', message: noTargetPort },
+    { path: 'ingress[].tls.subjectAltNames', severity: 'error', message: 'is not supported at a Sidecar: remove it' },
+    { path: 'ingress[].tls.httpsRedirect', severity: 'error', message: 'is not supported at a Sidecar: remove it' },
+    { path: 'ingress[].tls.credentialName', severity: 'error', message: 'is not supported at a Sidecar: give serverCertificate and privateKey' },
   ],
 }

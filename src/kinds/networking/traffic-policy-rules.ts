@@ -23,11 +23,6 @@ const outlierDetectionRules: readonly Rule<OutlierDetection>[] = [
       if (percent !== undefined && (percent < 0 || percent > 100)) yield [[field], `must be 0 to 100, not ${percent}`]
     }
   }),
-  warning(function* ({ consecutiveErrors }) {
-    if (consecutiveErrors !== undefined && consecutiveErrors !== 0) {
-      yield [['consecutiveErrors'], 'is ignored, by Istio too: use consecutive5xxErrors or consecutiveGatewayErrors']
-    }
-  }),
 ]
 
 /** The blocks that a policy has at the top and at a port alike. */

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { duration, durationOrZero } from '../fields/duration.ts'
 import { hostOrIp } from '../fields/host.ts'
 import { count, port, portSelector } from '../fields/number.ts'
+import type { NotServed } from '../kind.ts'
 import { loadBalancer } from './load-balancer.ts'
 
 export const tcpKeepalive = z.strictObject({
@@ -37,6 +38,21 @@ export const connectionPool = z.strictObject({
 })
 
 export type ConnectionPool = z.infer<typeof connectionPool>
+
+const http1 = 'HTTP/1.1 is spoken'
+
+/** Wherever a kind has pools: `at` is the path of one. */
+export function connectionPoolNotServed(at: string): readonly NotServed[] {
+  return [
+    { path: `${at}.tcp.tcpKeepalive` },
+    { path: `${at}.tcp.maxConnectionDuration` },
+    { path: `${at}.tcp.idleTimeout`, instead: 'it is the idle timeout of HTTP connections only' },
+    { path: `${at}.http.h2UpgradePolicy`, values: ['UPGRADE'], instead: http1 },
+    { path: `${at}.http.useClientProtocol`, instead: http1 },
+    { path: `${at}.http.maxConcurrentStreams`, instead: http1 },
+    { path: `${at}.http.http2KeepAlive`, instead: http1 },
+  ]
+}
 
 /** 0 to 100, checked by a rule so that the message can name the field. */
 const percentage = z.int().optional()

@@ -46,6 +46,8 @@ export type TcpRoute = z.infer<typeof tcpRoute>
 export type TlsMatch = z.infer<typeof tlsMatch>
 export type TcpMatch = z.infer<typeof tcpMatch>
 
+const claims = { fit: /^@/, called: 'a claim of a token' }
+
 export const virtualService: Kind<VirtualService> = {
   kind: 'VirtualService',
   group: 'networking.istio.io',
@@ -57,6 +59,8 @@ export const virtualService: Kind<VirtualService> = {
   notServed: [
     { path: 'tls', instead: 'connections go to the service whose name they ask for' },
     { path: 'tcp[].match[].destinationSubnets', instead: 'a block that names subnets never matches' },
+    { path: 'http[].match[].headers{}', keys: claims, instead: 'a block that asks for one never matches' },
+    { path: 'http[].match[].withoutHeaders{}', keys: claims, instead: 'a block that asks for one never matches' },
     { path: 'http[].match[].statPrefix' },
     { path: 'http[].mirror', instead: 'no copies are sent' },
     { path: 'http[].mirrorPercentage', instead: 'no copies are sent' },
@@ -64,5 +68,10 @@ export const virtualService: Kind<VirtualService> = {
     { path: 'http[].mirror_percent', instead: 'no copies are sent' },
     { path: 'http[].mirrors', instead: 'no copies are sent' },
     { path: 'http[].retries.retryRemoteLocalities' },
+  ],
+  neverServed: [
+    { path: 'http[].fault.abort.http2Error', severity: 'error', message: 'is not supported, by Istio neither: use httpStatus or grpcStatus' },
+    { path: 'http[].fault.delay.exponentialDelay', severity: 'error', message: 'is not supported, by Istio neither: use fixedDelay' },
+    { path: 'tcp[].match[].sourceSubnet', severity: 'warning', message: 'is ignored, by Istio too: use sourceLabels or sourceNamespace' },
   ],
 }

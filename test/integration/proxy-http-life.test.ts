@@ -24,6 +24,25 @@ test('a drain ends idle connections and lets the others finish, who are told to 
   await busy.until(() => world.service.active === 0)
 })
 
+test('a drain under load fails no request: clients between two requests are told with the next response', async () => {
+  await using peer = await RawPeer.start(() => ok('x'))
+  await using world = await HttpWorld.start({ clusters: { up: [peer.address] } })
+  const clients = await Promise.all(Array.from({ length: 16 }, () => world.client()))
+  const load = clients.map(async (client) => {
+    for (;;) {
+      client.send(get())
+      await client.until(() => client.text.endsWith('\r\n\r\nx') || client.state !== 'open')
+      const text = client.take()
+      assert.match(text, /^HTTP\/1\.1 200 OK/)
+      if (text.includes('connection: close')) return
+    }
+  })
+  await peer.until(() => peer.requests.length > 200)
+  world.service.drain()
+  await Promise.all(load)
+  for (const client of clients) assert.equal(await client.closed(), '')
+})
+
 test('what arrives while draining is served once, and told to close', async () => {
   await using peer = await RawPeer.start(() => ok('x'))
   await using world = await HttpWorld.start({ clusters: { up: [peer.address] } })

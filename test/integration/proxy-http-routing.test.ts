@@ -153,6 +153,7 @@ test('Istio\'s default policy goes to another host when one refuses, and never s
   await using world = await HttpWorld.start({ clusters: { up: [refused, peer.address] }, table: counted(counting(istioRetry)) })
   for (let i = 0; i < 6; i++) assert.match(await ask(world), /200 OK/)
   assert.equal(world.ended.some(({ attempts }) => attempts === 2), true)
+  assert.equal(world.ended.some(({ upstreamTransportFailureReason }) => upstreamTransportFailureReason !== ''), false, 'the last try is the one that counts')
   peer.answer = ({ connection }) => {
     connection.socket.destroy()
     return undefined

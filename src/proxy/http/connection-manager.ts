@@ -24,7 +24,7 @@ export interface DownstreamConnection {
 /** What a filter chain of a listener ends in. */
 export interface HttpService {
   readonly serve: (connection: DownstreamConnection, transport: Transport) => void
-  /** Idle connections end now, the others with their next response. */
+  /** Connections end with their next response, idle ones as soon as they have been so for a second. */
   drain(): void
   /** Ends what is still open. */
   close(): void

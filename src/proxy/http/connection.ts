@@ -13,10 +13,9 @@ import type { Downstream } from './downstream.ts'
 import { Exchange } from './exchange.ts'
 import type { LocalReply } from './filter.ts'
 import { flag } from './flags.ts'
-import { prepareRequestHeaders } from './request-headers.ts'
 import type { HeaderSettings } from './request-headers.ts'
-import { readTarget } from './request-target.ts'
-import { malformed, oldHttp, slowHead, slowRequest, unsupportedUpgrade } from './rescue.ts'
+import { startRequest } from './request-start.ts'
+import { malformed, slowHead, slowRequest } from './rescue.ts'
 import { ResponseWriter, unreadable } from './response-writer.ts'
 import type { HttpRuntime } from './runtime.ts'
 import { HttpStream } from './stream.ts'
@@ -33,6 +32,9 @@ const maxWaitingBytes = 64 * 1024
 
 /** How long a client may take nothing of a response that is complete on our side, before it counts as gone. */
 const stuckMs = 60_000
+
+/** A client between two requests may have sent the next one already: to end its connection then would fail that request. */
+const drainIdleMs = 1_000
 
 export class Http1Connection implements TransportHandler, H1Events, Downstream, Timed {
   readonly #owner: ConnectionOwner
@@ -78,10 +80,10 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
     return this.#stream === undefined && !this.#closing && this.#parser.idle
   }
 
-  /** Ends an idle connection now, a busy one after its response. */
+  /** Ends with its next response, or once it has been idle for a while. */
   drain(): void {
-    if (this.idle) this.#endConnection()
-    else this.#writer.closes = true
+    this.#writer.closes = true
+    if (this.idle && this.#runtime.deps.clock.now() - this.#since >= drainIdleMs) this.#endConnection()
   }
 
   /** Ends it at once. */
@@ -125,15 +127,9 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
     this.#writer.begin(head)
     this.#requests++
     this.#requestStart = this.#since
-    const exchange = this.#newExchange(head.headers)
-    exchange.method = head.method
-    exchange.minor = head.minor
-    exchange.bodyLength = head.framing === 'chunked' ? -1 : head.contentLength
-    exchange.sendZeroLength = head.framing === 'length' && head.contentLength === 0
-    const stream = new HttpStream(this.#runtime, exchange, this)
-    this.#stream = stream
+    const stream = this.#newStream(head.headers)
     this.#parser.pause()
-    const refusal = this.#refusalOf(head, exchange)
+    const refusal = startRequest(stream.exchange, head, this.#headerSettings)
     if (refusal !== undefined) return stream.reply(refusal)
     const continues = head.expectContinue && !config.proxy100Continue
     if (config.requestTimeoutMs > 0) this.#requestStart = deps.clock.now()
@@ -150,17 +146,9 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
     this.#stream?.onRequestEnd(trailers)
   }
 
-  #newExchange(headers: HeaderList): Exchange {
-    return new Exchange(this.#facts, this.#runtime.deps.clock.now(), headers, [])
-  }
-
-  #refusalOf(head: H1Head, exchange: Exchange): LocalReply | undefined {
-    const { config } = this.#runtime
-    const refusal = readTarget(exchange, head, config)
-    prepareRequestHeaders(exchange, this.#headerSettings)
-    if (head.minor === 0 && !config.acceptHttp10) return oldHttp
-    if (refusal !== undefined) return refusal
-    return head.method === 'CONNECT' || (head.upgrade !== '' && head.upgrade.toLowerCase() !== 'h2c') ? unsupportedUpgrade : undefined
+  #newStream(headers: HeaderList): HttpStream {
+    const exchange = new Exchange(this.#facts, this.#runtime.deps.clock.now(), headers, noSlots)
+    return (this.#stream = new HttpStream(this.#runtime, exchange, this))
   }
 
   // --- Reading ---
@@ -286,7 +274,12 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
     else if (this.#stream !== undefined) this.#checkRequestTime(now)
     else if (!this.#parser.idle) {
       if (elapsed >= config.headTimeoutMs && config.headTimeoutMs > 0) this.#refuse(slowHead)
-    } else if ((config.idleTimeoutMs > 0 && elapsed >= config.idleTimeoutMs) || this.#isWornOut()) this.#endConnection()
+    } else if (this.#isIdleFor(elapsed) || this.#isWornOut()) this.#endConnection()
+  }
+
+  #isIdleFor(elapsed: number): boolean {
+    const { idleTimeoutMs } = this.#runtime.config
+    return (idleTimeoutMs > 0 && elapsed >= idleTimeoutMs) || (this.#owner.draining && elapsed >= drainIdleMs)
   }
 
   /** A slow client gets all of its last response as long as it takes some of it. */
@@ -308,7 +301,9 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
   /** Nothing of the request can be used. */
   #refuse(reply: LocalReply): void {
     this.#writer.begin(unreadable)
-    this.#stream = new HttpStream(this.#runtime, this.#newExchange(new HeaderList()), this)
-    this.#stream.reply(reply)
+    this.#newStream(new HeaderList()).reply(reply)
   }
 }
+
+/** A chain with filters brings its own. */
+const noSlots: unknown[] = []

@@ -47,7 +47,7 @@ export interface HttpDeps {
 export interface HttpRuntime {
   readonly deps: HttpDeps
   readonly config: ManagerConfig
-  readonly chains: FilterChains
+  readonly chains: Pick<FilterChains, 'of'>
   readonly deadlines: DeadlineSweep
   readonly date: DateHeader
   readonly routes: RouteTable

@@ -83,6 +83,7 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
     exchange.attempts++
     if (exchange.virtualHost!.countAttempts) exchange.requestHeaders.set('x-envoy-attempt-count', String(exchange.attempts))
     exchange.host = host
+    exchange.upstreamTransportFailureReason = ''
     if (this.#bodyEnded) this.#startTryTimeout()
     this.#request(host)
   }

@@ -1,0 +1,25 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { create } from '@bufbuild/protobuf'
+import { HttpConnectionManager_ForwardClientCertDetails as ClientCert, HttpConnectionManagerSchema } from '../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
+import { clientCertElement, forwardedClientCert } from './client-cert-header.ts'
+import { decodeManager } from './manager-config.ts'
+
+const tls = { alpn: '', serverName: '', protocol: 'TLSv1.3', peerUris: ['spiffe://cluster.local/ns/a/sa/b'], peerDnsNames: ['a.b'], peerSubject: 'CN="x"', localUris: ['spiffe://me'] }
+const config = (over: { subject?: boolean; dns?: boolean; uri?: boolean }) => decodeManager(create(HttpConnectionManagerSchema, { setCurrentClientCertDetails: over }))
+
+test('the element names both ends as the certificates do', () => {
+  assert.equal(clientCertElement(tls, config({ subject: true, dns: true, uri: true })), 'By=spiffe://me;Subject="CN=\\"x\\"";URI=spiffe://cluster.local/ns/a/sa/b;DNS=a.b')
+  assert.equal(clientCertElement(tls, config({})), 'By=spiffe://me')
+  assert.equal(clientCertElement(undefined, config({ uri: true })), '')
+  assert.equal(clientCertElement({ ...tls, peerUris: [], peerDnsNames: [], peerSubject: '' }, config({ uri: true })), '')
+})
+
+test('what a plaintext client says of itself goes on only where it is to be forwarded anyway', () => {
+  const rows: [ClientCert, string | undefined, string, string | undefined][] = [
+    [ClientCert.SANITIZE, 'x', 'e', undefined], [ClientCert.FORWARD_ONLY, 'x', 'e', 'x'], [ClientCert.FORWARD_ONLY, 'x', '', undefined],
+    [ClientCert.APPEND_FORWARD, 'x', 'e', 'x,e'], [ClientCert.APPEND_FORWARD, undefined, 'e', 'e'], [ClientCert.APPEND_FORWARD, 'x', '', undefined],
+    [ClientCert.SANITIZE_SET, 'x', 'e', 'e'], [ClientCert.SANITIZE_SET, 'x', '', undefined], [ClientCert.ALWAYS_FORWARD_ONLY, 'x', '', 'x'],
+  ]
+  for (const [mode, sent, element, expected] of rows) assert.equal(forwardedClientCert(mode, sent, element), expected, `${mode} ${sent} ${element}`)
+})

@@ -1,0 +1,26 @@
+// From the head of a request to the Exchange that it begins: what it says of itself and its body, where it wants to go,
+// and whether it is refused before anything else looks at it.
+import type { H1Head } from '../../codec/h1/types.ts'
+import type { Exchange } from './exchange.ts'
+import type { LocalReply } from './filter.ts'
+import { prepareRequestHeaders } from './request-headers.ts'
+import type { HeaderSettings } from './request-headers.ts'
+import { readTarget } from './request-target.ts'
+import { oldHttp, unsupportedUpgrade } from './rescue.ts'
+
+/** Fills the exchange; a reply refuses the request. Throws H1Error for a target that is none. */
+export function startRequest(exchange: Exchange, head: H1Head, settings: HeaderSettings): LocalReply | undefined {
+  exchange.method = head.method
+  exchange.minor = head.minor
+  exchange.bodyLength = head.framing === 'chunked' ? -1 : head.contentLength
+  exchange.sendZeroLength = head.framing === 'length' && head.contentLength === 0
+  const refusal = readTarget(exchange, head, settings.config)
+  prepareRequestHeaders(exchange, settings)
+  if (head.minor === 0 && !settings.config.acceptHttp10) return oldHttp
+  return refusal ?? (isUnsupported(head) ? unsupportedUpgrade : undefined)
+}
+
+/** A client that offers h2c goes on in HTTP/1.1 when the offer is not taken up; others wait for their protocol. */
+function isUnsupported({ method, upgrade }: H1Head): boolean {
+  return method === 'CONNECT' || (upgrade !== '' && upgrade.toLowerCase() !== 'h2c')
+}

@@ -1,0 +1,62 @@
+// The bench's command line.
+import { parseArgs } from 'node:util'
+
+export interface BenchOptions {
+  readonly rounds: number
+  readonly seconds: number
+  readonly connections: number
+  /** Names of scenarios; empty for all. */
+  readonly only: readonly string[]
+  /** Requests a second of the open loop; 0: closed loop. */
+  readonly rate: number
+  /** Where the raw figures go. */
+  readonly json: string | undefined
+  /** Exit 1 when a bar is not held. */
+  readonly gate: boolean
+  /** For the Node of our proxies: `--cpu-prof`. */
+  readonly nodeFlags: readonly string[]
+}
+
+export const usage = `npm run bench -- [options]: our proxies beside nginx and HAProxy, on this machine (Linux).
+
+  --rounds N     interleaved rounds (5); believe a ratio only from 4 on
+  --secs S       seconds of load in each (2)
+  --conns N      connections (64)
+  --rate N       requests a second, sent when they are due, instead of as fast as answers come
+  --only NAME    gateway, inbound, outbound, hop or memory; may be given several times
+  --json FILE    raw figures (bench/results/TIME.json)
+  --gate         exit 1 when a bar is not held
+  --node-flag F  a flag for the Node of our proxies; may be given several times
+  --help
+
+Needs nginx, haproxy, gcc and libssl-dev (apt-get install nginx haproxy gcc libssl-dev).
+`
+
+/** Undefined for --help. Throws for what cannot be understood. */
+export function readOptions(args: readonly string[]): BenchOptions | undefined {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      rounds: { type: 'string' }, secs: { type: 'string' }, conns: { type: 'string' }, rate: { type: 'string' },
+      only: { type: 'string', multiple: true }, json: { type: 'string' }, gate: { type: 'boolean' },
+      'node-flag': { type: 'string', multiple: true }, help: { type: 'boolean' },
+    },
+  })
+  if (values.help === true) return undefined
+  return {
+    rounds: positive('--rounds', values.rounds, 5),
+    seconds: positive('--secs', values.secs, 2),
+    connections: positive('--conns', values.conns, 64),
+    only: values.only ?? [],
+    rate: values.rate === undefined ? 0 : positive('--rate', values.rate, 0),
+    json: values.json,
+    gate: values.gate ?? false,
+    nodeFlags: values['node-flag'] ?? [],
+  }
+}
+
+function positive(option: string, text: string | undefined, initial: number): number {
+  const value = text === undefined ? initial : Number(text)
+  if (!(value > 0)) throw new Error(`${option} must be a number greater than 0, not ${JSON.stringify(text)}`)
+  return value
+}

@@ -1,0 +1,108 @@
+// `npm run bench`: starts upstreams, nginx, HAProxy and our own mesh, puts them under the same load in turns, and says what
+// a request costs each. What is compared is in scenarios.ts, how it is measured in measure.ts.
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpus, release, tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { freePort } from '../src/net/reserve-port.ts'
+import { Children } from './children.ts'
+import { openGenerator } from './load/load.ts'
+import type { LoadGenerator } from './load/load.ts'
+import { measure } from './measure.ts'
+import type { Measured } from './measure.ts'
+import { MeshProcesses } from './mesh-processes.ts'
+import { readOptions, usage } from './options.ts'
+import type { BenchOptions } from './options.ts'
+import { loadOf, scenarios } from './scenarios.ts'
+import type { Scenario, World } from './scenarios.ts'
+import { markdownTable, summarize } from './table.ts'
+import type { Summary } from './table.ts'
+import { haproxyTlsUpstream } from './twins/haproxy.ts'
+import { nginxUpstream } from './twins/nginx.ts'
+
+interface ScenarioResult {
+  readonly name: string
+  readonly title: string
+  readonly bar: number | undefined
+  readonly held: boolean | undefined
+  readonly summary: readonly Summary[]
+  readonly measured: readonly Measured[]
+}
+
+/** Throws with what to install. */
+function versions(): Record<string, string> {
+  const ask = (name: string, flag: string): string => {
+    try {
+      return execFileSync('sh', ['-c', `${name} ${flag} 2>&1`], { encoding: 'utf8', stdio: 'pipe' }).split('\n')[0]!
+    } catch (error) {
+      throw new Error(`${name} is missing: apt-get install nginx haproxy gcc libssl-dev`, { cause: error })
+    }
+  }
+  return { node: process.version, nginx: ask('nginx', '-v'), haproxy: ask('haproxy', '-v'), kernel: release(), cpu: `${cpus().length} x ${cpus()[0]?.model ?? ''}` }
+}
+
+async function openWorld(folder: string, children: Children, nodeFlags: readonly string[]): Promise<World> {
+  const mesh = await MeshProcesses.start(children, folder, nodeFlags)
+  const [upstream, tlsUpstream] = [await freePort(), await freePort()]
+  const output = join(folder, 'upstream.out')
+  await children.server('upstream', nginxUpstream(folder, upstream), [upstream], { core: 'load', output })
+  await children.server('TLS upstream', haproxyTlsUpstream(folder, tlsUpstream), [tlsUpstream], { core: 'load', output })
+  return { folder, children, mesh, upstream, tlsUpstream }
+}
+
+async function runScenario(scenario: Scenario, options: BenchOptions, generator: LoadGenerator): Promise<ScenarioResult> {
+  const folder = mkdtempSync(join(tmpdir(), 'trysail-bench-'))
+  try {
+    await using children = new Children()
+    const world = await openWorld(folder, children, options.nodeFlags)
+    const contenders = await scenario.start(world)
+    const measured = await measure(contenders, {
+      generator, folder, rounds: options.rounds, warmupSeconds: Math.min(3, options.seconds * 3),
+      load: { ...loadOf(scenario, folder), connections: options.connections, seconds: options.seconds, rate: options.rate === 0 ? undefined : options.rate },
+    })
+    const summary = summarize(measured)
+    const { name, title, bar } = scenario
+    const held = bar === undefined ? undefined : summary.at(-1)!.ratio <= bar
+    return { name, title, bar, held, summary, measured }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+function report({ title, bar, held, summary }: ScenarioResult): void {
+  console.log(markdownTable(title, summary))
+  if (bar !== undefined) console.log(`bar: at most ${bar} times ${summary[0]!.name}: ${held === true ? 'held' : 'NOT held'}\n`)
+}
+
+async function main(options: BenchOptions): Promise<number> {
+  const about = versions()
+  const folder = mkdtempSync(join(tmpdir(), 'trysail-load-'))
+  try {
+    const generator = openGenerator(folder)
+    if (generator.missing !== undefined) console.error(generator.missing)
+    const results: ScenarioResult[] = []
+    for (const scenario of scenarios.filter(({ name }) => options.only.length === 0 || options.only.includes(name))) {
+      if (scenario.tls && generator.missing !== undefined) continue
+      const result = await runScenario(scenario, options, generator)
+      report(result)
+      results.push(result)
+    }
+    const file = options.json ?? join(import.meta.dirname, 'results', `${new Date().toISOString().replaceAll(':', '-')}.json`)
+    mkdirSync(dirname(file), { recursive: true })
+    writeFileSync(file, `${JSON.stringify({ about: { ...about, generator: generator.name }, options, scenarios: results }, undefined, 1)}\n`)
+    console.log(`raw figures: ${file}`)
+    return options.gate && results.some(({ held }) => held === false) ? 1 : 0
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
+try {
+  const options = readOptions(process.argv.slice(2))
+  if (options === undefined) console.log(usage)
+  else process.exitCode = await main(options)
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error)
+  process.exitCode = 1
+}

@@ -1,0 +1,49 @@
+// Figures as a Markdown table: medians over the rounds, and the median of the ratios of each round.
+import type { Measured, Sample } from './measure.ts'
+
+export interface Summary {
+  readonly name: string
+  /** CPU a request as a multiple of the first contender's, round by round. */
+  readonly ratio: number
+  readonly cpuMicrosPerRequest: number
+  readonly rps: number
+  readonly p50: number
+  readonly p99: number
+  readonly p999: number
+  readonly idleRssBytes: number
+  readonly rssBytes: number
+  readonly errors: number
+}
+
+export function summarize(measured: readonly Measured[]): readonly Summary[] {
+  const first = measured[0]!
+  return measured.map(({ name, idleRssBytes, samples }) => {
+    const of = (field: keyof Sample): number => median(samples.map((sample) => sample[field]))
+    return {
+      name, idleRssBytes,
+      ratio: median(samples.map((sample) => sample.cpuMicrosPerRequest / cpuInRound(first, sample.round))),
+      cpuMicrosPerRequest: of('cpuMicrosPerRequest'), rps: of('rps'), p50: of('p50'), p99: of('p99'), p999: of('p999'), rssBytes: of('rssBytes'),
+      errors: samples.reduce((sum, { errors }) => sum + errors, 0),
+    }
+  })
+}
+
+const cpuInRound = ({ samples }: Measured, round: number): number => samples.find((one) => one.round === round)!.cpuMicrosPerRequest
+
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((one, other) => one - other)
+  const middle = sorted.length >> 1
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
+}
+
+export function markdownTable(title: string, summaries: readonly Summary[]): string {
+  const head = ['', 'CPU us/request', 'ratio', 'requests/s', 'p50 us', 'p99 us', 'p99.9 us', 'RSS MB idle / after', 'errors']
+  const rows = summaries.map((one) => [
+    one.name, one.cpuMicrosPerRequest.toFixed(1), one.ratio.toFixed(2), ...[one.rps, one.p50, one.p99, one.p999].map((value) => value.toFixed(0)),
+    `${megabytes(one.idleRssBytes)} / ${megabytes(one.rssBytes)}`, `${one.errors}`,
+  ])
+  return [`### ${title}`, '', row(head), row(head.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(row), ''].join('\n')
+}
+
+const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
+const megabytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(0)

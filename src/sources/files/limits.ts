@@ -1,7 +1,7 @@
 // How much of a file system a mesh is willing to look at.
 
 export interface FileLimits {
-  /** Larger than any configuration written by people; an exported cluster of 10,000 Pods has about as much. */
+  /** Larger than any configuration written by people; an exported cluster of some 2,000 Pods has about as much. */
   readonly maxFileBytes: number
   /** A folder given by mistake, such as a home directory, must not be read as a whole. */
   readonly maxFiles: number

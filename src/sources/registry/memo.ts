@@ -24,11 +24,26 @@ export class Memo<Value> {
   }
 }
 
+/** The same for what is made from one object first of all: it is remembered as long as that object is. */
+export class ObjectMemo<Value> {
+  readonly #entries = new WeakMap<object, Entry<Value>>()
+
+  of(first: object, others: readonly unknown[], make: () => Value): Value {
+    const known = this.#entries.get(first)
+    if (known !== undefined && sameParts(known.parts, others)) return known.value
+    const value = make()
+    this.#entries.set(first, { parts: others, value })
+    return value
+  }
+}
+
 /** The earlier list where the new one holds the same objects. */
 export function keepList<Item>(earlier: readonly Item[], now: readonly Item[]): readonly Item[] {
   return sameParts(earlier, now) ? earlier : Object.freeze(now)
 }
 
 export function sameParts(one: readonly unknown[], other: readonly unknown[]): boolean {
-  return one.length === other.length && one.every((part, at) => part === other[at])
+  if (one.length !== other.length) return false
+  for (let at = 0; at < one.length; at++) if (one[at] !== other[at]) return false
+  return true
 }

@@ -12,7 +12,7 @@ import { addressesOfEndpoints, addressesOfSlice, endpointsOfLists, serviceOfSlic
 import { listedEndpoints, reachable, selectedEndpoints } from './endpoints.ts'
 import { hostnameOf, kubernetesService, needsAddress } from './kubernetes-services.ts'
 import type { KubernetesService } from './kubernetes-services.ts'
-import { Memo, keepList } from './memo.ts'
+import { Memo, ObjectMemo, keepList } from './memo.ts'
 import { entryHosts, entryNeedsAddress, entryService } from './service-entries.ts'
 import type { EntryHost } from './service-entries.ts'
 import { WorkloadPool } from './workload-pool.ts'
@@ -43,7 +43,7 @@ export class Registry {
   readonly #entryAddresses = new AddressPool(serviceEntryRange)
   readonly #serviceAddresses = new AddressPool(serviceRange)
   readonly #processAddresses = new AddressPool(processRange)
-  readonly #workloadMemo = new Memo<Workload | undefined>()
+  readonly #workloadMemo = new ObjectMemo<Workload | undefined>()
   readonly #serviceMemo = new Memo<Service>()
   readonly #endpointMemo = new Memo<readonly Endpoint[]>()
   readonly #poolMemo = new Memo<WorkloadPool>()
@@ -60,7 +60,7 @@ export class Registry {
     const kubernetes = this.#kubernetes(byKind, options.domain, pool, taken)
     const external = this.#external(hosts, pool, network)
     const built = [...kubernetes, ...external]
-    for (const memo of [this.#workloadMemo, this.#serviceMemo, this.#endpointMemo, this.#poolMemo]) memo.nextRound()
+    for (const memo of [this.#serviceMemo, this.#endpointMemo, this.#poolMemo]) memo.nextRound()
     this.#last = {
       services: keepList(this.#last.services, built.map(({ service }) => service)),
       workloads,
@@ -74,17 +74,17 @@ export class Registry {
     const nodes = new Map(byKind('Node').map((node) => [node.metadata.name, node.metadata.labels]))
     const pods = byKind('Pod').map((pod) => {
       const labels = nodes.get(pod.spec.spec.nodeName ?? '')
-      return this.#workloadMemo.of(`Pod/${nameOf(pod)}`, [pod, labels, network], () => podWorkload(pod, labels, network))
+      return this.#workloadMemo.of(pod, [labels, network], () => podWorkload(pod, labels, network))
     })
     const written = byKind('Process')
     const addresses = addressesFor(this.#processAddresses, written, taken)
     const processes = written.map((process) => {
       const name = nameOf(process)
-      const parts = [process, addresses.get(name) ?? '', ready.get(name) ?? true, network] as const
-      return this.#workloadMemo.of(`Process/${name}`, parts, () => processWorkload(...parts))
+      const parts = [addresses.get(name) ?? '', ready.get(name) ?? true, network] as const
+      return this.#workloadMemo.of(process, parts, () => processWorkload(process, ...parts))
     })
     const entries = byKind('WorkloadEntry').map((entry) =>
-      this.#workloadMemo.of(`WorkloadEntry/${nameOf(entry)}`, [entry, network], () => entryWorkload(entry, network)))
+      this.#workloadMemo.of(entry, [network], () => entryWorkload(entry, network)))
     return [...pods, ...processes, ...entries].filter((one) => one !== undefined)
   }
 

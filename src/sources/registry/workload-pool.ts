@@ -9,18 +9,16 @@ const none: readonly Workload[] = []
 export class WorkloadPool {
   readonly all: readonly Workload[]
   readonly #byLabel = new Map<string, Workload[]>()
-  readonly #byAddress = new Map<string, Workload[]>()
   readonly #onNode: (workload: Workload) => boolean
-  readonly #byName = new Map<string, Workload>()
+  /** Made when a cluster's lists of endpoints first ask. */
+  #lookup: Lookup | undefined
 
   /** Selectors may ask for `keys` only. `onNode`: whether a workload has its node's address (hostNetwork), which says little about who is there. */
   constructor(workloads: readonly Workload[], keys: ReadonlySet<string>, onNode: (workload: Workload) => boolean) {
     this.all = workloads
     this.#onNode = onNode
     for (const workload of workloads) {
-      this.#byName.set(`${workload.kind}/${workload.namespace}/${workload.name}`, workload)
       for (const key in workload.labels) if (keys.has(key)) add(this.#byLabel, labelKey(workload.namespace, key, workload.labels[key]!), workload)
-      for (const address of workload.addresses) add(this.#byAddress, address, workload)
     }
   }
 
@@ -38,15 +36,31 @@ export class WorkloadPool {
 
   /** Of several on one address, the one that has the port; alone on an address of its own, it may have any. */
   at(address: string, port: number): Workload | undefined {
-    const found = this.#byAddress.get(address) ?? none
+    const found = this.#lookups().byAddress.get(address) ?? none
     const [only] = found
     return found.find((one) => one.ports.some((each) => each.containerPort === port))
       ?? (found.length === 1 && !this.#onNode(only!) ? only : undefined)
   }
 
   named(kind: Workload['kind'], namespace: string, name: string): Workload | undefined {
-    return this.#byName.get(`${kind}/${namespace}/${name}`)
+    return this.#lookups().byName.get(`${kind}/${namespace}/${name}`)
   }
+
+  #lookups(): Lookup {
+    if (this.#lookup !== undefined) return this.#lookup
+    const byName = new Map<string, Workload>()
+    const byAddress = new Map<string, Workload[]>()
+    for (const workload of this.all) {
+      byName.set(`${workload.kind}/${workload.namespace}/${workload.name}`, workload)
+      for (const address of workload.addresses) add(byAddress, address, workload)
+    }
+    return (this.#lookup = { byName, byAddress })
+  }
+}
+
+interface Lookup {
+  readonly byName: ReadonlyMap<string, Workload>
+  readonly byAddress: ReadonlyMap<string, readonly Workload[]>
 }
 
 function add(lists: Map<string, Workload[]>, key: string, workload: Workload): void {

@@ -53,6 +53,8 @@ export interface ControlPlane extends AsyncDisposable {
   bootstrapToken(identity: SpiffeId): string
   /** Which Processes take traffic, by `namespace/name`; the endpoints follow at once. */
   setReadiness(ready: Readiness): void
+  /** Pushes what waits, and resolves when every connected proxy runs it; false when the time is over. */
+  settle(timeoutMs: number): Promise<boolean>
   close(): Promise<void>
 }
 
@@ -94,6 +96,7 @@ async function serve(settings: ControlSettings, parts: ControlParts, worlds: Wor
     roots: ca.roots,
     bootstrapToken: (identity) => tokens.create(identity, tokenLifetimeMs),
     setReadiness: (ready) => worlds.setReadiness(ready),
+    settle: (timeoutMs) => worlds.settle(timeoutMs),
     close,
     [Symbol.asyncDispose]: close,
   }
@@ -147,6 +150,12 @@ class Worlds {
   setReadiness(ready: Readiness): void {
     this.#ready = ready
     if (this.state.ready) this.#debounce.changed('endpoints')
+  }
+
+  async settle(timeoutMs: number): Promise<boolean> {
+    this.#debounce.flush()
+    const { board } = this.state
+    return (await board.waitFor(board.generation, timeoutMs)).complete
   }
 
   async close(): Promise<void> {

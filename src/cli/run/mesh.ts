@@ -30,7 +30,7 @@ export interface MeshOptions {
 }
 
 export interface Mesh {
-  /** Resolves when every process takes requests and every gateway listens; false when the time is over. */
+  /** Resolves when every process takes requests, every gateway listens, and all proxies know; false when the time is over. */
   ready(timeoutMs: number): Promise<boolean>
   /** What `ready` waits for, in words; empty when it is. */
   readonly missing: readonly string[]
@@ -124,7 +124,13 @@ class LocalMesh implements Mesh {
     return (await this.control.state.board.waitFor(generation + 1, timeoutMs)).complete
   }
 
-  ready(timeoutMs: number): Promise<boolean> {
+  async ready(timeoutMs: number): Promise<boolean> {
+    const end = Date.now() + timeoutMs
+    // Whoever is ready is also known to be so by all.
+    return (await this.#allUp(timeoutMs)) && (await this.control.settle(end - Date.now()))
+  }
+
+  #allUp(timeoutMs: number): Promise<boolean> {
     return new Promise((resolve) => {
       const finish = (ready: boolean): void => {
         clearTimeout(timer)

@@ -1,5 +1,6 @@
 // Capture without any privilege: local taps that a workload is pointed at by its environment. A tap stands for one
 // address of the mesh; what connects to it arrives as if it had gone there and been redirected.
+import { MeshError } from '../lib/errors.ts'
 import type { Address } from '../model/address.ts'
 import { formatAddress } from '../model/address.ts'
 import { listen } from '../net/listen.ts'
@@ -73,7 +74,11 @@ export class EnvCapture implements Capture {
   }
 }
 
-function openTap({ listen: on, direction, originalDestination, authority }: Tap, deliver: Deliver): Promise<Listening> {
+async function openTap({ listen: on, direction, originalDestination, authority }: Tap, deliver: Deliver): Promise<Listening> {
   const arrival = { originalDestination, authority }
-  return listen({ ...on, onConnection: (inbound) => deliver(direction, inbound, arrival) })
+  try {
+    return await listen({ ...on, onConnection: (inbound) => deliver(direction, inbound, arrival) })
+  } catch (error) {
+    throw new MeshError('agent/tap', `${direction} connections to ${authority ?? formatAddress(originalDestination)} cannot be taken`, error)
+  }
 }

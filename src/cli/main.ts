@@ -31,8 +31,10 @@ export async function main(args: readonly string[], io: Io = processIo()): Promi
   }
 }
 
+/** `control token` before `control`. */
 function findCommand(args: readonly string[]): CommandRow | undefined {
-  return commands.find(({ name }) => name.split(' ').every((word, i) => args[i] === word))
+  const fitting = commands.filter(({ name }) => name.split(' ').every((word, i) => args[i] === word))
+  return fitting.toSorted((one, other) => other.name.length - one.name.length)[0]
 }
 
 function withoutCommand(args: readonly string[], io: Io): number {

@@ -3,6 +3,10 @@ import type { CommandRow } from './command.ts'
 
 export const commands: readonly CommandRow[] = [
   { name: 'run', summary: 'Runs the mesh of these files on this machine: control plane, proxies, processes.', load: async () => (await import('./run.ts')).command },
+  { name: 'control', summary: 'Runs the control plane alone: proxies on this machine and others join it.', load: async () => (await import('./control.ts')).command },
+  { name: 'control token', summary: 'Prints a token with which a proxy joins as one identity.', load: async () => (await import('./control-token.ts')).command },
+  { name: 'control roots', summary: 'Prints the root certificates of the control plane, as PEM.', load: async () => (await import('./control-roots.ts')).command },
+  { name: 'proxy', summary: 'Runs one proxy alone: a sidecar or a gateway that joins a control plane.', load: async () => (await import('./proxy.ts')).command },
   { name: 'validate', summary: 'Checks files: every mistake with its line, and what is not served yet.', load: async () => (await import('./validate.ts')).command },
   { name: 'explain', summary: 'Says what the mesh would do with a request, and why.', load: async () => (await import('./explain.ts')).command },
   { name: 'xds dump', summary: 'Shows the xDS that a proxy would be sent.', load: async () => (await import('./xds-dump.ts')).command },

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { choice, describeSettings, duration, integer, onOff, pairs, port, readSettings, text } from './settings.ts'
+import { choice, describeSettings, duration, integer, list, onOff, pairs, port, readSettings, text } from './settings.ts'
 
 const table = {
   name: text('anon', 'Who this is.'),
@@ -55,7 +55,19 @@ test('values are read from the text that an environment or a command line gives'
 })
 
 test('the help lists flag, variable, type, default and sentence of every row', () => {
-  assert.deepEqual(describeSettings({ adminPort: table.adminPort }, 'MESH_'), [
+  const { adminPort, drainDuration, labels } = table
+  assert.deepEqual(describeSettings({ adminPort, drainDuration, labels }, 'MESH_'), [
     ['--admin-port', 'MESH_ADMIN_PORT', 'port', '15000', 'Where the admin server listens.'],
+    ['--drain-duration', 'MESH_DRAIN_DURATION', 'duration', '45s', 'How long open exchanges may take.'],
+    ['--labels', 'MESH_LABELS', 'name=value,...', '', 'Labels.'],
   ])
+})
+
+test('a list is a flag given several times, texts with commas, or a list in a file', () => {
+  const lists = { inbound: list('LISTEN=APP', 'Taps.') }
+  const read = (layers: Parameters<typeof readSettings>[1]) => readSettings(lists, layers)
+  assert.deepEqual(read({}), { ok: true, settings: { inbound: [] } })
+  assert.deepEqual(read({ flags: { inbound: ['a=b', 'c=d'] } }), { ok: true, settings: { inbound: ['a=b', 'c=d'] } })
+  assert.deepEqual(read({ env: { INBOUND: 'a=b, c=d' } }), { ok: true, settings: { inbound: ['a=b', 'c=d'] } })
+  assert.deepEqual(read({ file: { inbound: ['a=b', 1] } }), { ok: false, mistakes: ['inbound in the settings file: must be texts such as LISTEN=APP, not ["a=b",1]'] })
 })

@@ -4,6 +4,8 @@
 export interface Setting<Value> {
   readonly type: string
   readonly initial: Value
+  /** The default as people write it, where that is not how a program does: `45s`. */
+  readonly shown?: string
   readonly sentence: string
   /** The value, or what is wrong with it, to be read after `must be`. */
   parse(raw: unknown): Value | Wrong
@@ -47,9 +49,15 @@ export function readSettings<Table extends SettingsTable>(table: Table, layers: 
 
 /** Rows for --help and the docs. */
 export function describeSettings(table: SettingsTable, envPrefix: string): readonly (readonly string[])[] {
-  return Object.entries(table).map(([name, { type, initial, sentence }]) => [
-    `--${kebab(name)}`, `${envPrefix}${snake(name)}`, type, typeof initial === 'string' ? initial : JSON.stringify(initial) ?? '', sentence,
+  return Object.entries(table).map(([name, setting]) => [
+    `--${kebab(name)}`, `${envPrefix}${snake(name)}`, setting.type, shownOf(setting), setting.sentence,
   ])
+}
+
+/** A default as people write it; empty for none. */
+function shownOf({ initial, shown }: Setting<unknown>): string {
+  if (shown !== undefined) return shown
+  return typeof initial === 'string' ? initial : JSON.stringify(initial) ?? ''
 }
 
 interface Given {
@@ -121,7 +129,7 @@ const unitMs: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000
 /** Milliseconds, written with a unit: `45s`, `1h30m`. */
 export function duration(initial: string, sentence: string): Setting<number> {
   const parse = (raw: unknown) => parseDuration(raw) ?? new Wrong('a duration such as 45s')
-  return { type: 'duration', initial: parseDuration(initial)!, sentence, parse }
+  return { type: 'duration', initial: parseDuration(initial)!, shown: initial, sentence, parse }
 }
 
 function parseDuration(raw: unknown): number | undefined {
@@ -134,7 +142,7 @@ function parseDuration(raw: unknown): number | undefined {
 
 /** `a=b,c=d`, or an object in a file. */
 export function pairs(initial: Readonly<Record<string, string>>, sentence: string): Setting<Readonly<Record<string, string>>> {
-  return { type: 'name=value,...', initial, sentence, parse: parsePairs }
+  return { type: 'name=value,...', initial, shown: Object.entries(initial).map((pair) => pair.join('=')).join(','), sentence, parse: parsePairs }
 }
 
 function parsePairs(raw: unknown): Readonly<Record<string, string>> | Wrong {
@@ -150,4 +158,14 @@ function splitPair(pair: string): [string, string | undefined] {
 
 function objectEntries(raw: unknown): [string, unknown][] | undefined {
   return typeof raw === 'object' && raw !== null && !Array.isArray(raw) ? Object.entries(raw) : undefined
+}
+
+/** Texts, none of them with a comma: `a,b`, a flag given several times, or a list in a file. `type` is what one looks like. */
+export function list(type: string, sentence: string): Setting<readonly string[]> {
+  const parse = (raw: unknown) => {
+    const all: unknown[] = Array.isArray(raw) ? raw : [raw]
+    if (!all.every((one) => typeof one === 'string')) return new Wrong(`texts such as ${type}`)
+    return all.flatMap((one) => one.split(',')).map((one) => one.trim()).filter((one) => one !== '')
+  }
+  return { type, initial: [], shown: '', sentence, parse }
 }

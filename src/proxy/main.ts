@@ -31,6 +31,8 @@ export interface ProxyOptions {
   readonly roots: string
   /** Certificates that come from elsewhere; without them the CA is asked. */
   readonly certificates?: GivenCertificates
+  /** The bearer token of the moment, asked whenever it is shown. Without it, the one of the settings. */
+  readonly bearer?: () => string
   readonly capture?: Capture
   readonly version?: string
   readonly clock?: Clock
@@ -56,7 +58,7 @@ export async function startProxy(settings: ProxySettings, options: ProxyOptions)
       address: addressOf(settings.discoveryAddress, 'discoveryAddress'),
       tls: settings.discoveryPlaintext ? undefined : { serverName: '' },
       identity,
-      bearer: () => settings.token,
+      bearer: options.bearer ?? (() => settings.token),
       protocol: settings.xdsProtocol,
       clock, log,
     }, node, onUpdate)),
@@ -83,7 +85,7 @@ export async function startProxy(settings: ProxySettings, options: ProxyOptions)
 
 type ReadyIdentity = Pick<Identity, 'certificate' | 'trust' | 'onChange' | 'whenReady' | 'close'>
 
-function identityOf(settings: ProxySettings, { certificates, roots, clock = systemClock, log = () => undefined }: ProxyOptions): ReadyIdentity {
+function identityOf(settings: ProxySettings, { certificates, roots, bearer, clock = systemClock, log = () => undefined }: ProxyOptions): ReadyIdentity {
   if (certificates !== undefined) return { ...givenIdentity(certificates), whenReady: Promise.resolve(), close() {} }
   const { trustDomain, namespace, serviceAccount, discoveryPlaintext, caAddress, discoveryAddress, token, certificateLifetime } = settings
   return openIdentity({
@@ -92,7 +94,7 @@ function identityOf(settings: ProxySettings, { certificates, roots, clock = syst
       address: caAddress === '' ? addressOf(discoveryAddress, 'discoveryAddress') : addressOf(caAddress, 'caAddress'),
       tls: discoveryPlaintext ? undefined : { roots, serverName: '' },
     },
-    bearer: () => token,
+    bearer: bearer ?? (() => token),
     lifetimeMs: certificateLifetime,
     clock, log,
   })

@@ -101,6 +101,8 @@ export interface Proxy extends AsyncDisposable {
   readonly listening: readonly Address[]
   /** Where a listener really listens. */
   boundAddress(listener: string): Address | undefined
+  /** After log files were moved away. */
+  reopenLogs(): void
   /** Stops accepting and lets open work finish; resolves with the number of connections that were left. */
   drain(timeoutMs?: number): Promise<number>
   /** Drains for the termination time, then ends everything. */
@@ -136,7 +138,7 @@ class RunningProxy implements Proxy {
     this.#settings = settings
     this.#parts = parts
     this.#clock = parts.clock ?? systemClock
-    this.#node = nodeOf(settings)
+    this.#node = nodeOf(settings, parts.version)
     this.nodeId = nodeIdOf(settings)
     const capture = parts.capture ?? noCapture
     this.#secrets = new SecretStore(parts.identity)
@@ -164,6 +166,10 @@ class RunningProxy implements Proxy {
 
   boundAddress(listener: string): Address | undefined {
     return this.#serving.sockets.boundAddress(listener)
+  }
+
+  reopenLogs(): void {
+    this.#parts.onReopenLogs?.()
   }
 
   drain(timeoutMs = this.#settings.drainDuration): Promise<number> {
@@ -283,7 +289,7 @@ class RunningProxy implements Proxy {
       prometheus: () => this.#parts.prometheus?.() ?? '',
       drain: async (graceful) => void (await this.drain(graceful ? undefined : 0)),
       quit: () => this.#parts.onQuit?.(),
-      reopenLogs: () => this.#parts.onReopenLogs?.(),
+      reopenLogs: () => this.reopenLogs(),
       failHealthcheck: (failing) => (this.#failsHealthcheck = failing),
     }
   }

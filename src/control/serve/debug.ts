@@ -3,6 +3,8 @@
 import { createServer } from 'node:http'
 import type { Server, ServerResponse } from 'node:http'
 import { MeshError } from '../../lib/errors.ts'
+import { formatAddress } from '../../model/address.ts'
+import { listenError } from '../../net/listen-error.ts'
 import { proxyStatusJson } from '../status/proxies.ts'
 import type { WorldState } from '../world-state.ts'
 import { dump } from '../translate/dump.ts'
@@ -47,8 +49,9 @@ export async function startDebugServer(state: WorldState, port: number): Promise
     answer(response, request.method ?? '', new URL(request.url ?? '/', 'http://localhost'), state)
   })
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (cause) => reject(new MeshError('control/listen', `cannot serve debug pages on 127.0.0.1:${port}`, cause)))
-    server.listen(port, '127.0.0.1', resolve)
+    const at = { host: '127.0.0.1', port }
+    server.once('error', (cause) => reject(new MeshError('control/listen', `the debug pages (debugPort) cannot be served on ${formatAddress(at)}`, listenError(at, cause))))
+    server.listen(port, at.host, resolve)
   })
   const at = server.address()
   return { port: typeof at === 'object' && at !== null ? at.port : port, close: () => closeServer(server) }

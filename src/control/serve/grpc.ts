@@ -50,7 +50,7 @@ export interface GrpcServer extends AsyncDisposable {
 
 type NodeServer = Http2Server | Http2SecureServer
 
-/** Rejects with `net/in-use` or `net/listen` when an address is not to be had, `control/tls` when the identity is broken. */
+/** Rejects with `control/listen` when an address is not to be had, `control/tls` when the identity is broken. */
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
   const parts = new ServerParts(options)
   try {
@@ -85,11 +85,11 @@ class ServerParts {
     const server = usable(() => createSecureServer(options))
     server.on('tlsClientError', (error, socket) => this.#log(`TLS handshake of ${socket.remoteAddress ?? 'a client that left'} failed: ${error.message}`))
     this.#ends.push(identity.onChange(() => this.#rotate(server, identity)))
-    return this.#listen(server, address)
+    return this.#listen(server, address, 'xDS over TLS (xdsPort)')
   }
 
   listenPlain(address: Address): Promise<Address> {
-    return this.#listen(createServer(this.#http2Options()), address)
+    return this.#listen(createServer(this.#http2Options()), address, 'xDS without TLS (plaintextPort)')
   }
 
   async close(): Promise<void> {
@@ -100,12 +100,12 @@ class ServerParts {
     await Promise.all([...closed, ...connections.map((one) => one.closed)])
   }
 
-  #listen(server: NodeServer, address: Address): Promise<Address> {
+  #listen(server: NodeServer, address: Address, what: string): Promise<Address> {
     server.maxConnections = this.#limits.maxConnections
     server.on('session', (session) => this.#accept(session))
     server.on('sessionError', (error) => this.#log(`gRPC connection failed: ${error.message}`))
     return new Promise((resolve, reject) => {
-      server.once('error', (cause) => reject(listenError(address, cause)))
+      server.once('error', (cause) => reject(new MeshError('control/listen', `${what} cannot be served on ${formatAddress(address)}`, listenError(address, cause))))
       server.listen(address.port, address.host, () => {
         this.#servers.push(server)
         const bound = server.address()

@@ -2,7 +2,9 @@
 // row answers is in a file of its own.
 import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
-import { describe, spawn } from '../../lib/errors.ts'
+import { describe, MeshError, spawn } from '../../lib/errors.ts'
+import { formatAddress } from '../../model/address.ts'
+import { listenError } from '../../net/listen-error.ts'
 
 export interface AdminRequest {
   readonly path: string
@@ -38,7 +40,7 @@ export interface AdminServer {
 /** A few tools at a time are enough; more would only be a way to slow the proxy down. */
 const maxConnections = 64
 
-/** Only ever on loopback: who can reach it can end the proxy. */
+/** Only ever on loopback: who can reach it can end the proxy. Rejects with `proxy/admin` when the port is not to be had. */
 export async function startAdmin(port: number, paths: readonly AdminPath[]): Promise<AdminServer> {
   const table = withHelp(paths)
   const server = createServer((request, response) => spawn('answering an admin request', answer(table, request, response)))
@@ -57,8 +59,9 @@ export async function startAdmin(port: number, paths: readonly AdminPath[]): Pro
 
 function listening(server: Server, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen({ host: '127.0.0.1', port }, resolve)
+    const at = { host: '127.0.0.1', port }
+    server.once('error', (cause) => reject(new MeshError('proxy/admin', `the admin server (adminPort) cannot listen on ${formatAddress(at)}`, listenError(at, cause))))
+    server.listen(at, resolve)
   })
 }
 

@@ -57,6 +57,8 @@ class RenewedIdentity implements Identity {
   readonly #backoff
   readonly #ready = Promise.withResolvers<void>()
   #held: Obtained | undefined
+  /** What was said about why there is none; empty once there is. */
+  #said = ''
   #cancel: () => void = () => {}
   readonly #closing = new AbortController()
 
@@ -125,6 +127,8 @@ class RenewedIdentity implements Identity {
     const before = this.#held
     this.#held = obtained
     this.#backoff.reset()
+    if (this.#said !== '') this.#options.log?.(`a certificate for ${this.#uri} is there, good until ${new Date(obtained.notAfter).toISOString()}`)
+    this.#said = ''
     this.#scheduleRenewal(obtained.notAfter)
     this.#ready.resolve()
     // Roots first: whoever shows the new certificate is ready for peers that are verified by them.
@@ -139,9 +143,10 @@ class RenewedIdentity implements Identity {
   }
 
   #retry(error: unknown): void {
-    const waitMs = this.#backoff.next()
-    this.#options.log?.(`no certificate for ${this.#uri}: ${describe(error)}; ${this.#consequence()}; next try in ${Math.round(waitMs)} ms`)
-    this.#cancel = callAt(this.#clock, this.#clock.now() + waitMs, () => this.#order())
+    const line = `no certificate for ${this.#uri}: ${describe(error)}; ${this.#consequence()}; it is tried again and again`
+    if (line !== this.#said) this.#options.log?.(line)
+    this.#said = line
+    this.#cancel = callAt(this.#clock, this.#clock.now() + this.#backoff.next(), () => this.#order())
   }
 
   #consequence(): string {

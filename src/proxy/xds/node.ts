@@ -10,12 +10,13 @@ export function nodeIdOf({ type, ip, name, namespace, domain }: ProxySettings): 
   return `${type}~${ip}~${name}.${namespace}~${namespace}.svc.${domain}`
 }
 
-export function nodeOf(settings: ProxySettings): Node {
+/** `version` is the proxy's own; empty for none. */
+export function nodeOf(settings: ProxySettings, version = ''): Node {
   const [region = '', zone = '', subZone = ''] = settings.locality.split('/')
   return create(NodeSchema, {
     id: nodeIdOf(settings),
     cluster: clusterOf(settings),
-    metadata: metadataOf(settings),
+    metadata: { ...metadataOf(settings), ...(version === '' ? {} : { TRYSAIL_VERSION: version }) },
     ...(region === '' ? {} : { locality: { region, zone, subZone } }),
     userAgentName: 'trysail',
   })

@@ -1,0 +1,102 @@
+// `trysail proxy`: one sidecar or gateway as a process of its own, until it is told to end.
+import { choice } from '../lib/settings.ts'
+import { formatAddress } from '../model/address.ts'
+import { chooseTransports } from '../net/transports.ts'
+import { startProxy } from '../proxy/main.ts'
+import type { Proxy } from '../proxy/main.ts'
+import { proxyEnvPrefix, proxySettingsTable } from '../proxy/settings.ts'
+import type { ProxySettings } from '../proxy/settings.ts'
+import { exitCode } from './command.ts'
+import type { Command, Invocation, Io } from './command.ts'
+import { credentialsOf } from './proxy-credentials.ts'
+import type { Credentials } from './proxy-credentials.ts'
+import { placeProxy, placesOf, placesTable } from './proxy-places.ts'
+import type { Places } from './proxy-places.ts'
+import { announce } from './running.ts'
+import { logLevels, serviceLog } from './service-log.ts'
+import type { ServiceLog } from './service-log.ts'
+import { configOption, settingsOf, settingsOptions } from './settings-options.ts'
+import { untilStopped } from './until-stopped.ts'
+import { UsageError } from './usage-error.ts'
+import { packageVersion } from './version.ts'
+
+const table = { ...proxySettingsTable, ...placesTable, logLevel: choice(logLevels, 'info', 'What the log says.') }
+
+/** What Kubernetes and Istio call them. */
+const aliases = { TRYSAIL_PROXY_NAME: 'POD_NAME', TRYSAIL_PROXY_NAMESPACE: 'POD_NAMESPACE', TRYSAIL_PROXY_IP: 'INSTANCE_IP', TRYSAIL_PROXY_SERVICE_ACCOUNT: 'SERVICE_ACCOUNT' }
+
+export const command: Command = {
+  summary: 'Runs one proxy alone: a sidecar or a gateway that joins a control plane.',
+  about: `It joins over mutual TLS (15012), or over loopback without TLS (--discovery-plaintext, 15010). While the control plane is away it
+serves what it was told last. Messages go to standard error, access logs to where MeshConfig sends them. SIGTERM and Ctrl-C drain it
+and end it, SIGHUP opens its log files anew.`,
+  operands: [],
+  options: [configOption, ...settingsOptions(table, proxyEnvPrefix)],
+  examples: [
+    'trysail proxy --name reviews-v1 --ip 127.0.0.2 --labels app=reviews,version=v1 --root-ca-file roots.pem --token-file token --inbound 127.0.0.2:9080=127.0.0.1:8080',
+    'trysail proxy --type router --name ingress --labels istio=ingressgateway --root-ca-file roots.pem --token-file token --gateway-port 80=127.0.0.1:8080',
+  ],
+  async run(invocation, io) {
+    const { settings, places, credentials } = wantedProxy(invocation)
+    const log = serviceLog(io, settings.logLevel)
+    const { transports, problem } = await chooseTransports(settings)
+    if (problem !== undefined) log('warning', `connections are carried by ${transports.name}: ${problem}`)
+    const { capture, sentences } = await placeProxy(places, settings)
+    const ended = new AbortController()
+    const proxy = await startProxy(settings, {
+      ...credentials, capture, version: packageVersion(), log: (line) => log('warning', line), onQuit: () => ended.abort(),
+    })
+    return await serveUntilStopped({ proxy, settings, sentences, log, ended }, io)
+  },
+}
+
+type WantedSettings = ReturnType<typeof settingsOf<typeof table>>
+
+/** Throws `UsageError` with every mistake. */
+function wantedProxy(invocation: Invocation): { readonly settings: WantedSettings; readonly places: Places; readonly credentials: Credentials } {
+  const settings = settingsOf(table, { envPrefix: proxyEnvPrefix, env: environment() }, invocation)
+  const mistakes = settings.name === '' ? ['--name is needed: the name of the workload'] : []
+  const places = placesOf(settings, settings, mistakes)
+  const credentials = credentialsOf(settings, mistakes)
+  if (mistakes.length > 0) throw new UsageError(mistakes)
+  return { settings, places, credentials }
+}
+
+function environment(): Readonly<Record<string, string | undefined>> {
+  const known = Object.entries(aliases).map(([name, alias]) => [name, process.env[alias]])
+  return { ...Object.fromEntries(known) as Record<string, string | undefined>, ...process.env }
+}
+
+interface RunningProxy {
+  readonly proxy: Proxy
+  readonly settings: ProxySettings
+  readonly sentences: readonly string[]
+  readonly log: ServiceLog
+  readonly ended: AbortController
+}
+
+async function serveUntilStopped({ proxy, settings, sentences, log, ended }: RunningProxy, io: Io): Promise<number> {
+  const { name, namespace, discoveryAddress } = settings
+  const announcement = announce()
+  const reopen = (): void => proxy.reopenLogs()
+  process.on('SIGHUP', reopen)
+  let failed = false
+  proxy.whenReady.then(
+    () => log('info', ['serves', ...sentences, ...proxy.listening.map((at) => `listens on ${formatAddress(at)}`)].join('; ')),
+    () => {
+      failed = true
+      ended.abort()
+    },
+  )
+  try {
+    announcement.update({ proxies: [{ name, namespace, admin: { host: '127.0.0.1', port: proxy.adminPort } }] })
+    log('info', `${proxy.nodeId} joins ${discoveryAddress}; admin on http://127.0.0.1:${proxy.adminPort}`)
+    await untilStopped(AbortSignal.any([io.stop, ended.signal]))
+    if (!failed) log('info', `drains for ${settings.terminationDrainDuration / 1000} s at most`)
+  } finally {
+    await proxy.close()
+    process.off('SIGHUP', reopen)
+    announcement.remove()
+  }
+  return failed ? exitCode.findings : exitCode.fine
+}

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { connect as connectSocket } from 'node:net'
 import { describe, test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import { hasCode } from '../../src/lib/errors.ts'
 import { startGrpcServer } from '../../src/control/serve/grpc.ts'
 import type { GrpcServer, GrpcServerOptions, ServingIdentity } from '../../src/control/serve/grpc.ts'
@@ -164,6 +165,17 @@ describe('streams', () => {
     stream.finish()
     assert.deepEqual(await stream.ended, { http: 200, status: 0, message: '', reset: 0 })
     assert.deepEqual(seen, ['end', 'close'])
+  })
+
+  test('a message of many parts arrives whole, also where they are cut across pieces', async () => {
+    const opened = Promise.withResolvers<ServerCall>()
+    await using world = await plain([shout([], opened.resolve)])
+    const stream = world.client.open('/test.Shout/Out')
+    const call = await opened.promise
+    const parts = Array.from({ length: 3000 }, (_, index) => Buffer.alloc((index * 7) % 400, index % 251))
+    await Promise.all([call.send(parts), call.send(parts.slice(0, 100))])
+    assert.ok(Buffer.concat(parts).equals((await stream.next())!))
+    assert.ok(Buffer.concat(parts.slice(0, 100)).equals((await stream.next())!))
   })
 
   test('a stream that is refused while it is open ends with the status, although the client goes on', async () => {
@@ -364,6 +376,24 @@ describe('TLS', () => {
       assert.match(log.join('\n'), /refused 127\.0\.0\.1:\d+: its certificate is not to be trusted/)
     })
   }
+
+  test('a message of many parts arrives whole at a client that reads now and then', async () => {
+    const opened = Promise.withResolvers<ServerCall>()
+    await using world = await secure({ methods: [shout([], opened.resolve)] })
+    await using peer = world.connect({ settings: { initialWindowSize: 20_000 } })
+    const stream = peer.open('/test.Shout/Out')
+    const call = await opened.promise
+    const parts = Array.from({ length: 5000 }, (_, index) => Buffer.alloc((index * 7) % 500, index % 251))
+    const sending = call.send(parts)
+    for (let round = 0; round < 20; round++) {
+      stream.raw.pause()
+      await turn()
+      stream.raw.resume()
+      await turn()
+    }
+    await sending
+    assert.ok(Buffer.concat(parts).equals((await stream.next())!))
+  })
 
   test('a new certificate is shown to new connections, and open ones live on', async () => {
     await using world = await secure()

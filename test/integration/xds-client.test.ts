@@ -269,6 +269,37 @@ test('tries become rarer up to 30 s while nothing answers, and the same reason i
   assert.equal(client.lines.count, 1)
 })
 
+test('after a success the next wait is a short one again', async () => {
+  await using peer = await startXdsPeer()
+  const clock = manualClock()
+  using client = openClient(peer.port, { clock, random: () => 1, limits: { pingIntervalMs: 1e9 } })
+  for (const ms of [100, 200, 400]) {
+    const { stream } = await begin(peer)
+    stream.end(14, `no ${ms}`)
+    await client.lines.next()
+    await clock.advance(ms)
+  }
+  const { stream } = await begin(peer)
+  stream.sendDelta({ typeUrl: CDS, nonce: '1' })
+  await stream.delta()
+  stream.end(3, 'off with you')
+  await client.lines.next() // is back
+  await client.lines.next()
+  await clock.advance(100)
+  await begin(peer)
+})
+
+test('a server that does not read what it is sent is left, before it costs memory without end', async () => {
+  await using peer = await startXdsPeer()
+  using client = openClient(peer.port)
+  const { stream } = await begin(peer)
+  stream.raw.pause()
+  for (let i = 0; i < 50 && client.lines.count === 0; i++) client.stream.subscribe(EDS, [`${i}${'x'.repeat(500_000)}`])
+  assert.match(await client.lines.next(), /the control plane does not read: 1\d{7} bytes wait for it/)
+  const again = await peer.streams.next()
+  assert.equal((await again.delta()).typeUrl, CDS)
+})
+
 test('nothing is sent and nothing is left behind once it is closed', async () => {
   await using peer = await startXdsPeer()
   const client = openClient(peer.port)
@@ -306,7 +337,9 @@ test('a server that vanished without a word is noticed by pings', async () => {
   await using peer = await startXdsPeer()
   await using between = await startFreezer(peer.port)
   using client = openClient(between.port, { limits: { pingIntervalMs: 50, pingTimeoutMs: 1000 } })
-  await begin(peer)
+  const { stream } = await begin(peer)
+  for (let pings = 0; pings < 3; pings++) await new Promise((resolve) => stream.session.once('ping', resolve))
+  assert.equal(client.lines.count, 0)
   between.freeze()
   assert.match(await client.lines.next(), /did not answer a ping within 1000 ms/)
   await begin(peer)
@@ -368,7 +401,8 @@ test('without roots, and in plaintext to another host, no connection is made', a
 test('a proxy whose certificate the control plane does not trust gets nothing, until it has a new one', async () => {
   await using peer = await startXdsPeer({ tls: server })
   const identity = givenIdentity({ ...stranger.issue(`URI:${mine}`), roots: authority.roots })
-  using client = openClient(peer.port, { tls: { serverName: 'istiod.istio-system.svc' }, identity, random: () => 1 })
+  const clock = manualClock() // which stands still: nothing but the new certificate makes it try again
+  using client = openClient(peer.port, { tls: { serverName: 'istiod.istio-system.svc' }, identity, clock })
   await client.lines.next()
   assert.equal(peer.streams.count, 0)
   identity.replace({ ...own, roots: authority.roots })
@@ -393,4 +427,15 @@ test('a rotated certificate leaves the connection alone until the one that it wa
   await stream.closed
   assert.equal(uriOf(again.stream), 'URI:spiffe://cluster.local/ns/default/sa/later')
   assert.equal(client.lines.count, 0)
+})
+
+test('without a newer certificate a connection is kept: a new one would be no better', async () => {
+  await using peer = await startXdsPeer({ tls: server })
+  const clock = manualClock()
+  using client = openClient(peer.port, { tls: { serverName: 'istiod.istio-system.svc' }, identity: givenIdentity({ ...own, roots: authority.roots }), clock, limits: { pingIntervalMs: 1e10 } })
+  const { stream } = await begin(peer)
+  await clock.advance(Date.parse(new X509Certificate(own.chain).validTo) - clock.now() + 60_000)
+  stream.sendDelta({ typeUrl: CDS, nonce: '1' })
+  assert.equal((await stream.delta()).responseNonce, '1')
+  assert.deepEqual([peer.sessions.length, client.lines.count], [1, 0])
 })

@@ -2,31 +2,18 @@
 // that comes meanwhile is found in the next one, since what is sent is what differs from what the proxy holds.
 import { MeshError, describe, spawn } from '../../lib/errors.ts'
 import { createNonces } from '../../xds/nonce.ts'
-import { TooManyNames, breakOrder } from '../../xds/subscription.ts'
-import type { Answer, Phase, Response, Subscription } from '../../xds/subscription.ts'
-import { canWildcard, pushOrder, typeNameOf, typeUrls } from '../../xds/types.ts'
+import { TooManyNames } from '../../xds/subscription.ts'
+import type { Answer, Response } from '../../xds/subscription.ts'
+import { typeNameOf, typeUrls } from '../../xds/types.ts'
 import type { TypeName } from '../../xds/types.ts'
+import { Channels } from './ads-channels.ts'
+import type { Channel, Step } from './ads-channels.ts'
 import { requireOwnNode } from './ads-identity.ts'
 import type { AdsRequest, Variant } from './ads-variant.ts'
 import type { ConnectingNode, ProxySession, Push, ResourceSource, ServedResource } from './resource-source.ts'
 import { GrpcError, grpcStatus } from './rpc.ts'
 import type { CallHandler, ServerCall } from './rpc.ts'
 import type { Turns } from './turns.ts'
-
-/** One type on this stream. */
-interface Channel<Request> {
-  readonly type: TypeName
-  readonly subscription: Subscription<Request, ServedResource>
-  /** What of it has to be looked at. */
-  readonly due: Set<Phase>
-  /** The client waits for it. */
-  asked: boolean
-}
-
-interface Step<Request> {
-  readonly channel: Channel<Request>
-  readonly phase: Phase
-}
 
 /** Of a client's error, what goes into log and status. */
 const maxErrorLength = 2000
@@ -39,7 +26,7 @@ export class AdsStream<Request> implements CallHandler {
   readonly #source: ResourceSource
   readonly #turns: Turns
   readonly #log: (line: string) => void
-  readonly #channels: ReadonlyMap<TypeName, Channel<Request>>
+  readonly #channels: Channels<Request>
   readonly #nextNonce = createNonces()
   readonly #unknownTypes = new Set<string>()
   #session: ProxySession | undefined
@@ -54,7 +41,7 @@ export class AdsStream<Request> implements CallHandler {
     this.#source = source
     this.#turns = turns
     this.#log = log
-    this.#channels = new Map(pushOrder.map((type) => [type, { type, subscription: variant.subscribe(canWildcard(type)), due: new Set(), asked: false }]))
+    this.#channels = new Channels(variant)
   }
 
   onMessage(bytes: Uint8Array): void {
@@ -63,7 +50,7 @@ export class AdsStream<Request> implements CallHandler {
     const channel = this.#channelOf(typeUrl)
     if (channel === undefined) return
     this.#record(session, channel.type, this.#answer(channel, request))
-    if (channel.subscription.due) this.#asked(channel)
+    if (channel.subscription.due) this.#channels.asked(channel.type)
     this.#pump(session)
   }
 
@@ -108,7 +95,7 @@ export class AdsStream<Request> implements CallHandler {
   /** Types that we do not serve are not answered, as by Istio: clients do without. */
   #channelOf(typeUrl: string): Channel<Request> | undefined {
     const type = typeNameOf(typeUrl)
-    if (type !== undefined) return this.#channels.get(type)
+    if (type !== undefined) return this.#channels.of(type)
     if (this.#unknownTypes.size < maxUnknownTypes && !this.#unknownTypes.has(typeUrl)) {
       this.#unknownTypes.add(typeUrl)
       this.#log(`ADS: ${this.#session?.node.id ?? ''} asks for ${JSON.stringify(typeUrl.slice(0, 200))}, which is not served`)
@@ -133,19 +120,10 @@ export class AdsStream<Request> implements CallHandler {
   }
 
   #onPush(session: ProxySession, push: Push): void {
-    for (const channel of this.#channels.values()) {
-      if (channel.subscription.watched && push.affects(typeUrls[channel.type], session)) this.#look(channel)
+    for (const { type } of this.#channels.watched()) {
+      if (push.affects(typeUrls[type], session)) this.#channels.changed(type)
     }
     this.#pump(session)
-  }
-
-  #look({ due }: Channel<Request>): void {
-    due.add('make').add('break')
-  }
-
-  #asked(channel: Channel<Request>): void {
-    channel.asked = true
-    this.#look(channel)
   }
 
   /** Sends what is due until nothing is, or until an answer must come first. */
@@ -159,8 +137,8 @@ export class AdsStream<Request> implements CallHandler {
     let endTurn = (): void => undefined
     // Not in a function of its own: the flag must fall as soon as nothing more was found to send.
     try {
-      if (this.#nextStep() !== undefined) endTurn = await this.#turns.take()
-      for (let step = this.#nextStep(); step !== undefined; step = this.#nextStep()) {
+      if (this.#channels.next() !== undefined) endTurn = await this.#turns.take()
+      for (let step = this.#channels.next(); step !== undefined; step = this.#channels.next()) {
         // Its answer is waited for; everything after it in the order waits, too.
         if (this.#closed || step.channel.subscription.inFlight) return
         const response = this.#take(session, step)
@@ -173,26 +151,9 @@ export class AdsStream<Request> implements CallHandler {
     }
   }
 
-  /**
-   * Looked up anew after each response: a push may have come that has an earlier type again. What the client asked for
-   * itself waits for no other type, since the client may wait for it before it answers.
-   */
-  #nextStep(): Step<Request> | undefined {
-    const asked = this.#find(pushOrder, (one) => one.asked && !one.subscription.inFlight)
-    if (asked !== undefined) return { channel: asked, phase: 'make' }
-    const make = this.#find(pushOrder, ({ due }) => due.has('make'))
-    if (make !== undefined) return { channel: make, phase: 'make' }
-    const gone = this.#find(breakOrder, ({ due }) => due.has('break'))
-    return gone === undefined ? undefined : { channel: gone, phase: 'break' }
-  }
-
-  #find(order: readonly TypeName[], wanted: (one: Channel<Request>) => boolean): Channel<Request> | undefined {
-    return order.map((type) => this.#channels.get(type)!).find(wanted)
-  }
-
-  #take(session: ProxySession, { channel, phase }: Step<Request>): Response<ServedResource> | undefined {
-    channel.due.delete(phase)
-    if (phase === 'make') channel.asked = false
+  #take(session: ProxySession, step: Step<Request>): Response<ServedResource> | undefined {
+    this.#channels.begin(step)
+    const { channel, phase } = step
     return channel.subscription.next(this.#current(session, channel.type), phase)
   }
 
@@ -214,9 +175,9 @@ export class AdsStream<Request> implements CallHandler {
 
   /** Envoy warms a changed cluster and waits for its endpoints, whether they changed or not. */
   #endpointsAgain(clusters: readonly string[]): void {
-    const endpoints = this.#channels.get('EDS')!
-    endpoints.subscription.resend(clusters)
-    if (endpoints.subscription.watched && clusters.length > 0) this.#asked(endpoints)
+    const { subscription } = this.#channels.of('EDS')
+    subscription.resend(clusters)
+    if (subscription.watched && clusters.length > 0) this.#channels.asked('EDS')
   }
 
   /** Private keys do not travel without TLS, also not on loopback. */

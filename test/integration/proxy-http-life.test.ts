@@ -174,3 +174,25 @@ test('a client that sends requests ahead without end has to wait', async () => {
   }
   assert.ok(client.socket.writableLength > many.length / 2, `${client.socket.writableLength} of ${many.length} wait`)
 })
+
+test('a client that asks and asks and does not read is not answered further, and gets everything once it reads', async () => {
+  const body = 'x'.repeat(4_000)
+  await using world = await HttpWorld.start({ routes: [{
+    match: { pathSpecifier: { case: 'prefix', value: '/' } }, action: { case: 'directResponse', value: { status: 200, body: { specifier: { case: 'inlineString', value: body } } } },
+  }] })
+  const count = 20_000
+  await using client = await world.client()
+  client.socket.removeAllListeners('data')
+  client.socket.pause()
+  client.send(get().repeat(count))
+  let before = -1
+  while (before !== world.ended.length) {
+    before = world.ended.length
+    await new Promise((resolve) => setTimeout(resolve, 200))
+  }
+  assert.ok(before > 0 && before < count * 0.75, `${before} of ${count} were answered`)
+  let got = 0
+  client.socket.on('data', (bytes: Buffer) => (got += bytes.length))
+  client.socket.resume()
+  await client.until(() => world.ended.length === count && got > count * body.length, 60_000)
+})

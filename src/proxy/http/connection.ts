@@ -4,6 +4,7 @@ import { H1Error } from '../../codec/h1/errors.ts'
 import { H1Parser } from '../../codec/h1/parser.ts'
 import type { H1Events, H1Head } from '../../codec/h1/types.ts'
 import { HeaderList } from '../../codec/header-list.ts'
+import { highWaterBytes } from '../../net/transport-options.ts'
 import type { Transport, TransportHandler } from '../../net/transport.ts'
 import { clientCertElement } from './client-cert-header.ts'
 import { ConnectionFacts } from './connection-facts.ts'
@@ -52,6 +53,8 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
   #parsing = false
   /** The request in progress has more body than can be passed on now. */
   #held = false
+  /** The client has not taken the last response yet: the next request waits until it has. */
+  #behind = false
   readonly #writer: ResponseWriter
   #requestStart = 0
   /** Our last byte has been written; what the client still sends is not looked at. */
@@ -102,7 +105,9 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
   }
 
   onDrain(): void {
-    this.#stream?.onWritable()
+    if (!this.#behind) return this.#stream?.onWritable()
+    this.#behind = false
+    this.#readOn()
   }
 
   /** A client that has finished sending is treated as gone, as Envoy does, unless nothing of it is left to do. */
@@ -243,7 +248,8 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
     this.#stream = undefined
     if (this.#writer.closes) return this.#endConnection()
     this.#since = this.#runtime.deps.clock.now()
-    this.#readOn()
+    this.#behind = this.#transport.writableLength >= highWaterBytes
+    if (!this.#behind) this.#readOn()
   }
 
   /** What was written still arrives where its framing shows that something is missing; else only RST can show it. */

@@ -62,7 +62,7 @@ export class Exchange implements AccessLogEntry, RequestHead, RoutedRequest {
   flags = 0
   upstreamAddress: Address | undefined = undefined
   upstreamTls: TlsInfo | undefined = undefined
-  /** When the request went to the upstream that answered, and when its head came back. */
+  /** When all of the request was there to go upstream (connecting and retries come after), and when a head came back. */
   upstreamStartTime = 0
   upstreamHeadTime = 0
   /** `grpc-status` of the trailers; of the head while there are none. */

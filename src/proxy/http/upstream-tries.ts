@@ -108,7 +108,6 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
     this.#upstream = upstream
     exchange.upstreamAddress = upstream.localAddress
     exchange.upstreamTls = upstream.tls
-    exchange.upstreamStartTime = this.#stream.runtime.deps.clock.now()
     upstream.sendHead(exchange)
     this.#sendKept(upstream)
   }
@@ -149,6 +148,7 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
   onRequestEnd(trailers: HeaderList | undefined): void {
     this.#bodyEnded = true
     this.#trailers = trailers
+    this.#exchange.upstreamStartTime = this.#stream.runtime.deps.clock.now()
     this.#startTryTimeout()
     this.#upstream?.sendEnd(trailers)
   }
@@ -175,7 +175,7 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
     prepareResponseHeaders(headers, exchange, status)
     exchange.responseCodeDetails = 'via_upstream'
     exchange.upstreamHeadTime = this.#stream.runtime.deps.clock.now()
-    headers.set('x-envoy-upstream-service-time', String(Math.max(0, exchange.upstreamHeadTime - exchange.upstreamStartTime)))
+    if (this.#bodyEnded) headers.set('x-envoy-upstream-service-time', String(Math.max(0, exchange.upstreamHeadTime - exchange.upstreamStartTime)))
     if (exchange.virtualHost!.countAttemptsInResponse) headers.set('x-envoy-attempt-count', String(exchange.attempts))
     this.#stream.sendHead(status, headers, bodyLength, exchange.target!.edits.response)
   }

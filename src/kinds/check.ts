@@ -77,7 +77,7 @@ function check({ kind, schema, notServed, neverServed }: Compiled, raw: unknown,
 }
 
 /** Istio writes these itself, on objects that it generates; from users it refuses them. */
-const reserved = ['internal.istio.io/parents', 'internal.istio.io/route-semantics', 'internal.istio.io/service-account-name']
+const reserved = ['parents', 'route-semantics', 'gateway-semantics', 'service-account-name', 'webhook-always-reject'].map((name) => `internal.istio.io/${name}`)
 
 function* reservedAnnotations(kind: Kind, { annotations }: ObjectMeta): Iterable<Finding> {
   if (!kind.group.endsWith('istio.io')) return
@@ -91,7 +91,7 @@ function* reservedAnnotations(kind: Kind, { annotations }: ObjectMeta): Iterable
 
 function* unfitName({ kind, namedByLabel }: Kind, { name }: ObjectMeta): Iterable<Finding> {
   if (namedByLabel === true && !isLabel(name)) {
-    yield [['metadata', 'name'], `a ${kind} is named by a DNS label (lower-case letters, digits and '-', at most 63), not ${JSON.stringify(name)}`]
+    yield [['metadata', 'name'], `a ${kind} is named by a DNS label (letters, digits and '-', at most 63), not ${JSON.stringify(name)}`]
   }
 }
 

@@ -5,6 +5,7 @@ import type { Severity } from '../../model/resource.ts'
 import { readDocuments } from '../document.ts'
 import type { Finding, Frozen, Kind, Rule } from '../kind.ts'
 import { compileNotServed } from '../not-served.ts'
+import { withoutNulls } from '../nulls.ts'
 import { shape } from '../shape.ts'
 import { meshConfigNotServed, meshConfigSchema } from './mesh-config.ts'
 import type { MeshConfigSpec } from './mesh-config.ts'
@@ -31,7 +32,8 @@ export const defaultMeshConfig: MeshConfigSpec = meshConfigSchema.parse({})
 
 function rawMeshConfig(spec: ConfigMapSpec) {
   const { objects, issues } = readDocuments(spec.data['mesh'] ?? '', 'mesh')
-  return { value: objects[0]?.value ?? {}, locate: objects[0]?.locate, issues }
+  const written = objects[0]?.value ?? {}
+  return { value: withoutNulls(meshConfigSchema, written).value, written, locate: objects[0]?.locate, issues }
 }
 
 const notServed = compileNotServed(meshConfigNotServed)
@@ -39,7 +41,7 @@ const notServed = compileNotServed(meshConfigNotServed)
 function* findingsOf(spec: ConfigMapSpec, severity: Severity): Iterable<Finding> {
   const raw = rawMeshConfig(spec)
   const broken: Finding[] = raw.issues.map((issue) => [[], `line ${issue.origin.line}: ${issue.message}`])
-  const inside = severity === 'error' ? shape(meshConfigSchema, raw.value).findings : notServed(raw.value)
+  const inside = severity === 'error' ? shape(meshConfigSchema, raw.value, raw.written).findings : notServed(raw.value)
   const placed = inside.map(([path, message]): Finding => {
     const line = raw.locate?.(path).line ?? 1
     return [path, `line ${line}: ${path.length === 0 ? '' : `${formatPath(path)}: `}${message}`]

@@ -10,6 +10,13 @@ import { connectionPool, outlierDetection, tcpKeepalive } from '../networking/tr
 
 const everyone = ['*']
 const later = z.unknown().optional()
+
+/** Settings of Istio's past, which older clusters still carry. Istio ignores them too. */
+const removed = [
+  'mixerCheckServer', 'mixerReportServer', 'disablePolicyChecks', 'disableMixerHttpReports', 'policyCheckFailOpen', 'sidecarToTelemetrySessionAffinity',
+  'enableClientSidePolicyCheck', 'authPolicy', 'rdsRefreshDelay', 'sdsUdsPath', 'sdsRefreshDelay', 'enableSdsTokenMount', 'sdsUseK8sSaJwt',
+  'reportBatchMaxEntries', 'reportBatchMaxTime', 'disableReportBatch', 'concurrency', 'sdsUseTrustworthyJwt', 'useHttp2ForH1', 'drainDuration',
+]
 const tls = z.strictObject({
   minProtocolVersion: z.enum(['TLS_AUTO', 'TLSV1_2', 'TLSV1_3']).optional(),
   ecdhCurves: z.array(z.string()).optional(),
@@ -81,6 +88,7 @@ export const meshConfigSchema = z.strictObject({
   thriftConfig: later,
   inboundClusterStatName: z.string().optional(),
   outboundClusterStatName: z.string().optional(),
+  ...Object.fromEntries(removed.map((name) => [name, later] as const)),
 })
 
 export type MeshConfig = z.infer<typeof meshConfigSchema>
@@ -135,4 +143,5 @@ export const meshConfigNotServed: readonly NotServed[] = [
   { path: 'thriftConfig' },
   { path: 'inboundClusterStatName' },
   { path: 'outboundClusterStatName' },
+  ...removed.map((path) => ({ path, quiet: 'not read: Istio has removed it' })),
 ]

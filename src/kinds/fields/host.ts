@@ -2,7 +2,7 @@
 import { z } from 'zod'
 
 const label = /^[a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?$/
-const wildcardLabel = /^(\*|\*?[a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?\*?|\*-[a-zA-Z0-9]([-a-zA-Z0-9]{0,60}[a-zA-Z0-9])?)$/
+const wildcardLabel = /^(\*|(\*-?)?[a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?)$/
 
 export function isIPv4(text: string): boolean {
   const parts = text.split('.')
@@ -30,8 +30,8 @@ export function isCidr(text: string): boolean {
   return isIPv4(address) ? Number(bits) <= 32 : isIPv6(address) && Number(bits) <= 128
 }
 
-/** RFC 1123 label: a namespace, a subset. */
-export const isLabel = (text: string): boolean => /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(text)
+/** RFC 1123 label: a namespace, a subset, a port. Capitals too, as Istio has it. */
+export const isLabel = (text: string): boolean => label.test(text)
 
 /** A DNS name without wildcard. */
 export function isFqdn(text: string): boolean {
@@ -49,7 +49,7 @@ export const wildcardProblem = (text: string): string | undefined => namesProble
 /** The mesh's own server names: `outbound_.80_.v1_.reviews.default.svc.cluster.local`. */
 export const isSniName = (text: string): boolean => text.length <= 255 && /^outbound_\.\d{1,5}_\.[-a-z0-9]*_\.[-*.A-Za-z0-9]+$/.test(text)
 
-/** `*-x.a.b`, `x*.a.b`: a wildcard that is not a label of its own. */
+/** `*-x.a.b`: a wildcard that is not a label of its own. */
 export const isPartialWildcard = (text: string): boolean => text.includes('*') && text !== '*' && !text.startsWith('*.')
 
 function namesProblem(text: string, wildcard: boolean): string | undefined {
@@ -97,5 +97,5 @@ export const ipOrCidr = checked((text) =>
 ).meta({ type: 'IP or CIDR' })
 
 export const dnsLabel = checked((text) =>
-  isLabel(text) ? undefined : `${quote(text)} is not a DNS label: lower-case letters, digits and '-', at most 63`,
+  isLabel(text) ? undefined : `${quote(text)} is not a DNS label: letters, digits and '-', at most 63`,
 ).meta({ type: 'DNS label' })

@@ -26,7 +26,7 @@ const otherHalf = 'is required beside the other half of the certificate'
 const files = { serverCertificate: '/cert', privateKey: '/key' }
 
 testKind(gateway, [
-  { title: 'a name that is no DNS label', change: ['metadata.name', 'a.b'], message: `a Gateway is named by a DNS label (lower-case letters, digits and '-', at most 63), not "a.b"`, twin: ['metadata.name', 'a-b'] },
+  { title: 'a name that is no DNS label', change: ['metadata.name', 'a.b'], message: `a Gateway is named by a DNS label (letters, digits and '-', at most 63), not "a.b"`, twin: ['metadata.name', 'a-b'] },
   { title: 'no server', change: ['servers', []], message: 'must have at least one server', twin: ['servers', [http]] },
   { title: 'a server without hosts', change: ['servers[0].hosts', []], message: 'must name at least one host', twin: ['servers[0].hosts', ['*.a.com', 'shop/a.com', './b.com', '*/c.com', '10.0.0.1']] },
   { title: 'a short name', change: ['servers[0].hosts', ['reviews']], path: 'servers[0].hosts[0]', message: '"reviews" is a short name: a Gateway needs the full name of the host', twin: ['servers[0].hosts', ['reviews.shop']] },

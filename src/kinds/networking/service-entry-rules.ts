@@ -20,7 +20,7 @@ const portRules: readonly Rule<ServiceEntry>[] = [
     for (const [index, { name, number, protocol }] of ports.entries()) {
       if (names.has(name)) yield [['ports', index, 'name'], `the port ${name} is named twice: rename one`]
       if (numbers.has(number)) yield [['ports', index, 'number'], `the port ${number} is there twice: remove one`]
-      if (!isLabel(name)) yield [['ports', index, 'name'], `${JSON.stringify(name)} is not the name of a port: lower-case letters, digits and '-', at most 63`]
+      if (!isLabel(name)) yield [['ports', index, 'name'], `${JSON.stringify(name)} is not the name of a port: letters, digits and '-', at most 63`]
       const message = protocolProblem(protocol)
       if (message !== undefined) yield [['ports', index, 'protocol'], message]
       names.add(name)

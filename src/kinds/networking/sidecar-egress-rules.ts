@@ -58,7 +58,7 @@ export const egressRules: readonly Rule<Sidecar>[] = [
 
 /** Of ports in both directions; paths are relative to the port. */
 export function* portProblems({ name, protocol }: Frozen<SidecarPort>): Iterable<Finding> {
-  if (name !== '' && !isLabel(name)) yield [['name'], `${JSON.stringify(name)} is not the name of a port: lower-case letters, digits and '-', at most 63`]
+  if (name !== '' && !isLabel(name)) yield [['name'], `${JSON.stringify(name)} is not the name of a port: letters, digits and '-', at most 63`]
   const message = protocolProblem(protocol)
   if (message !== undefined) yield [['protocol'], message]
 }

@@ -37,7 +37,7 @@ testKind(virtualService, [
   { title: 'an export to all and some', change: ['exportTo', ['*', 'a']], path: 'exportTo', message: '"*" must stand alone', twin: ['exportTo', ['a', 'b']] },
   { title: 'an export to nobody', change: ['exportTo', ['~']], path: 'exportTo', message: '"~" (visible to nobody) is not allowed here', twin: ['exportTo', ['.']] },
   { title: 'an export to a namespace twice', change: ['exportTo', ['a', 'a']], path: 'exportTo', message: 'must not name a namespace twice', twin: ['exportTo', ['*']] },
-  { title: 'an export to what is no namespace', change: ['exportTo', ['A']], path: 'exportTo', message: '"A" is neither "*", "." nor the name of a namespace', twin: ['exportTo', ['a']] },
+  { title: 'an export to what is no namespace', change: ['exportTo', ['a.b']], path: 'exportTo', message: '"a.b" is neither "*", "." nor the name of a namespace', twin: ['exportTo', ['a']] },
   { title: 'an export to "." and its own namespace', change: ['exportTo', ['.', 'shop']], path: 'exportTo', message: '"." is the namespace shop, which is named too: keep one of them', twin: ['exportTo', ['.', 'other']] },
 
   { title: 'a rule without action', change: ['http[0].route', []], path: 'http[0]', message: 'needs an action: one of route, redirect, directResponse, delegate', twin: ['http[0].route', [to('a')]] },
@@ -52,7 +52,7 @@ testKind(virtualService, [
   { title: 'a negative weight', change: ['http[0].route', [to('a', -1)]], path: 'http[0].route[0].weight', message: 'must not be negative', twin: ['http[0].route', [to('a', 0)]] },
   { title: 'a destination that is everything', change: ['http[0].route', [to('*')]], path: 'http[0].route[0].destination.host', message: 'must name a host, not "*"', twin: ['http[0].route', [to('a.b.svc.cluster.local')]] },
   { title: 'a destination without a host', change: ['http[0].route', [{ destination: {} }]], path: 'http[0].route[0].destination.host', message: 'is required', twin: ['http[0].route', [to('a')]] },
-  { title: 'a subset that is no DNS label', change: ['http[0].route', [{ destination: { host: 'a', subset: 'V_1' } }]], path: 'http[0].route[0].destination.subset', message: `"V_1" is not a DNS label: lower-case letters, digits and '-', at most 63`, twin: ['http[0].route', [{ destination: { host: 'a', subset: 'v-1' } }]] },
+  { title: 'a subset that is no DNS label', change: ['http[0].route', [{ destination: { host: 'a', subset: 'V_1' } }]], path: 'http[0].route[0].destination.subset', message: `"V_1" is not a DNS label: letters, digits and '-', at most 63`, twin: ['http[0].route', [{ destination: { host: 'a', subset: 'v-1' } }]] },
   { title: 'a port out of range', change: ['http[0].route', [{ destination: { host: 'a', port: { number: 70_000 } } }]], path: 'http[0].route[0].destination.port.number', message: 'must be at most 65535, not 70000', twin: ['http[0].route', [{ destination: { host: 'a', port: { number: 65_535 } } }]] },
   { title: 'a timeout without a unit', change: ['http[0].timeout', '10'], message: 'must be a duration such as 1s, 500ms or 1m30s, not "10"', twin: ['http[0].timeout', '1m30s'] },
   { title: 'a timeout that is a number', change: ['http[0].timeout', 10], message: 'must be a string, not 10: write it in quotes', twin: ['http[0].timeout', '0s'] },
@@ -91,7 +91,7 @@ testKind(virtualService, [
   { title: 'source labels beside gateways', severity: 'warning', change: ['http[0].match', [{ gateways: ['mesh'], sourceLabels: { app: 'a' } }]], path: 'http[0].match[0].sourceLabels', message: 'has no effect beside gateways: remove one of them', twin: ['http[0].match', [{ sourceLabels: { app: 'a' } }]] },
   { title: 'a source namespace beside gateways', severity: 'warning', change: ['http[0].match', [{ gateways: ['mesh'], sourceNamespace: 'a' }]], path: 'http[0].match[0].sourceNamespace', message: 'has no effect beside gateways: remove one of them', twin: ['http[0].match', [{ sourceNamespace: 'a' }]] },
   { title: 'a pattern without case', severity: 'warning', change: ['http[0].match', [{ uri: { regex: 'a' }, ignoreUriCase: true }]], path: 'http[0].match[0].ignoreUriCase', message: 'has no effect on a regex: begin the pattern with (?i)', twin: ['http[0].match', [{ uri: { exact: 'a' }, ignoreUriCase: true }]] },
-  { title: 'a source namespace that is none', change: ['http[0].match', [{ sourceNamespace: 'a.b' }]], path: 'http[0].match[0].sourceNamespace', message: `"a.b" is not a DNS label: lower-case letters, digits and '-', at most 63`, twin: ['http[0].match', [{ sourceNamespace: 'a-b' }]] },
+  { title: 'a source namespace that is none', change: ['http[0].match', [{ sourceNamespace: 'a.b' }]], path: 'http[0].match[0].sourceNamespace', message: `"a.b" is not a DNS label: letters, digits and '-', at most 63`, twin: ['http[0].match', [{ sourceNamespace: 'a-b' }]] },
   { title: 'a label that is none', change: ['http[0].match', [{ sourceLabels: { app: 'a b' } }]], path: 'http[0].match[0].sourceLabels.app', message: '"a b" is not a label value', twin: ['http[0].match', [{ sourceLabels: { 'a.com/app': 'a_b' } }]] },
   { title: 'a gateway of a block that is no name', change: ['http[0].match', [{ gateways: ['a b'] }]], path: 'http[0].match[0].gateways[0]', message: '"a b" is not the name of a gateway: write mesh, NAME or NAMESPACE/NAME', twin: ['http[0].match', [{ gateways: ['x/a'] }]] },
 

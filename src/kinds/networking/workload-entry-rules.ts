@@ -25,7 +25,7 @@ export const workloadEntryRules: readonly Rule<WorkloadEntry>[] = [
   }),
   error(function* ({ ports }) {
     for (const name of Object.keys(ports)) {
-      if (!isLabel(name)) yield [['ports', name], `${JSON.stringify(name)} is not the name of a port: lower-case letters, digits and '-', at most 63`]
+      if (!isLabel(name)) yield [['ports', name], `${JSON.stringify(name)} is not the name of a port: letters, digits and '-', at most 63`]
     }
   }),
   error(function* ({ locality }) {

@@ -298,6 +298,27 @@ describe('connections', () => {
     assert.equal((await world.client.unary(echo.path, bytes('x'))).status, 0)
   })
 
+  test('streams that are opened and reset at once cost only themselves', async () => {
+    const seen: string[] = []
+    await using world = await plain([shout(seen), echo])
+    await using rude = new GrpcClient(world.url)
+    const streams = Array.from({ length: 300 }, () => rude.open('/test.Shout/Out'))
+    for (const { raw } of streams) raw.close(8)
+    await Promise.all(streams.map((one) => one.ended))
+    assert.equal((await world.client.unary(echo.path, bytes('x'))).status, 0)
+  })
+
+  test('what is no HTTP/2 ends its own connection alone', async () => {
+    await using world = await plain([echo])
+    for (const garbage of ['GET / HTTP/1.1\r\nhost: a\r\n\r\n', '\x16\x03\x01\x00\x05hello', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nnot a frame at all, but long enough for one']) {
+      const socket = connectSocket(world.server.plaintextAddress!.port, '127.0.0.1')
+      socket.on('error', () => socket.destroy())
+      socket.end(garbage, 'latin1')
+      await new Promise((resolve) => socket.once('close', resolve).resume())
+    }
+    assert.equal((await world.client.unary(echo.path, bytes('x'))).status, 0)
+  })
+
   test('a port that is taken is named', async () => {
     await using world = await plain([])
     const port = world.server.plaintextAddress!.port
@@ -436,6 +457,19 @@ describe('TLS', () => {
     const socket = second.session.socket
     assert.ok(sessions.length > 0)
     assert.equal((Reflect.get(socket, 'isSessionReused') as () => boolean)(), false)
+  })
+
+  test('a client that speaks no TLS, or stops in the middle of it, ends its own connection alone', async () => {
+    await using world = await secure({ limits: { handshakeTimeoutMs: 50 } })
+    const port = Number(new URL(world.url).port)
+    for (const sent of ['PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', '\x16\x03\x01']) {
+      const socket = connectSocket(port, '127.0.0.1')
+      socket.on('error', () => socket.destroy())
+      socket.write(sent, 'latin1')
+      await new Promise((resolve) => socket.once('close', resolve).resume())
+    }
+    await using peer = world.connect()
+    assert.equal((await callerOf(peer)).encrypted, true)
   })
 
   test('a server without roots does not start', async () => {

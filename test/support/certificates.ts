@@ -11,6 +11,8 @@ export interface TestCertificate {
 
 export interface TestAuthority {
   readonly roots: string
+  /** PEM, PKCS#8: for whoever signs in its name. */
+  readonly key: string
   /** `san` as openssl spells it: `URI:spiffe://...,DNS:a.test`. Dates are days from now, for expired ones too. */
   issue(san: string, validDays?: { readonly from: number; readonly to: number }): TestCertificate
 }
@@ -31,6 +33,7 @@ export function createAuthority(commonName = 'test root'): TestAuthority {
   let count = 0
   return {
     roots: read('ca.pem'),
+    key: read('ca.key'),
     issue(san, { from, to } = { from: -1, to: 2 }) {
       const name = `leaf${count++}`
       key(name)

@@ -3,6 +3,14 @@ import { z } from 'zod'
 
 export const port = z.int().min(1).max(65535).meta({ type: 'port' })
 
+/** Where protobuf's 0 is written for none. */
+export const portOrNone = z
+  .int()
+  .min(0)
+  .max(65535)
+  .transform((number) => (number === 0 ? undefined : number))
+  .meta({ type: 'port' })
+
 /** `{ number: 80 }`, as Istio writes a port that is chosen. */
 export const portSelector = z.strictObject({ number: port })
 

@@ -21,7 +21,7 @@ export const clientTlsRules: readonly Rule<ClientTls>[] = [
   }),
   error(function* (tls) {
     if (tls.mode !== 'ISTIO_MUTUAL') return
-    for (const field of [...files, 'credentialName'] as const) {
+    for (const field of ['clientCertificate', 'privateKey'] as const) {
       if (tls[field] !== '') yield [[field], 'cannot stand beside mode ISTIO_MUTUAL, which uses the certificates of the mesh: remove it']
     }
   }),
@@ -31,6 +31,12 @@ export const clientTlsRules: readonly Rule<ClientTls>[] = [
     if (caCertificates !== '') yield [['caCertificates'], why]
     if (subjectAltNames.length > 0) yield [['subjectAltNames'], why]
     if (credentialName !== '' && mode === 'SIMPLE') yield [['credentialName'], why]
+  }),
+  warning(function* (tls) {
+    if (tls.mode !== 'ISTIO_MUTUAL') return
+    for (const field of ['caCertificates', 'caCrl', 'credentialName'] as const) {
+      if (tls[field] !== '') yield [[field], 'has no effect with mode ISTIO_MUTUAL, which uses the certificates of the mesh']
+    }
   }),
   warning(function* (tls) {
     if (tls.mode !== 'DISABLE') return

@@ -37,7 +37,7 @@ function* untouchable(named: readonly Finding[]): Iterable<Finding> {
 }
 
 /** What our proxies know. Envoy knows more. */
-const served = new Set([
+export const servedExpressions: ReadonlySet<string> = new Set([
   'PROTOCOL', 'START_TIME', 'RESPONSE_CODE', 'RESPONSE_CODE_DETAILS', 'RESPONSE_FLAGS', 'BYTES_RECEIVED', 'UPSTREAM_HOST', 'UPSTREAM_REMOTE_ADDRESS',
   'UPSTREAM_LOCAL_ADDRESS', 'UPSTREAM_CLUSTER', 'UPSTREAM_CLUSTER_RAW', 'ROUTE_NAME', 'REQUESTED_SERVER_NAME', 'DOWNSTREAM_REMOTE_ADDRESS',
   'DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT', 'DOWNSTREAM_REMOTE_PORT', 'DOWNSTREAM_DIRECT_REMOTE_ADDRESS',
@@ -47,7 +47,7 @@ const served = new Set([
 
 function unservedExpression(value: string): string | undefined {
   for (const [expression, name] of value.replaceAll('%%', '').matchAll(/%([^%(]+)(?:\([^)]*\))?[^%]*%/g)) {
-    if (!served.has(name!)) return expression
+    if (!servedExpressions.has(name!)) return expression
   }
   return undefined
 }

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { dnsLabel } from '../fields/host.ts'
 import { labels } from '../fields/labels.ts'
 import { presenceMatch, stringMatch } from '../fields/match.ts'
-import { port } from '../fields/number.ts'
+import { portOrNone } from '../fields/number.ts'
 
 export const httpMatch = z.strictObject({
   name: z.string().default(''),
@@ -15,7 +15,7 @@ export const httpMatch = z.strictObject({
   withoutHeaders: z.record(z.string(), presenceMatch).default({}),
   queryParams: z.record(z.string(), presenceMatch).default({}),
   ignoreUriCase: z.boolean().default(false),
-  port: port.optional(),
+  port: portOrNone.optional(),
   sourceLabels: labels.default({}),
   sourceNamespace: dnsLabel.optional(),
   gateways: z.array(z.string()).default([]),

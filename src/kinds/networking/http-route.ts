@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { duration, durationOrZero } from '../fields/duration.ts'
 import { headers } from '../fields/headers.ts'
 import { regex, stringMatch } from '../fields/match.ts'
-import { count, percent, port } from '../fields/number.ts'
+import { count, percent, portOrNone } from '../fields/number.ts'
 import { destination, httpDestination, mirror } from './destination.ts'
 import { httpMatch } from './http-match.ts'
 
@@ -11,7 +11,7 @@ export const redirect = z.strictObject({
   uri: z.string().optional(),
   prefixRewrite: z.string().optional(),
   authority: z.string().optional(),
-  port: port.optional(),
+  port: portOrNone.optional(),
   derivePort: z.enum(['FROM_PROTOCOL_DEFAULT', 'FROM_REQUEST_PORT']).optional(),
   scheme: z.enum(['http', 'https']).optional(),
   redirectCode: z.int().min(300, 'must be 300 to 399').max(399, 'must be 300 to 399').default(301),

@@ -13,7 +13,7 @@ const maxTable = 5_000_011
 const hashRules: readonly Rule<ConsistentHash>[] = [
   error(function* (hash) {
     const [first, ...more] = hashKeys.filter((key) => hash[key] !== undefined)
-    if (first === undefined) yield [[], `needs a key: one of ${hashKeys.join(', ')}`]
+    if (first === undefined) return
     for (const key of more) yield [[key], `cannot stand beside ${first}: a hash has one key`]
   }),
   error(function* ({ httpCookie }) {
@@ -36,6 +36,9 @@ const hashRules: readonly Rule<ConsistentHash>[] = [
     if (tableSize === 0) yield [['maglev', 'tableSize'], 'is required: a prime number, such as 65537']
     else if (tableSize >= maxTable) yield [['maglev', 'tableSize'], `must be below ${maxTable}, not ${tableSize}`]
     else if (!isPrime(tableSize)) yield [['maglev', 'tableSize'], `must be a prime number, such as 65537, not ${tableSize}`]
+  }),
+  warning(function* (hash) {
+    if (hashKeys.every((key) => hash[key] === undefined)) yield [[], `has no key, so any endpoint is as good: give it one of ${hashKeys.join(', ')}`]
   }),
   warning(function* ({ minimumRingSize, ringHash, maglev }) {
     if (minimumRingSize !== undefined && minimumRingSize > 0 && (ringHash ?? maglev) === undefined) {
@@ -61,7 +64,7 @@ export const loadBalancerRules: readonly Rule<LoadBalancer>[] = [
     if (warmup === undefined) return
     if (warmupDurationSecs !== undefined) yield [['warmupDurationSecs'], 'cannot stand beside warmup, which replaces it: remove it']
     if (warmup.duration === undefined) yield [['warmup', 'duration'], 'is required: how long a new endpoint takes to get its full share']
-    if (warmup.aggression !== undefined && warmup.aggression <= 0) yield [['warmup', 'aggression'], `must be above 0, not ${warmup.aggression}`]
+    if (warmup.aggression !== undefined && warmup.aggression < 1) yield [['warmup', 'aggression'], `must be at least 1, not ${warmup.aggression}`]
     if (warmup.minimumPercent !== undefined && warmup.minimumPercent > 100) yield [['warmup', 'minimumPercent'], `must be at most 100, not ${warmup.minimumPercent}`]
   }),
   warning(function* ({ simple, warmupDurationSecs }) {

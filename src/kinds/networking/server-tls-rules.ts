@@ -60,9 +60,9 @@ export const serverTlsRules: readonly Rule<ServerTls>[] = [
       yield [['minProtocolVersion'], `${minProtocolVersion} needs cipherSuites: none of the default ones is for versions below TLSV1_2`]
     }
   }),
-  error(function* ({ minProtocolVersion, maxProtocolVersion }) {
+  warning(function* ({ minProtocolVersion, maxProtocolVersion }) {
     if (maxProtocolVersion !== 'TLS_AUTO' && minProtocolVersion > maxProtocolVersion && minProtocolVersion !== 'TLS_AUTO') {
-      yield [['maxProtocolVersion'], `${maxProtocolVersion} is below minProtocolVersion ${minProtocolVersion}`]
+      yield [['maxProtocolVersion'], `${maxProtocolVersion} is below minProtocolVersion ${minProtocolVersion}: no client can agree to both`]
     }
   }),
   warning(function* ({ cipherSuites }) {

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { ipOrCidr } from '../fields/host.ts'
 import { exportToOrNone, labelSelector } from '../fields/labels.ts'
-import { port } from '../fields/number.ts'
+import { port, portOrNone } from '../fields/number.ts'
 import type { Frozen, Kind } from '../kind.ts'
 import { serviceEntryRules } from './service-entry-rules.ts'
 import { networkNotServed as network, workloadEntrySchema } from './workload-entry.ts'
@@ -11,7 +11,7 @@ const servicePort = z.strictObject({
   number: port,
   name: z.string().min(1, 'must not be empty'),
   protocol: z.string().default(''),
-  targetPort: port.optional(),
+  targetPort: portOrNone.optional(),
 })
 
 const schema = z.strictObject({

@@ -46,7 +46,7 @@ const policyRules: readonly Rule<OutboundTrafficPolicy>[] = [
   error(function* ({ mode, egressProxy }) {
     if (egressProxy === undefined) return
     if (mode !== 'ALLOW_ANY') yield [['egressProxy'], 'needs mode ALLOW_ANY: it is where traffic to unknown hosts goes']
-    if (!isFqdn(egressProxy.host) || !egressProxy.host.includes('.')) yield [['egressProxy', 'host'], `${JSON.stringify(egressProxy.host)} must be the full name of a host`]
+    if (!isFqdn(egressProxy.host)) yield [['egressProxy', 'host'], `${JSON.stringify(egressProxy.host)} must be the full name of a host`]
     if (egressProxy.port === undefined) yield [['egressProxy', 'port'], 'is required']
   }),
 ]

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { dnsLabel, ipOrCidr } from '../fields/host.ts'
 import { exportTo, labels } from '../fields/labels.ts'
-import { port } from '../fields/number.ts'
+import { portOrNone } from '../fields/number.ts'
 import type { Frozen, Kind } from '../kind.ts'
 import { routeDestination } from './destination.ts'
 import { httpRoute } from './http-route.ts'
@@ -10,7 +10,7 @@ import { virtualServiceRules } from './virtual-service-rules.ts'
 
 const l4Match = {
   destinationSubnets: z.array(ipOrCidr).default([]),
-  port: port.optional(),
+  port: portOrNone.optional(),
   sourceLabels: labels.default({}),
   gateways: z.array(z.string()).default([]),
   sourceNamespace: dnsLabel.optional(),

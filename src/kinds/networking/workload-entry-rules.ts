@@ -28,7 +28,7 @@ export const workloadEntryRules: readonly Rule<WorkloadEntry>[] = [
       if (!isLabel(name)) yield [['ports', name], `${JSON.stringify(name)} is not the name of a port: letters, digits and '-', at most 63`]
     }
   }),
-  error(function* ({ locality }) {
+  warning(function* ({ locality }) {
     const parts = locality.split('/')
     if (locality !== '' && (parts.length > 3 || parts.some((part) => part === ''))) {
       yield [['locality'], `${JSON.stringify(locality)} is not a locality: write region, region/zone or region/zone/subzone`]

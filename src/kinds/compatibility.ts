@@ -27,11 +27,12 @@ interface Line {
 }
 
 const served = 'served'
+const asThere = 'as there'
 
 export function compatibility(): string {
   const subjects = [...kinds.map(subjectOf), meshConfig]
   const chapters = subjects.map((subject) => ({ subject, lines: linesOf(subject) }))
-  const overview = chapters.map(({ subject, lines }) => `| [${subject.title}](#${subject.title.toLowerCase()}) | ${subject.versions} | ${lines.length} | ${lines.filter(({ status }) => status === served).length} |`)
+  const overview = chapters.map(({ subject, lines }) => `| [${subject.title}](#${subject.title.toLowerCase()}) | ${subject.versions} | ${lines.filter(({ status }) => status !== asThere).length} | ${lines.filter(({ status }) => status === served).length} |`)
   return [
     '# Compatibility, field by field',
     '',
@@ -106,7 +107,7 @@ class Chapter {
     if (small) return [{ path: path.replace(/(\[\]|\{\})+$/, ''), type, status: served }]
     const key = JSON.stringify(lines.map((line) => ({ ...line, path: line.path.slice(path.length) })))
     const known = this.#known.get(unwrap(inner))
-    if (known?.lines === key) return [{ path, type: `as \`${known.path}\``, status: served }]
+    if (known?.lines === key) return [{ path, type: `as \`${known.path}\``, status: asThere }]
     this.#known.set(unwrap(inner), { path, lines: key })
     return lines
   }

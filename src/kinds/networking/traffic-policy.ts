@@ -44,7 +44,8 @@ const http1 = 'HTTP/1.1 is spoken'
 /** Wherever a kind has pools: `at` is the path of one. */
 export function connectionPoolNotServed(at: string): readonly NotServed[] {
   return [
-    { path: `${at}.tcp.tcpKeepalive` },
+    { path: `${at}.tcp.tcpKeepalive.probes`, instead: "it is the operating system's" },
+    { path: `${at}.tcp.tcpKeepalive.interval`, instead: "it is the operating system's" },
     { path: `${at}.tcp.maxConnectionDuration` },
     { path: `${at}.tcp.idleTimeout`, instead: 'it is the idle timeout of HTTP connections only' },
     { path: `${at}.http.h2UpgradePolicy`, values: ['UPGRADE'], instead: http1 },

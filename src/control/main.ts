@@ -1,5 +1,6 @@
 // The control plane from start to end: sources become a world, a world becomes a snapshot, connected proxies get what
 // changed for them; beside it the CA, and pages for people. Several may run in one process: nothing here is global.
+import { hostname, networkInterfaces } from 'node:os'
 import type { Clock } from '../lib/clock.ts'
 import { systemClock } from '../lib/clock.ts'
 import type { Address } from '../model/address.ts'
@@ -80,7 +81,7 @@ async function serve(settings: ControlSettings, parts: ControlParts, worlds: Wor
   const log = (line: string): void => parts.log('info', line)
   const ca = await openCa({ stateDir, trustDomain, lifetimeMs: certificateLifetime, clock, log })
   const tokens = await createBootstrapTokens({ stateDir, clock })
-  const certificate = ca.serverCertificate({ addresses: settings.address === '0.0.0.0' ? [] : [settings.address] })
+  const certificate = ca.serverCertificate(reachedAs(settings.address))
   const methods = [...adsMethods(worldSource(state), { log }), certificateService({ ca, tokens, log })]
   const servers = await openServers(settings, methods, certificate, state, parts)
   const close = async (): Promise<void> => {
@@ -100,6 +101,13 @@ async function serve(settings: ControlSettings, parts: ControlParts, worlds: Wor
     close,
     [Symbol.asyncDispose]: close,
   }
+}
+
+/** The names that other hosts may dial it by: on all addresses, those of this machine and its name. */
+function reachedAs(address: string): { readonly addresses: readonly string[]; readonly dnsNames: readonly string[] } {
+  if (address !== '0.0.0.0' && address !== '::') return { addresses: [address], dnsNames: [] }
+  const own = Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map((one) => one.address))
+  return { addresses: own.filter((one) => !one.includes('%') && !one.startsWith('fe80:')), dnsNames: [hostname()] }
 }
 
 type Methods = Parameters<typeof startGrpcServer>[0]['methods']

@@ -36,13 +36,14 @@ export function startLocalProxy(wanted: WantedProcess, place: LocalProxyPlace, p
     ip: place.ip,
     workloadName: labels['app'] === undefined || labels['version'] === undefined ? name : `${labels['app']}-${labels['version']}`,
     discoveryAddress: formatAddress(control.xds),
-    token: control.bootstrapToken(id),
     httpProxyPort: place.httpProxyPort,
     adminPort: 0,
     terminationDrainDuration: terminationMs,
   })
   return startProxy(settings, {
     capture: place.capture,
+    // A new one each time: a machine that slept for a day needs one as much as one that has just started.
+    bearer: () => control.bootstrapToken(id),
     roots: control.roots,
     version: packageVersion(),
     log: (line) => log.warn(name, line),

@@ -10,6 +10,8 @@ import type { DialMap } from './env-capture.ts'
 export type PlaceOfPort = (port: number) => Address
 
 export class GatewayPorts implements Capture {
+  /** Listener -> the port that it is for. */
+  readonly placed = new Map<string, number>()
   readonly #placeOf: PlaceOfPort
   #dialMap: DialMap
 
@@ -22,7 +24,8 @@ export class GatewayPorts implements Capture {
     this.#dialMap = dialMap
   }
 
-  bindsAt({ address }: CompiledListener): Address {
+  bindsAt({ name, address }: CompiledListener): Address {
+    this.placed.set(name, address.port)
     return this.#placeOf(address.port)
   }
 

@@ -2,6 +2,7 @@
 import type { DialMap } from '../../agent/env-capture.ts'
 import { GatewayPorts } from '../../agent/gateway-ports.ts'
 import type { Address } from '../../model/address.ts'
+import { formatAddress } from '../../model/address.ts'
 import type { Proxy } from '../../proxy/main.ts'
 import type { RunLog } from './log.ts'
 import type { WantedProcess } from './wanted-process.ts'
@@ -10,6 +11,8 @@ import type { WantedProcess } from './wanted-process.ts'
 const firstFreePort = 1024
 /** Where those ports go without root: 80 to 8080, 443 to 8443. */
 const unprivilegedOffset = 8000
+/** Further, where a Gateway has just that port: 80 to 9080 beside one for 8080. */
+const unprivilegedStep = 1000
 
 export interface GatewayPlacement {
   /** Address to listen on. */
@@ -23,46 +26,64 @@ export interface GatewayPlacement {
 export class GatewayUnit {
   readonly wanted: WantedProcess
   readonly #capture: GatewayPorts
+  readonly #placement: GatewayPlacement
   readonly #log: RunLog
   readonly #said = new Set<number>()
+  readonly #ending = Promise.withResolvers<void>()
+  /** Also while it starts. */
+  #starting: Promise<Proxy> | undefined
   #proxy: Proxy | undefined
+  /** Ports that Gateways are written for: none of them is where another is moved to. */
+  #written: ReadonlySet<number>
 
-  constructor(wanted: WantedProcess, placement: GatewayPlacement, dialMap: DialMap, log: RunLog) {
+  constructor(wanted: WantedProcess, placement: GatewayPlacement, log: RunLog, dialMap: DialMap, written: ReadonlySet<number>) {
     this.wanted = wanted
+    this.#placement = placement
     this.#log = log
-    this.#capture = new GatewayPorts((port) => this.#place(port, placement), dialMap)
+    this.#written = written
+    this.#capture = new GatewayPorts((port) => this.#place(port), dialMap)
   }
 
   get proxy(): Proxy | undefined {
     return this.#proxy
   }
 
-  /** Where it listens now. */
-  get listening(): readonly Address[] {
-    return this.#proxy?.listening ?? []
+  /** Where it listens now, by port of the Gateway resource. */
+  get listening(): ReadonlyMap<number, Address> {
+    const placed = [...this.#capture.placed].flatMap(([listener, port]): [number, Address][] => {
+      const address = this.#proxy?.boundAddress(listener)
+      return address === undefined ? [] : [[port, address]]
+    })
+    return new Map(placed)
   }
 
   async start(startProxy: (wanted: WantedProcess, capture: GatewayPorts) => Promise<Proxy>): Promise<void> {
-    this.#proxy = await startProxy(this.wanted, this.#capture)
-    await this.#proxy.whenReady
+    this.#starting = startProxy(this.wanted, this.#capture)
+    this.#proxy = await this.#starting
+    await Promise.race([this.#proxy.whenReady, this.#ending.promise])
   }
 
-  update(dialMap: DialMap): void {
+  update(dialMap: DialMap, written: ReadonlySet<number>): void {
+    this.#written = written
     this.#capture.update(dialMap)
   }
 
   async stop(): Promise<void> {
-    await this.#proxy?.close()
+    this.#ending.resolve()
+    const proxy = await this.#starting?.catch(() => undefined)
+    await proxy?.close()
   }
 
-  #place(port: number, { host, ports, privileged }: GatewayPlacement): Address {
+  #place(port: number): Address {
+    const { host, ports, privileged } = this.#placement
     const given = ports.get(port)
     if (given !== undefined) return { host, port: given }
     if (privileged || port >= firstFreePort) return { host, port }
-    const instead = port + unprivilegedOffset
+    let instead = port + unprivilegedOffset
+    while (this.#written.has(instead)) instead += unprivilegedStep
     if (!this.#said.has(port)) {
       this.#said.add(port)
-      this.#log.say(this.wanted.name, `port ${port} needs root: listening on ${host}:${instead} instead (--gateway-port ${port}=PORT chooses another)`)
+      this.#log.say(this.wanted.name, `port ${port} needs root: listening on ${formatAddress({ host, port: instead })} instead (--gateway-port ${port}=PORT chooses another)`)
     }
     return { host, port: instead }
   }

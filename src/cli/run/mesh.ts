@@ -12,8 +12,8 @@ import { announce } from '../running.ts'
 import type { GatewayPlacement } from './gateway-unit.ts'
 import { startGuard } from './guard.ts'
 import type { RunLog } from './log.ts'
+import type { MeshGateway, MeshProcess } from './shown.ts'
 import { MeshUnits } from './units.ts'
-import type { MeshGateway, MeshProcess } from './units.ts'
 
 export interface MeshOptions {
   /** Files and folders. */
@@ -147,10 +147,13 @@ class LocalMesh implements Mesh {
   }
 
   async stop(): Promise<void> {
-    await this.#units?.stop()
-    await this.#control?.close()
-    this.#guard.close()
-    this.#announcement.remove()
+    try {
+      await this.#units?.stop()
+      await this.#control?.close()
+    } finally {
+      this.#guard.close()
+      this.#announcement.remove()
+    }
   }
 
   /** Nobody sends to a process before it can take requests. */

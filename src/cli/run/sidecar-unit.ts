@@ -31,22 +31,27 @@ export interface UnitParts {
 
 export class SidecarUnit {
   readonly wanted: WantedProcess
+  /** How services know it. */
+  readonly address: string
   readonly ports: ProcessPorts
-  readonly #workloadAddress: string
   readonly #httpProxyPort: number
   readonly #parts: UnitParts
   readonly #doors = new Doors()
   readonly #capture: EnvCapture
+  readonly #ending = Promise.withResolvers<void>()
+  /** Also while it starts. */
+  #starting: Promise<Proxy> | undefined
   #proxy: Proxy | undefined
   #supervisor: Supervisor | undefined
   /** Updates one after the other: two at once would open a tap twice. */
   #updating: Promise<void> = Promise.resolve()
+  #leftSaid = 0
   #stopped = false
 
-  constructor(wanted: WantedProcess, workloadAddress: string, ports: ProcessPorts, httpProxyPort: number, parts: UnitParts) {
+  constructor(wanted: WantedProcess, address: string, ports: ProcessPorts, httpProxyPort: number, parts: UnitParts) {
     this.wanted = wanted
     this.ports = ports
-    this.#workloadAddress = workloadAddress
+    this.address = address
     this.#httpProxyPort = httpProxyPort
     this.#parts = parts
     this.#capture = new EnvCapture(ports.taps, new Map())
@@ -69,23 +74,26 @@ export class SidecarUnit {
     const { wanted } = this
     if (wanted.proxyType === 'sidecar') {
       await this.update(services, dialMap)
-      this.#proxy = await this.#parts.startSidecar(wanted, this.#workloadAddress, this.#capture, this.#httpProxyPort)
-      await this.#proxy.whenReady
+      this.#starting = this.#parts.startSidecar(wanted, this.address, this.#capture, this.#httpProxyPort)
+      this.#proxy = await this.#starting
+      await Promise.race([this.#proxy.whenReady, this.#ending.promise])
     }
     if (!this.#stopped) this.#startProgram()
   }
 
   /** The world has changed: doors to new services, other addresses of peers. */
   update(services: readonly Service[], dialMap: DialMap): Promise<void> {
-    this.#updating = this.#updating.then(() => this.#update(services, dialMap))
-    return this.#updating
+    const updated = this.#updating.then(() => this.#update(services, dialMap))
+    this.#updating = updated.catch(() => {}) // whoever asked hears of it; the next one starts afresh
+    return updated
   }
 
   async #update(services: readonly Service[], dialMap: DialMap): Promise<void> {
     if (this.wanted.proxyType !== 'sidecar' || this.#stopped) return
     await this.#doors.update(services, this.wanted.namespace)
-    if (this.#doors.left > 0) {
-      this.#parts.log.warn(this.wanted.name, `${this.#doors.left} service ports have no local port of their own (limit ${maxDoors}): HTTP_PROXY reaches them`)
+    if (this.#doors.left !== this.#leftSaid) {
+      this.#leftSaid = this.#doors.left
+      if (this.#leftSaid > 0) this.#parts.log.warn(this.wanted.name, `${this.#doors.left} service ports have no local port of their own (limit ${maxDoors}): HTTP_PROXY reaches them`)
     }
     await this.#capture.update([...this.ports.taps, ...this.#doors.taps], this.#withOwn(dialMap))
   }
@@ -93,15 +101,17 @@ export class SidecarUnit {
   /** Its endpoints have been withdrawn: what is open finishes, then the program ends, then its sidecar. */
   async stop(): Promise<void> {
     this.#stopped = true
-    await this.#proxy?.drain(this.wanted.graceMs)
+    this.#ending.resolve()
+    const proxy = await this.#starting?.catch(() => undefined)
+    await proxy?.drain(this.wanted.graceMs)
     await this.#supervisor?.stop(this.wanted.graceMs)
-    await this.#proxy?.close()
+    await proxy?.close()
     await this.#capture.stop()
   }
 
   /** Peers dial this process's sidecar; its sidecar dials the program. */
   #withOwn(dialMap: DialMap): DialMap {
-    const own = [...this.ports.app].map(([port, at]): [string, Address] => [formatAddress({ host: this.#workloadAddress, port }), at])
+    const own = [...this.ports.app].map(([port, at]): [string, Address] => [formatAddress({ host: this.address, port }), at])
     return new Map([...dialMap, ...own])
   }
 

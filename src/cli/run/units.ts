@@ -1,13 +1,12 @@
-// The whole mesh on this machine: a control plane, a sidecar for each local process, gateways, and the processes
-// themselves, kept equal to what the files say. The same parts as in a cluster, over real sockets with real mutual TLS.
+// What runs beside the control plane, kept equal to what the files say: a sidecar with its process for each Process, a
+// gateway for each selector of a Gateway. What cannot be started is said once and tried again; the others go on.
 import type { ControlPlane } from '../../control/main.ts'
 import { systemClock } from '../../lib/clock.ts'
 import { MeshError, describe, spawn } from '../../lib/errors.ts'
-import type { Address } from '../../model/address.ts'
-import { formatSpiffeId } from '../../model/spiffe-id.ts'
 import { freePort } from '../../net/reserve-port.ts'
 import type { Proxy } from '../../proxy/main.ts'
 import type { MergedWorld } from '../../sources/merge.ts'
+import type { DialMap } from '../../agent/env-capture.ts'
 import { dialMapOf } from './dial-map.ts'
 import { GatewayUnit } from './gateway-unit.ts'
 import type { GatewayPlacement } from './gateway-unit.ts'
@@ -16,27 +15,12 @@ import { startLocalProxy } from './local-proxies.ts'
 import type { LocalProxyParts } from './local-proxies.ts'
 import type { RunLog } from './log.ts'
 import { takePorts } from './ports.ts'
+import { Refusals } from './refusals.ts'
 import { SidecarUnit } from './sidecar-unit.ts'
-import type { SupervisorState } from './supervisor.ts'
-import { wantedProcesses } from './wanted.ts'
+import { gatewaysShown, missingOf, processShown } from './shown.ts'
+import type { MeshGateway, MeshProcess, Unit } from './shown.ts'
+import { gatewayPortsOf, sameProcess, wantedProcesses } from './wanted.ts'
 import type { WantedProcess } from './wanted-process.ts'
-
-export interface MeshProcess {
-  readonly name: string
-  readonly namespace: string
-  readonly pid: number | undefined
-  readonly state: SupervisorState
-  /** Its SPIFFE id. */
-  readonly identity: string
-  /** Where its sidecar takes what peers send: `127.0.0.1:41000`, one for each port. */
-  readonly inbound: readonly string[]
-}
-
-export interface MeshGateway {
-  readonly name: string
-  readonly namespace: string
-  readonly address: Address
-}
 
 export interface RunningMeshParts {
   readonly control: ControlPlane
@@ -55,8 +39,6 @@ export interface RunningMeshParts {
 /** How long a process that leaves waits for its peers to hear of it. */
 const withdrawMs = 2000
 
-type Unit = SidecarUnit | GatewayUnit
-
 export class MeshUnits {
   readonly #parts: RunningMeshParts
   readonly #proxyParts: LocalProxyParts
@@ -64,6 +46,7 @@ export class MeshUnits {
   /** What is on its way out, by key: its successor of the same name waits. */
   readonly #leaving = new Map<string, { readonly unit: Unit; readonly gone: Promise<void> }>()
   readonly #starting = new Set<Promise<void>>()
+  readonly #refusals: Refusals
   #world: MergedWorld | undefined
   #work: Promise<void> = Promise.resolve()
   #queued = false
@@ -74,6 +57,7 @@ export class MeshUnits {
     const { control, trustDomain, log } = parts
     this.#parts = parts
     this.#proxyParts = { control, trustDomain, log, accessLog: (proxy, line) => parts.accessLog(proxy, line) }
+    this.#refusals = new Refusals(systemClock, log, () => this.#again())
   }
 
   get all(): readonly Unit[] {
@@ -83,16 +67,11 @@ export class MeshUnits {
   /** Also those that are on their way out. */
   get processes(): readonly MeshProcess[] {
     const leaving = [...this.#leaving.values()].map(({ unit }) => unit)
-    return [...this.all, ...leaving].filter((one) => one instanceof SidecarUnit).map(({ wanted, pid, state, ports }) => ({
-      name: wanted.name, namespace: wanted.namespace, pid, state,
-      identity: formatSpiffeId({ trustDomain: this.#parts.trustDomain, namespace: wanted.namespace, serviceAccount: wanted.serviceAccount }),
-      inbound: [...ports.inbound.values()].map(({ host, port }) => `${host}:${port}`),
-    }))
+    return [...this.all, ...leaving].filter((one) => one instanceof SidecarUnit).map((one) => processShown(one, this.#parts.trustDomain))
   }
 
   get gateways(): readonly MeshGateway[] {
-    return this.all.filter((one) => one instanceof GatewayUnit).flatMap(({ wanted, listening }) =>
-      listening.map((address) => ({ name: wanted.name, namespace: wanted.namespace, address })))
+    return this.all.filter((one) => one instanceof GatewayUnit).flatMap(gatewaysShown)
   }
 
   /** Every proxy that runs. */
@@ -103,11 +82,8 @@ export class MeshUnits {
   /** What is not up yet, in words. */
   get missing(): readonly string[] {
     if (this.#world === undefined || this.#queued || this.#reconciling) return ['the first configuration']
-    return this.all.flatMap((unit) => {
-      if (unit instanceof GatewayUnit) return unit.proxy?.state === 'LIVE' ? [] : [`gateway ${unit.wanted.key}`]
-      const up = unit.wanted.command.length === 0 ? unit.wanted.proxyType === 'none' || unit.proxy?.state === 'LIVE' : unit.state === 'ready'
-      return up ? [] : [`process ${unit.wanted.key} (${unit.state})`]
-    })
+    const replaced = [...this.#leaving.values()].filter(({ unit }) => this.#isWanted(unit.wanted.key)).map(({ unit }) => `process ${unit.wanted.key} (stopping)`)
+    return [...this.all.flatMap(missingOf), ...replaced, ...this.#refusals.list]
   }
 
   /** The world to be equal to from now on. Changes that come faster than they can be followed are skipped. */
@@ -120,37 +96,59 @@ export class MeshUnits {
       if (this.#stopped) return
       this.#reconciling = true
       await this.#reconcile(this.#world!)
+      this.#reconciling = false
+      this.#parts.onChange()
     })
     spawn('following the files', this.#work)
   }
 
   async stop(): Promise<void> {
     this.#stopped = true
+    this.#refusals.close()
     await this.#work
     await Promise.all([...this.all.map((one) => one.stop()), ...[...this.#leaving.values()].map(({ gone }) => gone)])
     await Promise.all(this.#starting)
     this.#units.clear()
   }
 
+  #again(): void {
+    if (this.#world !== undefined) this.follow(this.#world)
+  }
+
+  #isWanted(key: string): boolean {
+    return wantedProcesses(this.#world?.resources ?? []).some((one) => one.key === key)
+  }
+
   async #reconcile(world: MergedWorld): Promise<void> {
     const wanted = new Map(wantedProcesses(world.resources).map((one) => [one.key, one]))
+    this.#refusals.keep((key) => wanted.has(key))
     for (const [key, unit] of this.#units) {
       const next = wanted.get(key)
       if (next === undefined || !sameProcess(next, unit.wanted)) this.#leave(key, unit)
     }
-    for (const [key, one] of wanted) if (!this.#units.has(key)) await this.#enter(key, one, world)
-    const dialMap = this.#dialMap(world)
-    await Promise.all(this.all.map((one) => one instanceof SidecarUnit ? one.update(world.services, dialMap) : Promise.resolve(one.update(dialMap))))
-    this.#reconciling = false
-    this.#parts.onChange()
+    for (const [key, one] of wanted) if (!this.#units.has(key) && !this.#leaving.has(key)) await this.#enter(key, one, world)
+    const dialMap = this.#dialMap()
+    const ports = gatewayPortsOf(world.resources)
+    await Promise.all(this.all.map((one) => one instanceof SidecarUnit ? this.#update(one, world, dialMap) : Promise.resolve(one.update(dialMap, ports))))
   }
 
-  #dialMap(world: MergedWorld) {
+  async #update(unit: SidecarUnit, world: MergedWorld, dialMap: DialMap): Promise<void> {
+    try {
+      await unit.update(world.services, dialMap)
+    } catch (error) {
+      this.#parts.log.warn(unit.wanted.name, `its doors to services could not all be opened: ${describe(error)}`)
+    }
+  }
+
+  #dialMap(): DialMap {
     const local = this.all.filter((one) => one instanceof SidecarUnit)
-    return dialMapOf(local.map(({ wanted, ports }) => ({ address: addressOf(wanted, world), inbound: ports.inbound })))
+    return dialMapOf(local.map(({ address, ports }) => ({ address, inbound: ports.inbound })))
   }
 
-  /** The push that withdrew its endpoints is on its way; once every proxy has it, nobody sends to it any more. */
+  /**
+   * The push that withdrew its endpoints is on its way; once every proxy has it, nobody sends to it any more. Others need
+   * not wait for that; a successor of the same name comes once it is gone.
+   */
   #leave(key: string, unit: Unit): void {
     const { control, log, onReadiness } = this.#parts
     this.#units.delete(key)
@@ -160,30 +158,33 @@ export class MeshUnits {
       await unit.stop()
       log.say(unit.wanted.name, 'stopped')
       this.#leaving.delete(key)
-      this.#parts.onChange()
+      this.#again()
     })()
     this.#leaving.set(key, { unit, gone })
     spawn('stopping a process', gone)
   }
 
   async #enter(key: string, wanted: WantedProcess, world: MergedWorld): Promise<void> {
-    await this.#leaving.get(key)?.gone
     try {
       const unit = wanted.proxyType === 'router' ? this.#gateway(wanted, world) : await this.#process(wanted, world)
       this.#units.set(key, unit)
-      const started = this.#start(unit, world).catch((error: unknown) => this.#failed(wanted, error)).finally(() => this.#starting.delete(started))
+      const started = this.#start(unit, world).catch((error: unknown) => this.#failed(unit, error)).finally(() => this.#starting.delete(started))
       this.#starting.add(started)
     } catch (error) {
-      this.#failed(wanted, error)
+      this.#refusals.add(wanted, error)
     }
   }
 
-  #failed({ name, origin }: WantedProcess, error: unknown): void {
-    this.#parts.log.warn(name, `cannot be started (${origin.file}:${origin.line}): ${describe(error)}`)
+  /** It was on its way up: whatever of it stands is taken down, and it gets another chance. */
+  async #failed(unit: Unit, error: unknown): Promise<void> {
+    await unit.stop()
+    if (this.#units.get(unit.wanted.key) !== unit) return
+    this.#units.delete(unit.wanted.key)
+    this.#refusals.add(unit.wanted, error)
   }
 
   #gateway(wanted: WantedProcess, world: MergedWorld): GatewayUnit {
-    return new GatewayUnit(wanted, this.#parts.placement, this.#dialMap(world), this.#parts.log)
+    return new GatewayUnit(wanted, this.#parts.placement, this.#parts.log, this.#dialMap(), gatewayPortsOf(world.resources))
   }
 
   async #process(wanted: WantedProcess, world: MergedWorld): Promise<SidecarUnit> {
@@ -198,8 +199,9 @@ export class MeshUnits {
   }
 
   async #start(unit: Unit, world: MergedWorld): Promise<void> {
-    if (unit instanceof SidecarUnit) await unit.start(world.services, this.#dialMap(world))
+    if (unit instanceof SidecarUnit) await unit.start(world.services, this.#dialMap())
     else await unit.start((wanted, capture) => startLocalProxy(wanted, { ip: '127.0.0.1', capture, httpProxyPort: 0 }, this.#proxyParts))
+    this.#refusals.delete(unit.wanted.key)
     this.#parts.onChange()
   }
 }
@@ -210,9 +212,4 @@ function addressOf({ key, namespace, name }: WantedProcess, world: MergedWorld):
   const address = workload?.addresses[0]
   if (address === undefined) throw new MeshError('run/no-workload', `no source knows the address of ${key}`)
   return address
-}
-
-/** Moving it within its file changes nothing. */
-function sameProcess({ origin: _one, ...one }: WantedProcess, { origin: _other, ...other }: WantedProcess): boolean {
-  return JSON.stringify(one) === JSON.stringify(other)
 }

@@ -22,6 +22,17 @@ export function wantedProcesses(resources: readonly Resource[]): readonly Wanted
   return [...written, ...made.values()]
 }
 
+/** Ports that Gateways are written for. */
+export function gatewayPortsOf(resources: readonly Resource[]): ReadonlySet<number> {
+  const gateways = resources.filter((one): one is Resource<GatewaySpec> => one.kind === 'Gateway')
+  return new Set(gateways.flatMap(({ spec }) => spec.servers.map(({ port }) => port.number)))
+}
+
+/** Moving it within its file changes nothing. */
+export function sameProcess({ origin: _one, ...one }: WantedProcess, { origin: _other, ...other }: WantedProcess): boolean {
+  return JSON.stringify(one) === JSON.stringify(other)
+}
+
 const selects = (selector: Readonly<Record<string, string>>, labels: Readonly<Record<string, string>>): boolean =>
   Object.entries(selector).every(([name, value]) => labels[name] === value)
 

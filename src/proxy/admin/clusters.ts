@@ -25,7 +25,10 @@ function clusterText({ name, hosts }: ClusterStatus): string {
   for (const host of hosts) {
     const at = `${name}::${host.name}`
     for (const [stat, value] of statsOf(host)) lines.push(`${at}::${stat}::${value}`)
-    lines.push(`${at}::health_flags::${healthFlags(host)}`, `${at}::weight::${host.weight}`)
+    lines.push(`${at}::health_flags::${healthFlags(host)}`, `${at}::weight::${host.weight}`, `${at}::priority::${host.priority ?? 0}`)
+    const [region = '', zone = '', subZone = ''] = localityOf(host)
+    lines.push(`${at}::region::${region}`, `${at}::zone::${zone}`, `${at}::sub_zone::${subZone}`)
+    if (host.ejection !== undefined) lines.push(`${at}::outlier::${host.ejection}`)
   }
   return `${lines.join('\n')}\n`
 }
@@ -41,10 +44,12 @@ function statsOf({ active, stats }: Host): [string, number][] {
 }
 
 /** A host that is left out because connections to it fail is what Envoy calls an outlier. */
-function healthFlags({ health, suspect = false }: Host): string {
-  const flags = (suspect ? '/failed_outlier_check' : '') + (health === 'draining' ? '/eds_status_draining' : health === 'unhealthy' ? '/failed_eds_health' : '')
+function healthFlags({ health, suspect = false, ejection }: Host): string {
+  const flags = (suspect || ejection !== undefined ? '/failed_outlier_check' : '') + (health === 'draining' ? '/eds_status_draining' : health === 'unhealthy' ? '/failed_eds_health' : '')
   return flags === '' ? 'healthy' : flags
 }
+
+const localityOf = ({ locality = '' }: Host): readonly string[] => locality.split('/')
 
 const edsHealth = { healthy: 'HEALTHY', unhealthy: 'UNHEALTHY', draining: 'DRAINING' } as const
 
@@ -60,11 +65,15 @@ function clusterJson({ name, assignmentName, hosts }: ClusterStatus) {
 
 function hostJson(host: Host) {
   const { host: address, port } = host.address
+  const [region = '', zone = '', subZone = ''] = localityOf(host)
   return {
     address: { socket_address: { address, port_value: port } },
     hostname: formatAddress(host.address),
     stats: statsOf(host).map(([name, value]) => ({ name, type: name.endsWith('_active') ? 'GAUGE' : 'COUNTER', value: String(value) })),
-    health_status: { eds_health_status: edsHealth[host.health], ...(host.suspect === true && { failed_outlier_check: true }) },
+    health_status: { eds_health_status: edsHealth[host.health], ...((host.suspect === true || host.ejection !== undefined) && { failed_outlier_check: true }) },
     weight: host.weight,
+    priority: host.priority ?? 0,
+    ...(region !== '' && { locality: { region, zone, sub_zone: subZone } }),
+    ...(host.ejection !== undefined && { outlier: host.ejection }),
   }
 }

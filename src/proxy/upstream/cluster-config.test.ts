@@ -14,7 +14,7 @@ const withOptions = (init: MessageInitShape<typeof HttpProtocolOptionsSchema>) =
 
 test('what a cluster leaves out is as in Envoy', () => {
   assert.deepEqual(decode({ name: 'c' }), {
-    name: 'c', discovery: 'static', balancer: 'round-robin', connectTimeoutMs: 5_000, keepAliveAfterMs: undefined,
+    name: 'c', discovery: 'static', balancer: { kind: 'round-robin' }, weighsLocalities: false, warmUp: undefined, outliers: undefined, connectTimeoutMs: 5_000, keepAliveAfterMs: undefined,
     breakers: { maxConnections: 1024, maxPendingRequests: 1024, maxRequests: 1024, maxRetries: 3, retryBudget: undefined },
     http: { idleTimeoutMs: 3_600_000, maxRequestsPerConnection: 0, autoServerName: false, autoVerify: false },
     dns: { refreshMs: 5_000, respectsTtl: false, family: 'v6-first' },
@@ -31,13 +31,44 @@ for (const [name, discovery] of discoveries) {
   })
 }
 
-const balancers: [keyof typeof LbPolicy, string][] = [
-  ['ROUND_ROBIN', 'round-robin'], ['LEAST_REQUEST', 'least-request'], ['RANDOM', 'random'],
-  ['RING_HASH', 'random'], ['MAGLEV', 'random'], ['CLUSTER_PROVIDED', 'round-robin'],
+const balancers: [keyof typeof LbPolicy, object][] = [
+  ['ROUND_ROBIN', { kind: 'round-robin' }], ['LEAST_REQUEST', { kind: 'least-request', choices: 2, bias: 1 }], ['RANDOM', { kind: 'random' }],
+  ['RING_HASH', { kind: 'ring-hash', minSize: 1_024, maxSize: 8_388_608 }], ['MAGLEV', { kind: 'maglev', tableSize: 65_537 }],
+  ['CLUSTER_PROVIDED', { kind: 'round-robin' }],
 ]
 for (const [name, balancer] of balancers) {
-  test(`policy ${name} balances by ${balancer}`, () => assert.equal(decode({ name: 'c', lbPolicy: LbPolicy[name] }).balancer, balancer))
+  test(`policy ${name} balances as Envoy does by default`, () => assert.deepEqual(decode({ name: 'c', lbPolicy: LbPolicy[name] }).balancer, balancer))
 }
+
+test('balancers are set as the cluster says', () => {
+  const ring = decode({ name: 'c', lbPolicy: LbPolicy.RING_HASH, lbConfig: { case: 'ringHashLbConfig', value: { minimumRingSize: 10n, maximumRingSize: 100n } } })
+  assert.deepEqual(ring.balancer, { kind: 'ring-hash', minSize: 10, maxSize: 100 })
+  const least = decode({ name: 'c', lbPolicy: LbPolicy.LEAST_REQUEST, lbConfig: { case: 'leastRequestLbConfig', value: {
+    choiceCount: 4, activeRequestBias: { defaultValue: 2 }, slowStartConfig: { slowStartWindow: { seconds: 60n }, aggression: { defaultValue: 3 }, minWeightPercent: { value: 5 } },
+  } } })
+  assert.deepEqual(least.balancer, { kind: 'least-request', choices: 4, bias: 2 })
+  assert.deepEqual(least.warmUp, { windowMs: 60_000, aggression: 3, minPercent: 5 })
+})
+
+test('rings and tables that cannot be are refused', () => {
+  const ring = { case: 'ringHashLbConfig' as const, value: { minimumRingSize: 10n, maximumRingSize: 5n } }
+  assert.throws(() => decode({ name: 'c', lbPolicy: LbPolicy.RING_HASH, lbConfig: ring }), /a ring of 10 to 5 points/)
+  for (const tableSize of [0n, 10n, 5_000_077n]) {
+    assert.throws(() => decode({ name: 'c', lbPolicy: LbPolicy.MAGLEV, lbConfig: { case: 'maglevLbConfig', value: { tableSize } } }), /it must be a prime/)
+  }
+})
+
+test('outlier detection has the defaults of Envoy, and statistics are refused', () => {
+  assert.deepEqual(decode({ name: 'c', outlierDetection: {} }).outliers, {
+    triggers: {
+      consecutive_5xx: { count: 5, enforced: 100 },
+      consecutive_gateway_failure: { count: 5, enforced: 0 },
+      consecutive_local_origin_failure: { count: 5, enforced: 100 },
+    },
+    splitsLocal: false, intervalMs: 10_000, baseEjectionMs: 30_000, maxEjectionMs: 300_000, maxEjectionPercent: 10,
+  })
+  assert.throws(() => decode({ name: 'c', outlierDetection: { enforcingFailurePercentage: 100 } }), /by success rate or failure percentage/)
+})
 
 const families: [keyof typeof Family, string][] = [['AUTO', 'v6-first'], ['V4_ONLY', 'v4'], ['V6_ONLY', 'v6'], ['V4_PREFERRED', 'v4-first'], ['ALL', 'all']]
 for (const [name, family] of families) {

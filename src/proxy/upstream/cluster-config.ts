@@ -3,22 +3,35 @@ import { anyUnpack } from '@bufbuild/protobuf/wkt'
 import type { Duration } from '@bufbuild/protobuf/wkt'
 import { MeshError } from '../../lib/errors.ts'
 import type { AddressFamily } from '../../net/resolve.ts'
-import { Cluster_DiscoveryType as DiscoveryType, Cluster_DnsLookupFamily as Family, Cluster_LbPolicy as LbPolicy } from '../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
-import type { Cluster as ClusterMessage } from '../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import {
+  Cluster_DiscoveryType as DiscoveryType, Cluster_DnsLookupFamily as Family, Cluster_LbPolicy as LbPolicy, Cluster_RingHashLbConfig_HashFunction as HashFunction,
+} from '../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import type {
+  Cluster as ClusterMessage, Cluster_LeastRequestLbConfig as LeastRequestConfig, Cluster_MaglevLbConfig as MaglevConfig,
+  Cluster_RingHashLbConfig as RingHashConfig,
+} from '../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import type { CircuitBreakers_Thresholds as Thresholds } from '../../proto/gen/envoy/config/cluster/v3/circuit_breaker_pb.ts'
 import { RoutingPriority } from '../../proto/gen/envoy/config/core/v3/base_pb.ts'
 import { HttpProtocolOptionsSchema } from '../../proto/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
 import type { HttpProtocolOptions } from '../../proto/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
 import { milliseconds } from '../xds/duration.ts'
+import type { BalancerSettings } from './balancer/create.ts'
+import { leastRequestDefaults } from './balancer/least-request.ts'
+import type { LeastRequestSettings } from './balancer/least-request.ts'
+import { maglevDefaultSize } from './balancer/maglev.ts'
+import { ringHashDefaults } from './balancer/ring-hash.ts'
+import type { RingHashSettings } from './balancer/ring-hash.ts'
 import { defaultBreakerLimits } from './breakers.ts'
 import type { BreakerLimits } from './breakers.ts'
 import { decodeEndpoints } from './endpoints.ts'
 import type { EndpointSettings } from './endpoints.ts'
+import { decodeOutlierDetection } from './outlier/settings.ts'
+import type { OutlierSettings } from './outlier/settings.ts'
 import type { Cluster } from './types.ts'
+import type { WarmUpSettings } from './warm-up.ts'
 
 /** `logical-dns` is one host whose new connections go where its name points; `strict-dns` makes a host of every address. */
 export type Discovery = 'eds' | 'static' | 'original-destination' | 'strict-dns' | 'logical-dns'
-export type BalancerKind = 'round-robin' | 'least-request' | 'random'
 
 export interface HttpSettings {
   /** 0: no limit. */
@@ -39,7 +52,11 @@ export interface DnsSettings {
 export interface ClusterConfig {
   readonly name: string
   readonly discovery: Discovery
-  readonly balancer: BalancerKind
+  readonly balancer: BalancerSettings
+  /** Weights of localities decide how much each carries. */
+  readonly weighsLocalities: boolean
+  readonly warmUp: WarmUpSettings | undefined
+  readonly outliers: OutlierSettings | undefined
   readonly connectTimeoutMs: number
   /** Undefined: the kernel never asks whether a silent peer is still there. */
   readonly keepAliveAfterMs: number | undefined
@@ -69,7 +86,10 @@ export function decodeCluster(message: ClusterMessage): ClusterConfig {
   return {
     name: message.name,
     discovery,
-    balancer: balancerOf(message.lbPolicy),
+    balancer: balancerOf(message),
+    weighsLocalities: message.commonLbConfig?.localityConfigSpecifier.case === 'localityWeightedLbConfig',
+    warmUp: warmUpOf(message),
+    outliers: decodeOutlierDetection(message),
     connectTimeoutMs,
     keepAliveAfterMs: keepAliveOf(message),
     breakers: breakersOf(message),
@@ -102,15 +122,48 @@ function discoveryOf({ name, clusterDiscoveryType: type }: ClusterMessage): Disc
   }
 }
 
-/** Hash policies are not served yet: as in Envoy when a request has no hash, any host will do. */
-function balancerOf(policy: LbPolicy): BalancerKind {
-  switch (policy) {
-    case LbPolicy.LEAST_REQUEST: return 'least-request'
-    case LbPolicy.RANDOM:
-    case LbPolicy.RING_HASH:
-    case LbPolicy.MAGLEV: return 'random'
-    default: return 'round-robin'
+function balancerOf({ name, lbPolicy, lbConfig: { case: kind, value } }: ClusterMessage): BalancerSettings {
+  switch (lbPolicy) {
+    case LbPolicy.LEAST_REQUEST: return { kind: 'least-request', ...leastRequestOf(kind === 'leastRequestLbConfig' ? value : undefined) }
+    case LbPolicy.RANDOM: return { kind: 'random' }
+    case LbPolicy.RING_HASH: return { kind: 'ring-hash', ...ringHashOf(name, kind === 'ringHashLbConfig' ? value : undefined) }
+    case LbPolicy.MAGLEV: return { kind: 'maglev', tableSize: tableSizeOf(name, kind === 'maglevLbConfig' ? value : undefined) }
+    default: return { kind: 'round-robin' }
   }
+}
+
+function leastRequestOf(config: LeastRequestConfig | undefined): LeastRequestSettings {
+  return { choices: config?.choiceCount ?? leastRequestDefaults.choices, bias: config?.activeRequestBias?.defaultValue ?? leastRequestDefaults.bias }
+}
+
+function ringHashOf(name: string, config: RingHashConfig | undefined): RingHashSettings {
+  if (config?.hashFunction === HashFunction.MURMUR_HASH_2) throw bad(name, 'MURMUR_HASH_2 is not supported')
+  const { minSize, maxSize } = ringHashDefaults
+  const found = { minSize: Number(config?.minimumRingSize ?? minSize), maxSize: Number(config?.maximumRingSize ?? maxSize) }
+  if (found.minSize > found.maxSize || found.maxSize > maxSize) throw bad(name, `a ring of ${found.minSize} to ${found.maxSize} points: at most ${maxSize}`)
+  return found
+}
+
+function tableSizeOf(name: string, config: MaglevConfig | undefined): number {
+  const size = Number(config?.tableSize ?? maglevDefaultSize)
+  if (size > largestTable || !isPrime(size)) throw bad(name, `a Maglev table of ${size} places: it must be a prime, at most ${largestTable}`)
+  return size
+}
+
+/** Envoy's. */
+const largestTable = 5_000_011
+
+function isPrime(value: number): boolean {
+  for (let by = 2; by * by <= value; by++) if (value % by === 0) return false
+  return value > 1
+}
+
+function warmUpOf({ lbConfig }: ClusterMessage): WarmUpSettings | undefined {
+  const config = lbConfig.case === 'roundRobinLbConfig' || lbConfig.case === 'leastRequestLbConfig' ? lbConfig.value.slowStartConfig : undefined
+  if (config?.slowStartWindow === undefined) return undefined
+  const windowMs = milliseconds(config.slowStartWindow)
+  // An aggression of 0 would divide by it.
+  return { windowMs, aggression: Math.max(Number.MIN_VALUE, config.aggression?.defaultValue ?? 1), minPercent: config.minWeightPercent?.value ?? 10 }
 }
 
 /** How often and how many times the kernel asks is its own business: node does not let us say. */

@@ -8,7 +8,7 @@ import type { EndpointSettings } from './endpoints.ts'
 
 function endpoint(host: string, port = 80): EndpointSettings {
   const address = { host, port }
-  return { address, name: `${host}:${port}`, connectTo: address, weight: 3, health: 'healthy', priority: 0, workload: 'w', socketLabels: {} }
+  return { address, name: `${host}:${port}`, connectTo: address, weight: 3, health: 'healthy', priority: 0, locality: '', localityWeight: 0, workload: 'w', socketLabels: {} }
 }
 
 /** A name server and a clock in the test's hands. */

@@ -8,11 +8,11 @@ import { decodeEndpoints } from './endpoints.ts'
 const at = (address: string, port: number) =>
   ({ hostIdentifier: { case: 'endpoint' as const, value: { address: { address: { case: 'socketAddress' as const, value: { address, portSpecifier: { case: 'portValue' as const, value: port } } } } } } })
 
-test('address, weight, priority, workload and the labels of the transport socket are read', () => {
+test('address, weight, priority, locality, workload and the labels of the transport socket are read', () => {
   const [found] = decodeEndpoints(create(ClusterLoadAssignmentSchema, {
     clusterName: 'c',
     endpoints: [{
-      priority: 2,
+      priority: 2, locality: { region: 'r', zone: 'z', subZone: 's' }, loadBalancingWeight: 9,
       lbEndpoints: [{
         ...at('10.0.0.1', 9080), loadBalancingWeight: 7,
         metadata: { filterMetadata: { istio: { workload: 'reviews-v1;default;reviews;v1;Kubernetes' }, 'envoy.transport_socket_match': { tlsMode: 'istio' } } },
@@ -21,7 +21,7 @@ test('address, weight, priority, workload and the labels of the transport socket
   }))
   const address = { host: '10.0.0.1', port: 9080 }
   assert.deepEqual(found, {
-    address, connectTo: address, name: '10.0.0.1:9080', weight: 7, health: 'healthy', priority: 2,
+    address, connectTo: address, name: '10.0.0.1:9080', weight: 7, health: 'healthy', priority: 2, locality: 'r/z/s', localityWeight: 9,
     workload: 'reviews-v1;default;reviews;v1;Kubernetes', socketLabels: { tlsMode: 'istio' },
   })
 })

@@ -6,7 +6,7 @@ import type { Address } from '../../model/address.ts'
 import type { Address as AddressMessage } from '../../proto/gen/envoy/config/core/v3/address_pb.ts'
 import { HealthStatus } from '../../proto/gen/envoy/config/core/v3/health_check_pb.ts'
 import type { ClusterLoadAssignment } from '../../proto/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
-import type { LbEndpoint } from '../../proto/gen/envoy/config/endpoint/v3/endpoint_components_pb.ts'
+import type { LbEndpoint, LocalityLbEndpoints } from '../../proto/gen/envoy/config/endpoint/v3/endpoint_components_pb.ts'
 import type { HostHealth } from './types.ts'
 
 export interface EndpointSettings {
@@ -18,6 +18,10 @@ export interface EndpointSettings {
   readonly health: HostHealth
   /** 0 is used first. */
   readonly priority: number
+  /** `region/zone/subzone`. */
+  readonly locality: string
+  /** Of all of its locality together; 0 where that was not said. */
+  readonly localityWeight: number
   /** `workload;namespace;canonical name;revision;cluster`, or empty. */
   readonly workload: string
   /** By what the cluster chooses the endpoint's transport socket. */
@@ -31,16 +35,24 @@ export function hostName(address: Address): string {
 /** An address that is listed twice counts once: the first one. */
 export function decodeEndpoints(assignment: ClusterLoadAssignment): EndpointSettings[] {
   const found = new Map<string, EndpointSettings>()
-  for (const { lbEndpoints, priority } of assignment.endpoints) {
-    for (const endpoint of lbEndpoints) {
-      const decoded = decodeEndpoint(endpoint, priority, assignment.clusterName)
+  for (const group of assignment.endpoints) {
+    const place = placeOf(group)
+    for (const endpoint of group.lbEndpoints) {
+      const decoded = decodeEndpoint(endpoint, place, assignment.clusterName)
       if (!found.has(decoded.name)) found.set(decoded.name, decoded)
     }
   }
   return [...found.values()]
 }
 
-function decodeEndpoint(endpoint: LbEndpoint, priority: number, cluster: string): EndpointSettings {
+type Place = Pick<EndpointSettings, 'priority' | 'locality' | 'localityWeight'>
+
+function placeOf({ priority, locality, loadBalancingWeight }: LocalityLbEndpoints): Place {
+  const name = locality === undefined ? '' : `${locality.region}/${locality.zone}/${locality.subZone}`
+  return { priority, locality: name, localityWeight: loadBalancingWeight ?? 0 }
+}
+
+function decodeEndpoint(endpoint: LbEndpoint, place: Place, cluster: string): EndpointSettings {
   const { hostIdentifier, metadata } = endpoint
   if (hostIdentifier.case !== 'endpoint') throw new MeshError('proxy/bad-config', `${cluster}: an endpoint without an address`)
   const address = decodeAddress(hostIdentifier.value.address, cluster)
@@ -51,7 +63,7 @@ function decodeEndpoint(endpoint: LbEndpoint, priority: number, cluster: string)
     connectTo: address,
     weight: Math.max(1, endpoint.loadBalancingWeight ?? 1),
     health: healthOf(endpoint.healthStatus),
-    priority,
+    ...place,
     workload: typeof workload === 'string' ? workload : '',
     socketLabels: metadata?.filterMetadata['envoy.transport_socket_match'] ?? {},
   }

@@ -1,31 +1,41 @@
-// The hosts of one cluster, kept by address across updates, and which of them may be chosen now: the healthy ones of the
-// first priority that has any, without those that are suspect; in a panic all of them.
-import { chooseUntried } from './balancer/balancer.ts'
-import type { Balancer } from './balancer/balancer.ts'
+// The hosts of one cluster, kept by address across updates, and which of them may be chosen now: by priority the healthy
+// ones, without those that are suspect; in a panic all of them.
+import type { Hash64 } from '../../lib/xxhash64.ts'
+import { remainder } from '../../lib/xxhash64.ts'
+import type { Balancer, Share } from './balancer/balancer.ts'
 import type { EndpointSettings } from './endpoints.ts'
 import type { RuntimeHost } from './host.ts'
+import { Level } from './level.ts'
+import type { LevelParts } from './level.ts'
+import { spreadLoad } from './priority-load.ts'
+import type { LevelLoad } from './priority-load.ts'
 import type { ClusterStats } from './stats.ts'
+import { warmth } from './warm-up.ts'
+import type { WarmUpSettings } from './warm-up.ts'
 
 export interface HostSetParts {
-  readonly balancer: Balancer<RuntimeHost>
   readonly stats: ClusterStats
   /** Fewer healthy hosts than this share, and health is not believed; 0: no healthy host is no host. */
   readonly panicPercent: number
+  readonly localities: LevelParts['localities']
+  readonly warmUp: WarmUpSettings | undefined
+  createBalancer(): Balancer<RuntimeHost>
+  random(): number
   now(): number
   create(settings: EndpointSettings): RuntimeHost
   /** A host that is not one any more. */
   retire(host: RuntimeHost): void
 }
 
-/** Envoy's over-provisioning: a priority counts as whole while 1 / 1.4 of its hosts are healthy. */
-const overProvisioning = 1.4
+/** How often a host that was tried already is thrown back before all are looked at. */
+const picksBeforeSearch = 5
 
 export class HostSet {
   readonly #parts: HostSetParts
   #hosts = new Map<string, RuntimeHost>()
-  #usable: readonly RuntimeHost[] = []
-  #panics = false
-  /** When the first suspect may come back. */
+  /** Those that carry anything, the best first. */
+  #levels: readonly Level[] = []
+  /** When something that only time changes has changed: a suspect may come back, a host is warm. */
   #lookAgainAt = Infinity
 
   constructor(parts: HostSetParts) {
@@ -36,17 +46,24 @@ export class HostSet {
     return [...this.#hosts.values()]
   }
 
+  get size(): number {
+    return this.#hosts.size
+  }
+
   replace(settings: readonly EndpointSettings[]): void {
     const before = this.#hosts
     this.#hosts = new Map(settings.map((one) => [one.name, this.#keepOrCreate(before.get(one.name), one)]))
-    this.refresh()
     for (const [name, host] of before) if (this.#hosts.get(name) !== host) this.#parts.retire(host)
+    this.refresh()
   }
 
-  choose(tried: readonly unknown[]): RuntimeHost | undefined {
+  /** One that was not tried yet, where there is one. */
+  choose(tried: readonly unknown[], hash?: Hash64): RuntimeHost | undefined {
     if (this.#lookAgainAt !== Infinity && this.#parts.now() >= this.#lookAgainAt) this.refresh()
-    if (this.#panics) this.#parts.stats.lb_healthy_panic++
-    return chooseUntried(this.#parts.balancer, this.#usable, tried)
+    let chosen = this.#pick(hash, 0)
+    if (tried.length === 0 || chosen === undefined) return chosen
+    for (let picks = 1; picks <= picksBeforeSearch && tried.includes(chosen); picks++) chosen = this.#pick(hash, picks)
+    return tried.includes(chosen) ? (this.#findUntried(tried) ?? chosen) : chosen
   }
 
   /** Brings the gauges of the membership up to date. */
@@ -54,19 +71,38 @@ export class HostSet {
     const { stats } = this.#parts
     const hosts = this.all
     stats.membership_total = hosts.length
-    stats.membership_healthy = hosts.filter(isHealthy).length
+    stats.membership_healthy = hosts.filter(({ trusted }) => trusted).length
     stats.membership_suspect = hosts.filter(({ suspect }) => suspect).length
   }
 
-  /** Health or suspicion has changed. */
+  /** Health, ejection or suspicion has changed. */
   refresh(): void {
-    const candidates = this.#candidates()
+    const priorities = this.#byPriority()
     const now = this.#parts.now()
-    const suspects = candidates.filter(({ suspicion }) => suspicion.isSuspect(now))
-    // All of them suspect: then suspicion says nothing about any of them.
-    this.#usable = suspects.length === candidates.length ? candidates : candidates.filter((host) => !suspects.includes(host))
-    this.#lookAgainAt = suspects.reduce((first, { suspicion }) => Math.min(first, suspicion.until), Infinity)
-    this.#parts.balancer.replace(this.#usable)
+    const loads = spreadLoad(priorities.map((hosts) => ({ healthy: hosts.filter(isTrusted).length, total: hosts.length })), this.#parts.panicPercent)
+    this.#lookAgainAt = Infinity
+    this.#levels = priorities.map((all, i) => this.#level(all, loads[i]!, now)).filter(({ load }) => load.percent > 0)
+  }
+
+  #pick(hash: Hash64 | undefined, attempt: number): RuntimeHost | undefined {
+    const level = this.#levels.length === 1 ? this.#levels[0] : this.#drawLevel(hash)
+    if (level === undefined) return undefined
+    if (level.load.panics) this.#parts.stats.lb_healthy_panic++
+    return level.choose(hash, attempt)
+  }
+
+  /** The same hash meets the same level, as long as loads stay what they are. */
+  #drawLevel(hash: Hash64 | undefined): Level | undefined {
+    let left = hash === undefined ? this.#parts.random() * 100 : remainder(hash, 100)
+    return this.#levels.find(({ load }) => (left -= load.percent) < 0)
+  }
+
+  #findUntried(tried: readonly unknown[]): RuntimeHost | undefined {
+    for (const { usable } of this.#levels) {
+      const found = usable.find((host) => !tried.includes(host))
+      if (found !== undefined) return found
+    }
+    return undefined
   }
 
   /** Another address, or another way to connect, is another host. */
@@ -76,26 +112,35 @@ export class HostSet {
     return known
   }
 
-  #candidates(): readonly RuntimeHost[] {
-    const priorities = this.#byPriority()
-    const chosen = priorities.find((hosts) => hosts.some(isHealthy)) ?? priorities[0] ?? []
-    this.#panics = this.#isPanic(priorities, chosen)
-    return this.#panics ? chosen : chosen.filter(isHealthy)
-  }
-
   /** The best first. */
   #byPriority(): readonly (readonly RuntimeHost[])[] {
     const groups = Map.groupBy(this.#hosts.values(), ({ priority }) => priority)
     return [...groups].sort(([one], [other]) => one - other).map(([, hosts]) => hosts)
   }
 
-  /** Only where all priorities together cannot carry the load (Envoy: their healths add up to less than 100 %). */
-  #isPanic(priorities: readonly (readonly RuntimeHost[])[], chosen: readonly RuntimeHost[]): boolean {
-    const health = priorities.reduce((sum, hosts) => sum + Math.min(1, overProvisioning * healthyShare(hosts)), 0)
-    return chosen.length > 0 && health < 1 && 100 * healthyShare(chosen) < this.#parts.panicPercent
+  #level(all: readonly RuntimeHost[], load: LevelLoad, now: number): Level {
+    const { localities, random } = this.#parts
+    const usable = this.#withoutSuspects(load.panics ? all : all.filter(isTrusted), now)
+    return new Level({ load, all, usable, localities, share: this.#warmShare(usable, now), random, createBalancer: () => this.#parts.createBalancer() })
+  }
+
+  /** All of them suspect: then suspicion says nothing about any of them. */
+  #withoutSuspects(candidates: readonly RuntimeHost[], now: number): readonly RuntimeHost[] {
+    const trusted = candidates.filter(({ suspicion }) => !suspicion.isSuspect(now))
+    if (trusted.length === candidates.length) return candidates
+    for (const { suspicion } of candidates) if (suspicion.isSuspect(now)) this.#lookAgainAt = Math.min(this.#lookAgainAt, suspicion.until)
+    return trusted.length === 0 ? candidates : trusted
+  }
+
+  /** Undefined when all are warm. */
+  #warmShare(hosts: readonly RuntimeHost[], now: number): Share<RuntimeHost> | undefined {
+    const { warmUp } = this.#parts
+    if (warmUp === undefined) return undefined
+    const cold = hosts.filter(({ since }) => now - since < warmUp.windowMs)
+    if (cold.length === 0) return undefined
+    for (const { since } of cold) this.#lookAgainAt = Math.min(this.#lookAgainAt, since + warmUp.windowMs)
+    return (host) => host.weight * warmth(this.#parts.now() - host.since, warmUp)
   }
 }
 
-const isHealthy = ({ health }: RuntimeHost): boolean => health === 'healthy'
-
-const healthyShare = (hosts: readonly RuntimeHost[]): number => hosts.filter(isHealthy).length / hosts.length
+const isTrusted = ({ trusted }: RuntimeHost): boolean => trusted

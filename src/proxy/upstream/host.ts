@@ -2,6 +2,7 @@
 // to it end, and tells its cluster when that makes it suspect.
 import type { Address } from '../../model/address.ts'
 import type { EndpointSettings } from './endpoints.ts'
+import type { OutlierMonitor } from './outlier/monitor.ts'
 import type { HostPool } from './pool/host-pool.ts'
 import { CountedHostStats } from './stats.ts'
 import type { ClusterStats } from './stats.ts'
@@ -14,6 +15,8 @@ export interface HostParts {
   /** Undefined: plain. */
   readonly tls: UpstreamTls | undefined
   now(): number
+  /** Outlier detection, where the cluster has it. */
+  watch?(): OutlierMonitor
   /** The host has become suspect, or is not any more. */
   onSuspicion(): void
 }
@@ -32,10 +35,15 @@ export class RuntimeHost implements Host {
   weight = 1
   health: HostHealth = 'healthy'
   priority = 0
+  locality = ''
+  localityWeight = 0
+  /** When it joined, or became healthy again. */
+  since: number
   workload = ''
   active = 0
   /** One for each server name that connections were asked for; nearly always one, for none. */
   readonly pools = new Map<string, HostPool>()
+  readonly monitor: OutlierMonitor | undefined
   /** The cluster does not know it any more: what is open finishes, nothing is kept. */
   retired = false
   readonly #parts: HostParts
@@ -48,17 +56,34 @@ export class RuntimeHost implements Host {
     this.socketKey = JSON.stringify(settings.socketLabels)
     this.tls = parts.tls
     this.#parts = parts
+    this.since = parts.now()
+    this.monitor = parts.watch?.()
     this.apply(settings)
   }
 
   /** What may change while it stays the same host. */
-  apply({ connectTo, weight, health, priority, workload }: EndpointSettings): void {
+  apply({ connectTo, weight, health, priority, locality, localityWeight, workload }: EndpointSettings): void {
     this.connectTo = connectTo
-    if (health === 'healthy' && this.health !== 'healthy') this.suspicion.forget()
+    if (health === 'healthy' && this.health !== 'healthy') {
+      this.suspicion.forget()
+      this.since = this.#parts.now()
+    }
+    this.locality = locality
+    this.localityWeight = localityWeight
     this.weight = weight
     this.health = health
     this.priority = priority
     this.workload = workload
+  }
+
+  /** Healthy as far as anyone knows. */
+  get trusted(): boolean {
+    return this.health === 'healthy' && this.monitor?.ejected !== true
+  }
+
+  /** Why outlier detection leaves it out; undefined when it does not. */
+  get ejection(): string | undefined {
+    return this.monitor?.ejection
   }
 
   get suspect(): boolean {
@@ -112,9 +137,15 @@ export class RuntimeHost implements Host {
     if (this.suspicion.failed(this.#parts.now())) this.#parts.onSuspicion()
   }
 
+  /** Outlier detection lets it in again: as a new one, it warms up. */
+  onReadmitted(): void {
+    this.since = this.#parts.now()
+  }
+
   /** A connection of its own, for opaque bytes. */
   onSession(): void {
     this.active++
+    this.monitor?.onSession()
     this.onConnected()
   }
 
@@ -125,6 +156,7 @@ export class RuntimeHost implements Host {
 
   onRequest(): void {
     this.active++
+    this.monitor?.onStream()
     this.stats.rqTotal++
     this.#parts.stats.upstream_rq_total++
     this.#parts.stats.upstream_rq_active++
@@ -136,8 +168,12 @@ export class RuntimeHost implements Host {
   }
 
   onResult(result: HostResult): void {
-    if (result.kind === 'response') return this.#onStatus(result.status)
+    if (result.kind === 'response') {
+      this.monitor?.onStatus(result.judgedAs ?? result.status)
+      return this.#onStatus(result.status)
+    }
     if (result.reason === 'overflow') return
+    this.monitor?.onLocalFailure(result.reason)
     this.stats.rqError++
     if (result.reason !== 'timeout') return
     this.stats.rqTimeout++

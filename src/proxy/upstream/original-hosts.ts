@@ -27,7 +27,7 @@ export class OriginalHosts {
     if (known !== undefined) return known
     if (this.#hosts.size >= maxHosts) this.forgetUnused()
     if (this.#hosts.size >= maxHosts) return undefined
-    const host = this.#create({ address, name, connectTo: address, weight: 1, health: 'healthy', priority: 0, workload: '', socketLabels: {} })
+    const host = this.#create({ address, name, connectTo: address, weight: 1, health: 'healthy', priority: 0, locality: '', localityWeight: 0, workload: '', socketLabels: {} })
     this.#hosts.set(name, host)
     return host
   }

@@ -6,18 +6,17 @@ import type { ResolveName } from '../../net/resolve.ts'
 import { parseAddress } from '../../model/address.ts'
 import type { Cluster as ClusterMessage } from '../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import type { ClusterStatus } from '../admin/clusters.ts'
-import type { Balancer, Random } from './balancer/balancer.ts'
-import { LeastRequestBalancer } from './balancer/least-request.ts'
-import { RandomBalancer } from './balancer/random.ts'
-import { RoundRobinBalancer } from './balancer/round-robin.ts'
+import type { Random } from './balancer/balancer.ts'
+import { createBalancer, isHashing, warmsUp } from './balancer/create.ts'
 import { Breakers } from './breakers.ts'
 import { decodeCluster, serviceOf } from './cluster-config.ts'
-import type { BalancerKind, ClusterConfig } from './cluster-config.ts'
+import type { ClusterConfig } from './cluster-config.ts'
 import { DnsHosts } from './dns-hosts.ts'
 import type { EndpointSettings } from './endpoints.ts'
 import { RuntimeHost } from './host.ts'
 import { HostSet } from './host-set.ts'
 import { OriginalHosts } from './original-hosts.ts'
+import { OutlierDetector } from './outlier/detector.ts'
 import type { Connector } from './pool/connector.ts'
 import { HostPool } from './pool/host-pool.ts'
 import type { PoolParts } from './pool/host-pool.ts'
@@ -51,6 +50,7 @@ export class RunningCluster implements Cluster {
   readonly #breakers: Breakers
   readonly #pools: PoolParts
   readonly #hosts: HostSet
+  readonly #outliers: OutlierDetector | undefined
   readonly #original: OriginalHosts
   readonly #dns: DnsHosts | undefined
   /** Hosts that are none any more, until the last of what is open to them has ended. */
@@ -71,6 +71,7 @@ export class RunningCluster implements Cluster {
     this.#sockets = new TransportSockets(message, parts.contexts)
     this.#breakers = new Breakers(config.breakers)
     this.#pools = this.#poolParts()
+    this.#outliers = this.#createDetector()
     this.#hosts = this.#createHosts()
     this.#original = new OriginalHosts((settings) => this.#createHost(settings))
     this.#dns = this.#createDns()
@@ -97,8 +98,8 @@ export class RunningCluster implements Cluster {
 
   // --- What the HTTP and TCP sides ask for ---
 
-  chooseHost({ originalDestination, tried }: ChoiceContext): Host | undefined {
-    if (this.#config.discovery !== 'original-destination') return this.#hosts.choose(tried)
+  chooseHost({ hash, originalDestination, tried }: ChoiceContext): Host | undefined {
+    if (this.#config.discovery !== 'original-destination') return this.#hosts.choose(tried, hash)
     return originalDestination === undefined ? undefined : this.#original.at(originalDestination)
   }
 
@@ -158,6 +159,7 @@ export class RunningCluster implements Cluster {
   retire(): void {
     this.#state = 'retired'
     this.#dns?.stop()
+    this.#outliers?.stop()
     for (const host of this.#known()) this.#leave(host)
   }
 
@@ -165,6 +167,7 @@ export class RunningCluster implements Cluster {
   close(): void {
     this.#state = 'closed'
     this.#dns?.stop()
+    this.#outliers?.stop()
     for (const host of this.#known()) host.destroy()
     for (const host of this.#leaving) host.destroy()
   }
@@ -187,11 +190,14 @@ export class RunningCluster implements Cluster {
   }
 
   #createHosts(): HostSet {
+    const { balancer, panicPercent, weighsLocalities, warmUp } = this.#config
+    const { random, clock } = this.#parts
     return new HostSet({
-      balancer: createBalancer(this.#config.balancer, this.#parts.random),
-      stats: this.stats,
-      panicPercent: this.#config.panicPercent,
-      now: () => this.#parts.clock.now(),
+      stats: this.stats, panicPercent, random,
+      localities: !weighsLocalities ? 'none' : isHashing(balancer) ? 'share' : 'draw',
+      warmUp: warmsUp(balancer) ? warmUp : undefined,
+      createBalancer: () => createBalancer(balancer, random),
+      now: () => clock.now(),
       create: (settings) => this.#createHost(settings),
       retire: (host) => this.#leave(host),
     })
@@ -202,7 +208,23 @@ export class RunningCluster implements Cluster {
       stats: this.stats,
       tls: this.#sockets.tlsFor(settings.socketLabels),
       now: () => this.#parts.clock.now(),
+      ...(this.#outliers !== undefined && { watch: () => this.#outliers!.watch() }),
       onSuspicion: () => this.#hosts.refresh(),
+    })
+  }
+
+  /** Hosts that clients name themselves (ORIGINAL_DST) are not for us to leave out. */
+  #createDetector(): OutlierDetector | undefined {
+    const { outliers: settings, discovery } = this.#config
+    if (settings === undefined || discovery === 'original-destination') return undefined
+    const { clock, random } = this.#parts
+    return new OutlierDetector({
+      settings, clock, random, stats: this.stats,
+      hostCount: () => this.#hosts.size,
+      onChange: (readmitted) => {
+        for (const host of this.#hosts.all) if (host.monitor !== undefined && readmitted.includes(host.monitor)) host.onReadmitted()
+        this.#hosts.refresh()
+      },
     })
   }
 
@@ -232,6 +254,7 @@ export class RunningCluster implements Cluster {
 
   #leave(host: RuntimeHost): void {
     host.retire()
+    if (host.monitor !== undefined) this.#outliers?.forget(host.monitor)
     this.#leaving.add(host)
     this.#parts.onIdle(this)
   }
@@ -260,12 +283,4 @@ function failLater(waiter: TransportWaiter, reason: ResetReason): () => void {
 function own(host: Host): RuntimeHost {
   if (host instanceof RuntimeHost) return host
   throw new MeshError('proxy/foreign-host', `${host.name} was not chosen by a cluster of this proxy`)
-}
-
-function createBalancer(kind: BalancerKind, random: Random): Balancer<RuntimeHost> {
-  switch (kind) {
-    case 'least-request': return new LeastRequestBalancer(random)
-    case 'random': return new RandomBalancer(random)
-    case 'round-robin': return new RoundRobinBalancer(random)
-  }
 }

@@ -32,6 +32,15 @@ export class ClusterStats {
   membership_healthy = 0
   /** Ours: hosts that are left out because connections to them fail (suspect.ts). */
   membership_suspect = 0
+  'outlier_detection.ejections_active' = 0
+  'outlier_detection.ejections_enforced_total' = 0
+  'outlier_detection.ejections_overflow' = 0
+  'outlier_detection.ejections_detected_consecutive_5xx' = 0
+  'outlier_detection.ejections_enforced_consecutive_5xx' = 0
+  'outlier_detection.ejections_detected_consecutive_gateway_failure' = 0
+  'outlier_detection.ejections_enforced_consecutive_gateway_failure' = 0
+  'outlier_detection.ejections_detected_consecutive_local_origin_failure' = 0
+  'outlier_detection.ejections_enforced_consecutive_local_origin_failure' = 0
 }
 
 export class CountedHostStats implements HostStats {

@@ -1,6 +1,7 @@
 // The contract between the HTTP layer and the upstream side: clusters choose hosts, pools lend connections, a
 // connection carries one request at a time (HTTP/1) or many (HTTP/2, later), and tells a reader what came back.
 import type { HeaderList } from '../../codec/header-list.ts'
+import type { Hash64 } from '../../lib/xxhash64.ts'
 import type { Address } from '../../model/address.ts'
 import type { TlsInfo, Transport } from '../../net/transport.ts'
 
@@ -82,6 +83,12 @@ export interface Host {
   readonly health: HostHealth
   /** Left out for a while, because connections to it failed. */
   readonly suspect?: boolean
+  /** Why outlier detection leaves it out, in words; undefined when it does not. */
+  readonly ejection?: string | undefined
+  /** 0 is used first. */
+  readonly priority?: number
+  /** `region/zone/subzone`. */
+  readonly locality?: string
   /** Requests in flight (HTTP) or connections (TCP). */
   readonly active: number
   /** filter_metadata.istio of the endpoint: `workload;namespace;canonical;revision;cluster` for metric labels. */
@@ -106,13 +113,14 @@ export interface HostStats {
 }
 
 export type HostResult =
-  | { readonly kind: 'response'; readonly status: number }
+  /** `judgedAs`: the status that outlier detection sees, where that is another one (gRPC). */
+  | { readonly kind: 'response'; readonly status: number; readonly judgedAs?: number }
   | { readonly kind: 'local'; readonly reason: ResetReason | 'timeout' }
 
 /** What a balancer may look at. Objects are reused: read, do not keep. */
 export interface ChoiceContext {
   /** Hash of the route's hash policy, or undefined. */
-  readonly hash: number | undefined
+  readonly hash: Hash64 | undefined
   /** Where the client meant to go (ORIGINAL_DST clusters). */
   readonly originalDestination: Address | undefined
   /** Hosts tried before by this exchange: avoided where there is another. */

@@ -1,19 +1,25 @@
 // What a balancer is: it is given the usable hosts whenever they change, and names one of them at a time. Which hosts are
 // usable, and which were tried already, is for the cluster to know.
+import type { Hash64 } from '../../../lib/xxhash64.ts'
 
 /** What a balancer may know of a host. `active` changes while the host is known. */
 export interface Balanced {
+  /** By what hashes place it: its address. */
+  readonly name: string
   /** 1 or more. */
   readonly weight: number
   /** Requests in flight. */
   readonly active: number
 }
 
+/** A host's share, where that is not simply its weight. */
+export type Share<Host> = (host: Host) => number
+
 export interface Balancer<Host extends Balanced> {
-  /** From now on these, in any order. */
-  replace(hosts: readonly Host[]): void
-  /** Undefined only when there is none. */
-  choose(): Host | undefined
+  /** From now on these, in any order. `share`: instead of their weights; asked whenever it matters, as it may change. */
+  replace(hosts: readonly Host[], share?: Share<Host>): void
+  /** Undefined only when there is none. `attempt`: how many hosts for the same hash were thrown back. */
+  choose(hash?: Hash64, attempt?: number): Host | undefined
 }
 
 /** A number in [0, 1). */
@@ -23,18 +29,5 @@ export function haveEqualWeights(hosts: readonly Balanced[]): boolean {
   return hosts.every(({ weight }) => weight === hosts[0]!.weight)
 }
 
-/** How often a host that was tried already is thrown back before all are looked at. */
-const picksBeforeSearch = 5
-
-/** One that was not tried yet, where there is one. */
-export function chooseUntried<Host extends Balanced>(
-  balancer: Balancer<Host>,
-  hosts: readonly Host[],
-  tried: readonly unknown[],
-): Host | undefined {
-  let chosen = balancer.choose()
-  if (tried.length === 0 || chosen === undefined) return chosen
-  for (let picks = 0; picks < picksBeforeSearch && tried.includes(chosen); picks++) chosen = balancer.choose()
-  if (!tried.includes(chosen)) return chosen
-  return hosts.find((host) => !tried.includes(host)) ?? chosen
-}
+/** Where a request has no hash, any will do. */
+export const randomHash = (random: Random): Hash64 => ({ high: Math.floor(random() * 4_294_967_296), low: Math.floor(random() * 4_294_967_296) })

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { chooseUntried } from './balancer.ts'
 import type { Balanced, Balancer, Random } from './balancer.ts'
 import { LeastRequestBalancer } from './least-request.ts'
 import { RandomBalancer } from './random.ts'
@@ -109,17 +108,38 @@ test('least request with weights follows weight / (active + 1)', () => {
   assert.ok(isNear(busy['a'], 200), JSON.stringify(busy))
 })
 
+test('least request compares as many as it is told to', () => {
+  const hosts = hostsOf(1, 1, 1, 1, 1, 1)
+  hosts.forEach((host, i) => (host.active = i))
+  const share = (choices: number) => counts(over(new LeastRequestBalancer<TestHost>(seeded(7), { choices, bias: 1 }), hosts), 6_000)['a']! / 6_000
+  // The least busy of six is among two that differ in a third of all draws.
+  assert.ok(isNear(share(2), 1 / 3), String(share(2)))
+  assert.ok(share(6) > 0.6, String(share(6)))
+})
+
+test('the bias says how much requests in flight count against a weight', () => {
+  const busyShare = (bias: number) => {
+    const hosts = hostsOf(2, 1)
+    hosts[0]!.active = 3
+    return counts(over(new LeastRequestBalancer<TestHost>(() => 0, { choices: 2, bias }), hosts), 3_000)['a']!
+  }
+  assert.ok(isNear(busyShare(0), 2_000), 'not at all: by weight alone')
+  assert.ok(isNear(busyShare(1), 1_000), '2 / 4 to 1')
+  assert.ok(isNear(busyShare(2), 333), '2 / 16 to 1')
+})
+
+test('shares that change are followed from one choice to the next', () => {
+  let share = 1
+  for (const balancer of [new RoundRobinBalancer<TestHost>(() => 0), new LeastRequestBalancer<TestHost>(() => 0)]) {
+    share = 1
+    balancer.replace(hostsOf(1, 1), ({ name }) => (name === 'a' ? 1 : share))
+    assert.ok(isNear(counts(balancer, 400)['b'], 200))
+    share = 3
+    assert.ok(isNear(counts(balancer, 400)['b'], 300))
+  }
+})
+
 test('random knows no weights', () => {
   const found = counts(over(new RandomBalancer<TestHost>(seeded(6)), hostsOf(9, 1)), 4000)
   assert.ok(isNear(found['a'], 2000) && isNear(found['b'], 2000), JSON.stringify(found))
-})
-
-test('hosts that were tried are avoided where there is another, however unlikely it is', () => {
-  const hosts = hostsOf(1000, 1000, 1)
-  const [a, b, c] = hosts as [TestHost, TestHost, TestHost]
-  const balancer = over(new RoundRobinBalancer<TestHost>(() => 0), hosts)
-  for (let i = 0; i < 10; i++) assert.equal(chooseUntried(balancer, hosts, [a, b]), c)
-  assert.notEqual(chooseUntried(balancer, hosts, [a]), a)
-  assert.ok(hosts.includes(chooseUntried(balancer, hosts, [a, b, c])!), 'all were tried: any of them again')
-  assert.equal(chooseUntried(over(balancer, []), [], [a]), undefined)
 })

@@ -1,6 +1,6 @@
-// Earliest deadline first: each host is due every 1/weight, so that a host of weight 3 comes three times as often as one
+// Earliest deadline first: each host (or locality) is due every 1/weight, so that a host of weight 3 comes three times as often as one
 // of weight 1, and evenly spread. A binary heap: choosing costs log(hosts).
-import type { Balanced, Random } from './balancer.ts'
+import type { Random } from './balancer.ts'
 
 interface Entry<Host> {
   readonly host: Host
@@ -12,7 +12,7 @@ interface Entry<Host> {
 /** More start picks than this would only cost time. */
 const maxStartPicks = 256
 
-export class Deadlines<Host extends Balanced> {
+export class Deadlines<Host> {
   readonly #heap: Entry<Host>[]
   readonly #weightOf: (host: Host) => number
   #turn = 0

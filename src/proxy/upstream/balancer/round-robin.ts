@@ -1,6 +1,6 @@
 // One after the other, weights respected, from a random start.
 import { haveEqualWeights } from './balancer.ts'
-import type { Balanced, Balancer, Random } from './balancer.ts'
+import type { Balanced, Balancer, Random, Share } from './balancer.ts'
 import { Deadlines } from './deadlines.ts'
 
 export class RoundRobinBalancer<Host extends Balanced> implements Balancer<Host> {
@@ -13,10 +13,11 @@ export class RoundRobinBalancer<Host extends Balanced> implements Balancer<Host>
     this.#random = random
   }
 
-  replace(hosts: readonly Host[]): void {
+  replace(hosts: readonly Host[], share?: Share<Host>): void {
     this.#hosts = hosts
     this.#next = Math.floor(this.#random() * hosts.length)
-    this.#weighted = haveEqualWeights(hosts) ? undefined : new Deadlines(hosts, ({ weight }) => weight, this.#random)
+    const weighted = share !== undefined || !haveEqualWeights(hosts)
+    this.#weighted = weighted ? new Deadlines(hosts, share ?? (({ weight }) => weight), this.#random) : undefined
   }
 
   choose(): Host | undefined {

@@ -57,9 +57,12 @@ export class Children implements AsyncDisposable {
     const lines = createInterface({ input: child.stdout! })
     const said = await new Promise<string>((resolve, reject) => {
       const late = setTimeout(() => reject(new Error(`${name} was not ready after ${startMs} ms`)), startMs)
-      lines.once('line', resolve)
       child.once('exit', () => reject(new Error(`${name} ended before it was ready`)))
-      lines.once('line', () => clearTimeout(late))
+      lines.on('line', (line) => {
+        if (!line.startsWith('{')) return console.error(line) // what flags such as --trace-gc make node say
+        clearTimeout(late)
+        resolve(line)
+      })
     })
     return { pid: child.pid!, said: JSON.parse(said) as Said }
   }

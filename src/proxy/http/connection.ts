@@ -62,6 +62,7 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
   /** Not yet taken by the kernel, at the last tick while closing. */
   #queued = 0
   #since: number
+  sweepIndex = -1
 
   constructor(owner: ConnectionOwner, transport: Transport, arrival: Arrival) {
     const { runtime } = owner

@@ -42,7 +42,7 @@ export class HttpStream implements Timed {
   #deadline = Infinity
   #idleMs = 0
   #lastActive = 0
-  #timed = false
+  sweepIndex = -1
 
   constructor(runtime: HttpRuntime, exchange: Exchange, downstream: Downstream) {
     this.runtime = runtime
@@ -74,7 +74,7 @@ export class HttpStream implements Timed {
     if (action?.kind === 'forward') exchange.target = chooseTarget(action, runtime.deps.random)
     const chain = runtime.chains.of(exchange.target ?? (action?.kind === 'reply' ? action : undefined))
     this.#chain = chain
-    if (chain.length > 0) exchange.slots = Array.from({ length: chain.length })
+    if (chain.length > 0) exchange.slots = new Array<unknown>(chain.length).fill(undefined)
     // Filters may make the body longer or shorter.
     if (chain.onRequestData.length > 0 && exchange.bodyLength > 0) exchange.bodyLength = -1
     this.#runFilters(chain, 0)
@@ -259,9 +259,7 @@ export class HttpStream implements Timed {
   }
 
   #watchTime(): void {
-    if (this.#timed || this.#ended) return
-    this.#timed = true
-    this.runtime.deadlines.add(this)
+    if (!this.#ended) this.runtime.deadlines.add(this)
   }
 
   onTick(now: number): void {
@@ -285,7 +283,7 @@ export class HttpStream implements Timed {
     const { exchange, runtime } = this
     this.#ended = true
     this.#early = undefined
-    if (this.#timed) runtime.deadlines.delete(this)
+    runtime.deadlines.delete(this)
     exchange.endTime = runtime.deps.clock.now()
     const hooks = this.#chain?.onEnd
     if (hooks !== undefined) for (let i = 0; i < hooks.length; i++) hooks[i]!.onEnd(exchange)

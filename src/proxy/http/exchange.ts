@@ -4,6 +4,7 @@
 import { HeaderList } from '../../codec/header-list.ts'
 import { formatAddress } from '../../model/address.ts'
 import type { Address } from '../../model/address.ts'
+import type { Hash64 } from '../../lib/xxhash64.ts'
 import type { TlsInfo } from '../../net/transport.ts'
 import type { AccessLogEntry } from '../../telemetry/access-log-entry.ts'
 import type { Cluster, Host, RequestHead } from '../upstream/types.ts'
@@ -46,6 +47,9 @@ export class Exchange implements AccessLogEntry, RequestHead, RoutedRequest {
   target: Target | undefined = undefined
   clusterName = ''
   cluster: Cluster | undefined = undefined
+  /** By the route's hash policy; and cookies that it made for the client. */
+  hash: Hash64 | undefined = undefined
+  newCookies: readonly string[] = none
   /** The host of the last try, and those of the tries before it. */
   host: Host | undefined = undefined
   tried: readonly Host[] = none
@@ -163,6 +167,10 @@ export class Exchange implements AccessLogEntry, RequestHead, RoutedRequest {
 
   responseHeader(name: string): string | undefined {
     return name === ':status' ? String(this.responseCode) : this.responseHeaders?.joined(name)
+  }
+
+  addCookie(value: string): void {
+    this.newCookies = [...this.newCookies, value]
   }
 
   setPath(path: string): void {

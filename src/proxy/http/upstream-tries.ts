@@ -13,6 +13,7 @@ import { prepareResponseHeaders } from './response-headers.ts'
 import { clusterNameOf } from './router/forward.ts'
 import type { ForwardAction } from './router/forward.ts'
 import { backOffMs, retriesReset, retriesResponse, retriesTimeout } from './router/retry-policy.ts'
+import { hashOf } from './router/hash-policy.ts'
 import type { CompiledRetry } from './router/retry-policy.ts'
 import type { HttpStream } from './stream.ts'
 
@@ -28,6 +29,16 @@ const timedOut: HostResult = { kind: 'local', reason: 'timeout' }
 const responses: HostResult[] = Array.from({ length: 600 }, (_, status) => ({ kind: 'response', status }))
 
 /** One for all: balancers read it during the call and do not keep it. */
+/** What of a gRPC status an outlier detector sees (Envoy: grpcToHttpStatus). */
+const grpcAsHttp = [200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401]
+const grpcResults: HostResult[] = grpcAsHttp.map((judgedAs) => ({ kind: 'response', status: 200, judgedAs }))
+
+/** Only a status in the head counts, as in Envoy: what comes in trailers comes too late. */
+function resultOf(status: number, headers: HeaderList, isGrpc: boolean): HostResult {
+  const grpc = isGrpc && status === 200 ? grpcResults[Number(headers.get('grpc-status') ?? NaN)] : undefined
+  return grpc ?? responses[status] ?? { kind: 'response', status }
+}
+
 const choice: { -readonly [Field in keyof ChoiceContext]: ChoiceContext[Field] } = { hash: undefined, originalDestination: undefined, tried: [] }
 
 export class UpstreamTries implements ResponseReader, StreamWaiter {
@@ -71,6 +82,7 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
     this.#retry = retry
     this.#perTryMs = perTryTimeoutMs
     this.#stream.limitTime(timeoutMs)
+    if (this.#action.hash !== undefined) exchange.hash = hashOf(this.#action.hash, exchange)
     this.#try()
   }
 
@@ -106,6 +118,7 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
     if (this.#over) return upstream.reset()
     const exchange = this.#exchange
     this.#upstream = upstream
+    choice.hash = exchange.hash
     exchange.upstreamAddress = upstream.localAddress
     exchange.upstreamTls = upstream.tls
     upstream.sendHead(exchange)
@@ -168,7 +181,7 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
 
   onHead(status: number, headers: HeaderList, bodyLength: number): void {
     const exchange = this.#exchange
-    exchange.host!.onResult(responses[status] ?? { kind: 'response', status })
+    exchange.host!.onResult(resultOf(status, headers, exchange.isGrpc))
     if (this.#retry !== undefined && retriesResponse(this.#retry, status, headers) && this.#tryAgain()) return
     this.#tryDeadline = Infinity
     this.#body?.drop()
@@ -185,6 +198,7 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
     this.#responsePaused = true
     this.#upstream.pauseResponse()
   }
+    for (const cookie of exchange.newCookies) headers.add('set-cookie', cookie)
 
   resumeResponse(): void {
     if (!this.#responsePaused) return

@@ -4,6 +4,8 @@ import { RouteAction_ClusterNotFoundResponseCode as NotFoundCode } from '../../.
 import type { RetryPolicy, RouteAction, RouteMatch } from '../../../proto/gen/envoy/config/route/v3/route_components_pb.ts'
 import { milliseconds } from '../../xds/duration.ts'
 import { checkOverrides } from '../filters/table.ts'
+import { compileHashPolicies } from './hash-policy.ts'
+import type { CompiledHash } from './hash-policy.ts'
 import { compileHeaderEdits } from './header-edits.ts'
 import type { HeaderEdits, HeaderLevel } from './header-edits.ts'
 import { badConfig } from './problem.ts'
@@ -40,6 +42,8 @@ export interface ForwardAction {
   readonly retry: CompiledRetry | undefined
   readonly notFoundStatus: number
 }
+  /** By what its requests are kept together; undefined: by nothing. */
+  readonly hash: CompiledHash | undefined
 
 /** What surrounds a route: levels of header operations in the order in which they run without the cluster's own. */
 export interface Surroundings {
@@ -72,6 +76,7 @@ export function compileForward(action: RouteAction, match: RouteMatch | undefine
     notFoundStatus: notFoundStatuses[action.clusterNotFoundResponseCode] ?? 503,
   }
 }
+    hash: compileHashPolicies(action.hashPolicy),
 
 /** One draw for each request; retries stay with the cluster that was drawn. */
 export function chooseTarget({ targets, totalWeight }: ForwardAction, random: Random): Target {

@@ -124,6 +124,7 @@ export interface HttpRule {
   readonly mirror?: Destination | undefined
   readonly mirrorPercentage?: Percent | undefined
   readonly mirrorPercent?: number | undefined
+  readonly mirror_percent?: number | undefined
   readonly mirrors?: readonly Mirror[] | undefined
   readonly corsPolicy?: CorsPolicy | undefined
   readonly headers?: Headers | undefined

@@ -8,6 +8,7 @@ import type { Address } from '../model/address.ts'
 import { LogFiles } from '../telemetry/sink/log-files.ts'
 import type { LogSinks } from '../telemetry/sink/log-files.ts'
 import { compileConnectionManager } from './http/connection-manager.ts'
+import { HttpCounters } from './http/http-counters.ts'
 import { compileRoutes } from './http/router/compile.ts'
 import { givenIdentity } from './identity/given.ts'
 import type { GivenCertificates } from './identity/given.ts'
@@ -51,7 +52,8 @@ export async function startProxy(settings: ProxySettings, options: ProxyOptions)
   const files = new LogFiles({ clock, onProblem: log })
   const telemetry = new ProxyTelemetry(settings, { sinks: sinksOf(files, options), version, clock })
   let clusters: Clusters | undefined
-  const counters = () => [...(clusters?.stats() ?? []), ...files.stats()]
+  const httpCounters = new HttpCounters()
+  const counters = () => [...(clusters?.stats() ?? []), ...httpCounters.lines(), ...files.stats()]
   const parts: ProxyParts = {
     identity,
     openStream: (node, onUpdate) => deferredStream(identity.whenReady, () => openXdsStream({
@@ -65,7 +67,7 @@ export async function startProxy(settings: ProxySettings, options: ProxyOptions)
     openUpstream: (secrets, dial) => (clusters = openClusters({ secrets, dial, clock })),
     compileRoutes,
     compileHttp: (manager, { direction, clusters: lookup, routes }) =>
-      compileConnectionManager(manager, { direction, clusters: lookup, routes, clock, random: Math.random, ...telemetry.http(direction) }),
+      compileConnectionManager(manager, { direction, clusters: lookup, routes, clock, random: Math.random, counters: httpCounters, ...telemetry.http(direction) }),
     tcpHooks: telemetry.tcpHooks,
     listenerLog: telemetry.listenerLog,
     stats: () => telemetry.stats(counters()),

@@ -61,12 +61,6 @@ export const virtualService: Kind<VirtualService> = {
     { path: 'tcp[].match[].destinationSubnets', instead: 'a block that names subnets never matches' },
     { path: 'http[].match[].headers{}', keys: claims, instead: 'a block that asks for one never matches' },
     { path: 'http[].match[].withoutHeaders{}', keys: claims, instead: 'a block that asks for one never matches' },
-    { path: 'http[].match[].statPrefix' },
-    { path: 'http[].mirror', instead: 'no copies are sent' },
-    { path: 'http[].mirrorPercentage', instead: 'no copies are sent' },
-    { path: 'http[].mirrorPercent', instead: 'no copies are sent' },
-    { path: 'http[].mirror_percent', instead: 'no copies are sent' },
-    { path: 'http[].mirrors', instead: 'no copies are sent' },
     { path: 'http[].retries.retryRemoteLocalities' },
   ],
   neverServed: [

@@ -1,5 +1,5 @@
 // What is the same for every request of one downstream connection, worked out once.
-import { formatAddress } from '../../model/address.ts'
+import { formatAddress, parseAddress } from '../../model/address.ts'
 import type { Address } from '../../model/address.ts'
 import type { TlsInfo, Transport } from '../../net/transport.ts'
 
@@ -16,6 +16,8 @@ export interface Peer {
 export interface Arrival {
   /** Where the client meant to go: what the capture found out, or the address that it connected to. */
   readonly originalDestination: Address
+  /** Nothing says where the client meant to go but the authority of each request. */
+  readonly byAuthority?: boolean
   /** What Host stands for when a client names the capture's own address; undefined without such a capture. */
   readonly authority: string | undefined
 }
@@ -27,6 +29,7 @@ export class ConnectionFacts {
   readonly remoteAddress: Address
   readonly originalDestination: Address
   readonly originalDestinationText: string
+  readonly #byAuthority: boolean
   readonly remoteAddressText: string
   readonly tls: TlsInfo | undefined
   readonly peer: Peer
@@ -35,12 +38,13 @@ export class ConnectionFacts {
   readonly authority: string | undefined
   readonly ownAuthorities: readonly string[]
 
-  constructor(transport: Transport, { originalDestination, authority }: Arrival) {
+  constructor(transport: Transport, { originalDestination, byAuthority = false, authority }: Arrival) {
     const { tls, localAddress, remoteAddress } = transport
     this.localAddress = localAddress
     this.remoteAddress = remoteAddress
     this.originalDestination = originalDestination
     this.originalDestinationText = formatAddress(originalDestination)
+    this.#byAuthority = byAuthority
     this.remoteAddressText = formatAddress(remoteAddress)
     this.tls = tls
     this.peer = tls === undefined ? plaintext : { identity: tls.peerUris[0], uris: tls.peerUris, uriText: tls.peerUris.join(',') }
@@ -56,5 +60,16 @@ export class ConnectionFacts {
   /** The authority that a Host header stands for. */
   authorityOf(host: string): string {
     return this.authority !== undefined && this.ownAuthorities.includes(host) ? this.authority : host
+  }
+
+  /** Where a request on it means to go; undefined when that is nowhere: a forward proxy that is asked for itself would ask itself without end. */
+  destinationOf(authority: string): Address | undefined {
+    if (!this.#byAuthority) return this.originalDestination
+    const named = parseAddress(authority) ?? parseAddress(`${authority}:80`)
+    return named === undefined || this.#isItself(named) ? undefined : named
+  }
+
+  #isItself({ host, port }: Address): boolean {
+    return port === this.localAddress.port && (host === this.localAddress.host || host === 'localhost')
   }
 }

@@ -8,6 +8,7 @@ import type { ConnectionOwner } from './connection.ts'
 import { DateHeader } from './date-header.ts'
 import { DeadlineSweep } from './deadlines.ts'
 import type { Exchange } from './exchange.ts'
+import { HttpCounters } from './http-counters.ts'
 import { decodeManager } from './manager-config.ts'
 import { createRequestIds } from './request-id.ts'
 import { compileRoutes } from './router/compile.ts'
@@ -39,6 +40,7 @@ const connectionTickMs = 500
 /** Throws MeshError `proxy/bad-config` for what it does not understand. */
 export function compileConnectionManager(manager: HttpConnectionManager, deps: HttpDeps): HttpService {
   return within('http connection manager', () => {
+    const counters = deps.counters ?? new HttpCounters()
     const runtime: HttpRuntime = {
       deps,
       config: decodeManager(manager),
@@ -47,7 +49,8 @@ export function compileConnectionManager(manager: HttpConnectionManager, deps: H
       date: new DateHeader(),
       routes: routeTable(manager, deps),
       newRequestId: createRequestIds(),
-      onExchangeEnd: reporter(deps.onExchangeEnd, deps.accessLog?.(manager.accessLog)),
+      counters,
+      onExchangeEnd: reporter(counters, deps.onExchangeEnd, deps.accessLog?.(manager.accessLog)),
     }
     return new RunningService(runtime)
   })
@@ -61,11 +64,11 @@ function routeTable({ routeSpecifier: { case: kind, value } }: HttpConnectionMan
 
 type Sink = (exchange: Exchange) => void
 
-function reporter(metrics: Sink | undefined, log: Sink | undefined): Sink {
-  if (metrics === undefined || log === undefined) return metrics ?? log ?? (() => {})
+function reporter(counters: HttpCounters, metrics: Sink | undefined, log: Sink | undefined): Sink {
   return (exchange) => {
-    metrics(exchange)
-    log(exchange)
+    if (exchange.route !== undefined && exchange.route.message.statPrefix !== '') counters.onEnd(exchange)
+    metrics?.(exchange)
+    log?.(exchange)
   }
 }
 

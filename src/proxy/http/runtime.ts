@@ -8,6 +8,7 @@ import type { FilterChains } from './chain.ts'
 import type { DateHeader } from './date-header.ts'
 import type { DeadlineSweep } from './deadlines.ts'
 import type { Exchange } from './exchange.ts'
+import type { HttpCounters } from './http-counters.ts'
 import type { ManagerConfig } from './manager-config.ts'
 import type { CompiledRoutes } from './router/compile.ts'
 import type { Random } from './router/request.ts'
@@ -38,6 +39,8 @@ export interface HttpDeps {
   readonly random: Random
   /** Undefined: peers are told nothing, and what they say is dropped. */
   readonly node?: NodeMetadata | undefined
+  /** Of the whole proxy. Without it, what is counted is not shown. */
+  readonly counters?: HttpCounters | undefined
   /** Every exchange that has ended, however it ended: metrics. Must not throw. */
   readonly onExchangeEnd?: ((exchange: Exchange) => void) | undefined
   /** Compiles the manager's access logs; the result is called like `onExchangeEnd`. */
@@ -52,5 +55,6 @@ export interface HttpRuntime {
   readonly date: DateHeader
   readonly routes: RouteTable
   readonly newRequestId: () => string
+  readonly counters: HttpCounters
   readonly onExchangeEnd: (exchange: Exchange) => void
 }

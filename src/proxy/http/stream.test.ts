@@ -16,6 +16,7 @@ import type { Filter, LocalReply } from './filter.ts'
 import { decodeManager } from './manager-config.ts'
 import type { HttpRuntime } from './runtime.ts'
 import { compileRoutes } from './router/compile.ts'
+import { HttpCounters } from './http-counters.ts'
 import { HttpStream } from './stream.ts'
 
 const at = { host: '127.0.0.1', port: 1 }
@@ -46,7 +47,7 @@ function streamWith(filters: readonly Filter[]) {
   const runtime: HttpRuntime = {
     deps: { direction: 'unspecified', clusters: () => cluster, routes: () => ({ current: routes }), clock: systemClock, random: () => 0 },
     config: decodeManager(create(HttpConnectionManagerSchema, {})), chains: { of: () => chain },
-    deadlines: new DeadlineSweep(systemClock, 10), date: new DateHeader(), routes: { current: routes }, newRequestId: () => 'id',
+    deadlines: new DeadlineSweep(systemClock, 10), date: new DateHeader(), routes: { current: routes }, newRequestId: () => 'id', counters: new HttpCounters(),
     onExchangeEnd: () => log.push('ended'),
   }
   const transport = { localAddress: at, remoteAddress: at, tls: undefined, writableLength: 0, destroyed: false, handler: { onData() {}, onDrain() {}, onEnd() {}, onClose() {} }, writeLatin1: () => true, write: () => true, resume() {}, pause() {}, end() {}, destroy() {} }

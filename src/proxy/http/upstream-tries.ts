@@ -7,13 +7,14 @@ import { prepareForward } from './forward-headers.ts'
 import type { Exchange } from './exchange.ts'
 import type { LocalReply } from './filter.ts'
 import { flag } from './flags.ts'
+import { Mirrors } from './mirrors.ts'
 import { RequestBody } from './request-body.ts'
 import { hasTransportReason, noCluster, noHealthyHost, perTryTimeout, resetAfterHead, upstreamReset } from './rescue.ts'
 import { prepareResponseHeaders } from './response-headers.ts'
 import { clusterNameOf } from './router/forward.ts'
 import type { ForwardAction } from './router/forward.ts'
-import { backOffMs, retriesReset, retriesResponse, retriesTimeout } from './router/retry-policy.ts'
 import { hashOf } from './router/hash-policy.ts'
+import { backOffMs, retriesReset, retriesResponse, retriesTimeout } from './router/retry-policy.ts'
 import type { CompiledRetry } from './router/retry-policy.ts'
 import type { HttpStream } from './stream.ts'
 
@@ -28,7 +29,6 @@ const maxStale = 3
 const timedOut: HostResult = { kind: 'local', reason: 'timeout' }
 const responses: HostResult[] = Array.from({ length: 600 }, (_, status) => ({ kind: 'response', status }))
 
-/** One for all: balancers read it during the call and do not keep it. */
 /** What of a gRPC status an outlier detector sees (Envoy: grpcToHttpStatus). */
 const grpcAsHttp = [200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401]
 const grpcResults: HostResult[] = grpcAsHttp.map((judgedAs) => ({ kind: 'response', status: 200, judgedAs }))
@@ -39,6 +39,7 @@ function resultOf(status: number, headers: HeaderList, isGrpc: boolean): HostRes
   return grpc ?? responses[status] ?? { kind: 'response', status }
 }
 
+/** One for all: balancers read it during the call and do not keep it. */
 const choice: { -readonly [Field in keyof ChoiceContext]: ChoiceContext[Field] } = { hash: undefined, originalDestination: undefined, tried: [] }
 
 export class UpstreamTries implements ResponseReader, StreamWaiter {
@@ -53,6 +54,8 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
   #bodyEnded = false
   #trailers: HeaderList | undefined = undefined
   #upstream: UpstreamStream | undefined = undefined
+  #mirrors: Mirrors | undefined = undefined
+  #timeoutMs = 0
   #cancel: (() => void) | undefined = undefined
   #responsePaused = false
   /** The cluster's retry budget counts this try. */
@@ -79,10 +82,11 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
     this.#cluster = cluster
     exchange.cluster = cluster
     const { timeoutMs, perTryTimeoutMs, retry } = prepareForward(exchange, this.#action, deps)
+    if (this.#action.hash !== undefined) exchange.hash = hashOf(this.#action.hash, exchange)
     this.#retry = retry
     this.#perTryMs = perTryTimeoutMs
+    this.#timeoutMs = timeoutMs
     this.#stream.limitTime(timeoutMs)
-    if (this.#action.hash !== undefined) exchange.hash = hashOf(this.#action.hash, exchange)
     this.#try()
   }
 
@@ -96,8 +100,14 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
     if (exchange.virtualHost!.countAttempts) exchange.requestHeaders.set('x-envoy-attempt-count', String(exchange.attempts))
     exchange.host = host
     exchange.upstreamTransportFailureReason = ''
+    if (exchange.attempts === 1 && this.#action.mirrors.length > 0) this.#startMirrors()
     if (this.#bodyEnded) this.#startTryTimeout()
     this.#request(host)
+  }
+
+  #startMirrors(): void {
+    this.#mirrors = Mirrors.start(this.#action.mirrors, this.#exchange, this.#stream.runtime, this.#timeoutMs, this.#body)
+    if (this.#bodyEnded) this.#mirrors?.sendEnd(this.#trailers)
   }
 
   #request(host: Host): void {
@@ -108,7 +118,8 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
   #chooseHost(): Host | undefined {
     const exchange = this.#exchange
     if (exchange.host !== undefined) exchange.tried = [...exchange.tried, exchange.host]
-    choice.originalDestination = exchange.connection.originalDestination as Address
+    choice.hash = exchange.hash
+    choice.originalDestination = exchange.connection.destinationOf(exchange.authority)
     choice.tried = this.#retry?.avoidTriedHosts === true ? exchange.tried : noHosts
     return this.#cluster!.chooseHost(choice)
   }
@@ -118,7 +129,6 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
     if (this.#over) return upstream.reset()
     const exchange = this.#exchange
     this.#upstream = upstream
-    choice.hash = exchange.hash
     exchange.upstreamAddress = upstream.localAddress
     exchange.upstreamTls = upstream.tls
     upstream.sendHead(exchange)
@@ -146,6 +156,7 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
 
   sendBody(bytes: Buffer, at: number, end: number): void {
     const upstream = this.#upstream
+    this.#mirrors?.sendBody(bytes, at, end)
     if (upstream === undefined || this.#keepsBody()) this.#keep(bytes, at, end)
     if (upstream !== undefined && !upstream.sendBody(bytes, at, end)) this.#stream.pauseRequest()
   }
@@ -163,6 +174,7 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
     this.#trailers = trailers
     this.#exchange.upstreamStartTime = this.#stream.runtime.deps.clock.now()
     this.#startTryTimeout()
+    this.#mirrors?.sendEnd(trailers)
     this.#upstream?.sendEnd(trailers)
   }
 
@@ -186,6 +198,7 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
     this.#tryDeadline = Infinity
     this.#body?.drop()
     prepareResponseHeaders(headers, exchange, status)
+    for (const cookie of exchange.newCookies) headers.add('set-cookie', cookie)
     exchange.responseCodeDetails = 'via_upstream'
     exchange.upstreamHeadTime = this.#stream.runtime.deps.clock.now()
     if (this.#bodyEnded) headers.set('x-envoy-upstream-service-time', String(Math.max(0, exchange.upstreamHeadTime - exchange.upstreamStartTime)))
@@ -198,7 +211,6 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
     this.#responsePaused = true
     this.#upstream.pauseResponse()
   }
-    for (const cookie of exchange.newCookies) headers.add('set-cookie', cookie)
 
   resumeResponse(): void {
     if (!this.#responsePaused) return
@@ -211,7 +223,10 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
     this.#over = true
     this.#upstream = undefined
     this.#endRetry()
-    if (!this.#bodyEnded) upstream?.reset()
+    if (!this.#bodyEnded) {
+      upstream?.reset()
+      this.#mirrors?.cutOff()
+    }
     if (trailers !== undefined) this.#exchange.grpcStatus = trailers.get('grpc-status') ?? this.#exchange.grpcStatus
     this.#stream.sendEnd(trailers)
   }
@@ -315,6 +330,7 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
   /** Whatever is under way is not wanted any more; nothing is heard of it again. */
   giveUp(): void {
     this.#over = true
+    if (!this.#bodyEnded) this.#mirrors?.cutOff()
     this.#endRetry()
     this.#release()
   }

@@ -90,7 +90,8 @@ function pathRewrite(rule: HttpRule, match: HttpMatch | undefined): RouteActionI
 }
 
 function mirrorPolicies(rule: HttpRule, owner: VirtualService, context: RouteContext) {
-  const percent = rule.mirrorPercentage ?? (rule.mirrorPercent === undefined ? undefined : { value: rule.mirrorPercent })
+  const whole = rule.mirrorPercent ?? rule.mirror_percent
+  const percent = rule.mirrorPercentage ?? (whole === undefined ? undefined : { value: whole })
   const single: readonly Mirror[] = rule.mirror === undefined ? [] : [{ destination: rule.mirror, percentage: percent }]
   return [...single, ...(rule.mirrors ?? [])]
     .filter((one) => one.percentage === undefined || (one.percentage.value ?? 0) > 0)
@@ -98,6 +99,8 @@ function mirrorPolicies(rule: HttpRule, owner: VirtualService, context: RouteCon
       cluster: resolveDestination(one.destination, owner, context).cluster,
       runtimeFraction: { defaultValue: millionths(one.percentage?.value ?? 100), runtimeKey: '' },
       traceSampled: false,
+      // Istio's default: copies carry the Host of the request.
+      disableShadowHostSuffixAppend: true,
     }))
 }
 

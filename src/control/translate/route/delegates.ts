@@ -43,8 +43,9 @@ function delegated(outer: HttpRule, root: VirtualService, owner: VirtualService)
 
 /** What the delegate leaves unset is the root's. */
 function inherited(outer: HttpRule, inner: HttpRule): HttpRule {
-  const { rewrite, directResponse, timeout, retries, fault, mirror, mirrorPercentage, mirrors, corsPolicy, headers } = outer
-  const given = { rewrite, directResponse, timeout, retries, fault, mirror, mirrorPercentage, mirrors, corsPolicy, headers }
+  const { rewrite, directResponse, timeout, retries, fault, mirrors, corsPolicy, headers } = outer
+  const { mirror, mirrorPercentage, mirrorPercent, mirror_percent } = outer
+  const given = { rewrite, directResponse, timeout, retries, fault, mirror, mirrorPercentage, mirrorPercent, mirror_percent, mirrors, corsPolicy, headers }
   const name = [outer.name, inner.name].filter((one) => one).join('-')
   const own = Object.fromEntries(Object.entries(inner).filter(([, value]) => value !== undefined && !isEmptyList(value)))
   return { ...given, ...own, ...(name !== '' && { name }) }

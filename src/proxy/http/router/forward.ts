@@ -8,6 +8,8 @@ import { compileHashPolicies } from './hash-policy.ts'
 import type { CompiledHash } from './hash-policy.ts'
 import { compileHeaderEdits } from './header-edits.ts'
 import type { HeaderEdits, HeaderLevel } from './header-edits.ts'
+import { compileMirrors } from './mirror-policy.ts'
+import type { CompiledMirror } from './mirror-policy.ts'
 import { badConfig } from './problem.ts'
 import type { Random, RoutedRequest } from './request.ts'
 import { compileRetry } from './retry-policy.ts'
@@ -40,10 +42,11 @@ export interface ForwardAction {
   /** The longest that `grpc-timeout` may ask for, 0 for any; undefined: it is not looked at. */
   readonly maxGrpcTimeoutMs: number | undefined
   readonly retry: CompiledRetry | undefined
-  readonly notFoundStatus: number
-}
   /** By what its requests are kept together; undefined: by nothing. */
   readonly hash: CompiledHash | undefined
+  readonly notFoundStatus: number
+  readonly mirrors: readonly CompiledMirror[]
+}
 
 /** What surrounds a route: levels of header operations in the order in which they run without the cluster's own. */
 export interface Surroundings {
@@ -73,10 +76,11 @@ export function compileForward(action: RouteAction, match: RouteMatch | undefine
     timeoutMs: action.timeout === undefined ? defaultTimeoutMs : milliseconds(action.timeout),
     maxGrpcTimeoutMs: grpcMax === undefined ? undefined : milliseconds(grpcMax),
     retry: retryPolicy === undefined ? undefined : compileRetry(retryPolicy),
+    hash: compileHashPolicies(action.hashPolicy),
     notFoundStatus: notFoundStatuses[action.clusterNotFoundResponseCode] ?? 503,
+    mirrors: compileMirrors(action.requestMirrorPolicies),
   }
 }
-    hash: compileHashPolicies(action.hashPolicy),
 
 /** One draw for each request; retries stay with the cluster that was drawn. */
 export function chooseTarget({ targets, totalWeight }: ForwardAction, random: Random): Target {

@@ -1,31 +1,21 @@
 // A real Envoy on our ADS, in both variants: it takes Bookinfo and edits of it without refusing anything. Runs where
-// ENVOY_BIN names an Envoy of 1.30 or newer.
+// there is an Envoy (envoy-binary.ts).
 import assert from 'node:assert/strict'
-import { spawn as spawnProcess } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { test } from 'node:test'
-import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
-import { startGrpcServer } from '../../src/control/serve/grpc.ts'
-import type { GrpcServer } from '../../src/control/serve/grpc.ts'
-import type { StreamMethod } from '../../src/control/serve/rpc.ts'
 import { worldSource } from '../../src/control/serve/world-source.ts'
 import type { ProxyRecord } from '../../src/control/status/proxies.ts'
 import { syncState } from '../../src/control/status/proxies.ts'
 import { WorldState } from '../../src/control/world-state.ts'
-import { SecretSchema } from '../../src/proto/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts'
-import { DiscoveryRequestSchema, DiscoveryResponseSchema } from '../../src/proto/gen/envoy/service/discovery/v3/discovery_pb.ts'
-import { typeUrls } from '../../src/xds/types.ts'
 import type { TestNode } from '../support/ads-client.ts'
 import { sidecarNode } from '../support/ads-client.ts'
 import { serveAds } from '../support/ads-world.ts'
 import { bookinfo, resource, service } from '../support/bookinfo-world.ts'
-import { createAuthority } from '../support/certificates.ts'
+import { findEnvoy } from './envoy-binary.ts'
+import { startAgent, startEnvoy as startRealEnvoy } from './real-envoy.ts'
+import type { RunningEnvoy } from './real-envoy.ts'
 
-const envoy = process.env['ENVOY_BIN']
-const skip = envoy === undefined && 'ENVOY_BIN names no Envoy'
+const { path: envoy, missing } = findEnvoy()
+const skip = missing ?? false
 
 const subsets = resource('DestinationRule', 'reviews', { host: 'reviews', subsets: [{ name: 'v1', labels: { version: 'v1' } }, { name: 'v2', labels: { version: 'v2' } }] })
 const routeTo = (subset: string) => resource('VirtualService', 'reviews', { hosts: ['reviews'], http: [{ name: `to-${subset}`, route: [{ destination: { host: 'reviews', subset } }] }] })
@@ -38,70 +28,8 @@ const nodes: Readonly<Record<string, TestNode>> = {
   gateway: { id: 'router~127.1.0.5~ingress.default~default.svc.cluster.local', metadata: { NAME: 'ingress', NAMESPACE: 'default', LABELS: { app: 'ingress', istio: 'ingressgateway' } } },
 }
 
-/** What the agent beside an Envoy does: its certificate and the mesh's roots. Clusters and listeners wait for them. */
-function startAgent(): Promise<GrpcServer> {
-  const authority = createAuthority()
-  const own = authority.issue('URI:spiffe://cluster.local/ns/default/sa/test')
-  const inline = (value: string) => ({ specifier: { case: 'inlineString' as const, value } })
-  const secretNamed = (name: string) => create(SecretSchema, {
-    name, type: name === 'ROOTCA' ? { case: 'validationContext', value: { trustedCa: inline(authority.roots) } }
-      : { case: 'tlsCertificate', value: { certificateChain: inline(own.chain), privateKey: inline(own.key) } },
-  })
-  const secrets: StreamMethod = {
-    kind: 'stream', path: '/envoy.service.secret.v3.SecretDiscoveryService/StreamSecrets',
-    open: (call) => ({
-      onMessage(bytes) {
-        const { resourceNames, responseNonce } = fromBinary(DiscoveryRequestSchema, bytes)
-        if (responseNonce !== '') return
-        const resources = resourceNames.map((name) => ({ typeUrl: typeUrls.SDS, value: toBinary(SecretSchema, secretNamed(name)) }))
-        void call.send([toBinary(DiscoveryResponseSchema, create(DiscoveryResponseSchema, { typeUrl: typeUrls.SDS, versionInfo: '1', nonce: '1', resources }))])
-      },
-      onEnd: () => call.end(),
-      onClose: () => undefined,
-    }),
-  }
-  return startGrpcServer({ methods: [secrets], plaintextPort: 0 })
-}
-
-interface RunningEnvoy extends AsyncDisposable {
-  readonly output: () => string
-}
-
 function startEnvoy(node: TestNode, apiType: string, port: number, agentPort: number): RunningEnvoy {
-  const folder = mkdtempSync(join(tmpdir(), 'trysail-envoy-'))
-  const path = join(folder, 'bootstrap.json')
-  writeFileSync(path, JSON.stringify(bootstrap(node, apiType, port, agentPort)))
-  const child = spawnProcess(envoy!, ['-c', path, '-l', 'warning', '--disable-hot-restart', '--concurrency', '1'], { stdio: ['ignore', 'ignore', 'pipe'] })
-  let output = ''
-  child.stderr.on('data', (chunk: Buffer) => (output += String(chunk)))
-  const exited = once(child, 'exit')
-  return {
-    output: () => output,
-    async [Symbol.asyncDispose]() {
-      child.kill('SIGKILL')
-      await exited
-      rmSync(folder, { recursive: true, force: true })
-    },
-  }
-}
-
-function bootstrap(node: TestNode, apiType: string, port: number, agentPort: number) {
-  const own = (name: string, at: number) => ({
-    name, type: 'STATIC', connect_timeout: '1s',
-    typed_extension_protocol_options: { 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
-      '@type': 'type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions', explicit_http_config: { http2_protocol_options: {} },
-    } },
-    load_assignment: { cluster_name: name, endpoints: [{ lb_endpoints: [{ endpoint: { address: { socket_address: { address: '127.0.0.1', port_value: at } } } }] }] },
-  })
-  return {
-    node: { cluster: 'test', ...node },
-    dynamic_resources: {
-      ads_config: { api_type: apiType, transport_api_version: 'V3', grpc_services: [{ envoy_grpc: { cluster_name: 'xds-grpc' } }] },
-      cds_config: { ads: {}, resource_api_version: 'V3' },
-      lds_config: { ads: {}, resource_api_version: 'V3' },
-    },
-    static_resources: { clusters: [own('xds-grpc', port), own('sds-grpc', agentPort)] },
-  }
+  return startRealEnvoy({ envoy: envoy!, node, apiType, port, agentPort })
 }
 
 /** Whether a proxy has all the types, or as much as it says until the time is over. */

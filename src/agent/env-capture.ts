@@ -22,6 +22,8 @@ export interface Tap {
 export type DialMap = ReadonlyMap<string, Address>
 
 export class EnvCapture implements Capture {
+  /** HTTP_PROXY leads to a listener of the proxy itself. */
+  readonly forwards = true
   #taps: readonly Tap[]
   #dialMap: DialMap
   readonly #open = new Map<Tap, Listening>()

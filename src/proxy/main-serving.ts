@@ -2,6 +2,7 @@
 // connections, and swaps one plan for the next.
 import type { Clock } from '../lib/clock.ts'
 import { spawn } from '../lib/errors.ts'
+import type { Inbound } from '../net/listen.ts'
 import type { Listener } from '../proto/gen/envoy/config/listener/v3/listener_pb.ts'
 import type { CompiledRoutes } from './http/router/compile.ts'
 import type { AccessLogEntry } from '../telemetry/access-log-entry.ts'
@@ -11,7 +12,7 @@ import type { Capture } from './listen/capture.ts'
 import { compileListener } from './listen/compile.ts'
 import type { CompiledListener, Direction } from './listen/compile.ts'
 import { refusedEntry } from './listen/connection-entry.ts'
-import type { ChainService } from './listen/connection.ts'
+import type { Arrival, ChainService } from './listen/connection.ts'
 import { compileDownstreamTls } from './listen/downstream-tls.ts'
 import { ChainServices } from './listen/services.ts'
 import { Sockets } from './listen/sockets.ts'
@@ -63,9 +64,7 @@ export class Serving {
     this.sockets = new Sockets({
       clock,
       bindsAt: (listener) => capture.bindsAt(listener),
-      onConnection: (name, inbound) => this.#acceptor.accept(name, inbound, {
-        originalDestination: capture.originalDestination(inbound) ?? inbound.localAddress, authority: undefined,
-      }),
+      onConnection: (name, inbound) => this.#acceptor.accept(name, inbound, arrivalOf(inbound, capture)),
       onProblem: (problem) => parts.onBindProblem(problem),
     })
   }
@@ -133,4 +132,9 @@ export class Serving {
     if (this.services.retired > 0) return
     for (const [name, slot] of this.#routes) if (!this.#plan.routes.has(name)) slot.current = undefined
   }
+}
+
+function arrivalOf(inbound: Inbound, capture: Capture): Arrival {
+  const redirected = capture.originalDestination(inbound)
+  return { originalDestination: redirected ?? inbound.localAddress, byAuthority: redirected === undefined && capture.forwards === true, authority: undefined }
 }

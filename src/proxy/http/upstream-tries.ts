@@ -1,7 +1,6 @@
 // Sends one request upstream, again if the route's retry policy says so, and hands the response on. Never again once the
 // response's head has gone to the client, and never with a body that is not whole any more.
 import type { HeaderList } from '../../codec/header-list.ts'
-import type { Address } from '../../model/address.ts'
 import type { ChoiceContext, Cluster, Host, HostResult, ResetReason, ResponseReader, StreamWaiter, UpstreamStream } from '../upstream/types.ts'
 import { prepareForward } from './forward-headers.ts'
 import type { Exchange } from './exchange.ts'

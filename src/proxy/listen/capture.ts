@@ -15,6 +15,8 @@ export interface Capture {
   bindsAt(listener: CompiledListener): Address | undefined
   /** Where a connection on a bound listener was really going; undefined when nothing redirected it. */
   originalDestination(inbound: Inbound): Address | undefined
+  /** Whoever comes to a bound listener that nothing redirected uses the proxy as a forward proxy: it means the authority that it names. */
+  readonly forwards?: boolean
   /** Where an address is dialled on this machine: itself, unless the workload listens elsewhere. */
   dial(address: Address): Address
   /** Starts to capture. Called once the proxy is ready to serve. */

@@ -8,6 +8,8 @@ import type { CompiledChain, CompiledListener } from './compile.ts'
 export interface Arrival {
   /** Where the client meant to go: what the capture found out, or the address that it connected to. */
   readonly originalDestination: Address
+  /** Nothing says where the client meant to go but the authority of each request. */
+  readonly byAuthority?: boolean
   /** What Host stands for when a client names the capture's own address; undefined without such a capture. */
   readonly authority: string | undefined
 }

@@ -36,7 +36,8 @@ interface Socket {
 }
 
 const firstRetryMs = 250
-const lastRetryMs = 10_000
+/** People who free a port look at the terminal: they should not have to wait. */
+const lastRetryMs = 2000
 
 export class Sockets {
   readonly #parts: SocketParts
@@ -78,7 +79,7 @@ export class Sockets {
   #wanted(listeners: ReadonlyMap<string, CompiledListener>): ReadonlyMap<string, { readonly listener: CompiledListener; readonly address: Address }> {
     return new Map([...listeners.values()].flatMap((listener) => {
       const address = listener.binds ? this.#parts.bindsAt(listener) : undefined
-      return address === undefined ? [] : [[formatAddress(address), { listener, address }]]
+      return address === undefined ? [] : [[keyOf(listener, address), { listener, address }]]
     }))
   }
 
@@ -100,6 +101,7 @@ export class Sockets {
       const listening = await listen({ address: socket.address, onConnection: (inbound) => this.#parts.onConnection(socket.listenerName, inbound) })
       if (socket.closed) return await listening.close()
       socket.listening = listening
+      if (socket.problem !== undefined) this.#parts.onProblem({ listener: socket.listenerName, message: `listening after all on ${formatAddress(listening.address)}, wanted by ${socket.wantedBy}` })
       socket.problem = undefined
     } catch (error) {
       this.#failed(socket, error)
@@ -122,6 +124,9 @@ export class Sockets {
     if (socket.listening !== undefined) spawn('closing a listener', socket.listening.close())
   }
 }
+
+/** Of listeners on one address the newest takes over its socket; port 0 is any free one, for each its own. */
+const keyOf = ({ name }: CompiledListener, address: Address): string => (address.port === 0 ? `${formatAddress(address)} ${name}` : formatAddress(address))
 
 function wantedByOf({ name, message }: CompiledListener): string {
   return describeProvenance(provenanceOf(message.metadata)) || `listener ${name}`

@@ -1,17 +1,8 @@
-// The answer of `trysail explain`: makes the client's xDS, lets the proxy's own matchers decide, and asks the proxies of
-// the destination whether they would take the connection. The shape is part of the command's contract.
-import type { WorldState } from '../control/world-state.ts'
-import type { ProxySession } from '../control/world-state.ts'
-import { typeUrls } from '../control/translate/table.ts'
-import type { TypeName } from '../control/translate/table.ts'
-import type { DeploymentSpec } from '../kinds/core/deployment.ts'
-import type { Resource } from '../model/resource.ts'
-import { compileExplainer } from '../proxy/explain.ts'
+// The answer of `trysail explain`: what the client's proxy would do, and whether the destination takes it. The shape is
+// part of the command's contract, and what tests of routing expect is named as in it.
 import type { Explanation } from '../proxy/explain.ts'
-import { findClient } from './explain-client.ts'
-import { destinationOf, namesOf, outside } from './explain-destination.ts'
-import { leftOut } from './explain-left-out.ts'
-import { receptionOf } from './explain-reception.ts'
+import { MeshExplainer } from './explain-mesh.ts'
+import type { OfflineWorld, Outcome } from './explain-mesh.ts'
 import type { Denial } from './explain-reception.ts'
 import type { AskedRequest } from './request-line.ts'
 
@@ -35,45 +26,28 @@ export interface Answer extends Omit<Explanation, 'policy'> {
   readonly denied: false | Denial
 }
 
-export interface OfflineWorld {
-  readonly state: WorldState
-  readonly deployments: readonly Resource<DeploymentSpec>[]
+export function answer(world: OfflineWorld, from: string, asked: AskedRequest): Answer {
+  const mesh = new MeshExplainer(world)
+  const outcome = mesh.explain(from, asked)
+  const without = answerOf(outcome, asked)
+  return { ...without, considered: [...without.considered, ...mesh.leftOut(asked, outcome)] }
 }
 
-export function answer({ state, deployments }: OfflineWorld, from: string, asked: AskedRequest): Answer {
-  const client = findClient(state.snapshot, deployments, from)
-  const session = state.connect(client.node)
-  const destination = destinationOf(asked, session.node, state.snapshot)
-  const explain = compileExplainer({
-    listeners: sent(session, 'LDS'), routes: sent(session, 'RDS'), clusters: sent(session, 'CDS'), endpoints: sent(session, 'EDS'),
-  })
-  const source = { host: client.type === 'router' ? outside : client.address, port: 0 }
-  const explained = explain({ ...asked, destination, source })
-  const { modes, denial } = receptionOf(state, session.node, explained, source)
+/** What the client's proxy was never sent is not among `considered`. */
+export function answerOf({ from, explained, reception: { modes, denial }, destination }: Outcome, asked: AskedRequest): Answer {
   const { method, scheme, host, authority, path } = asked
-  const hosts = [...namesOf(host, session.node.namespace, state.snapshot.mesh.domain), ...hostOf(explained)]
-  const never = leftOut({
-    proxy: session.node, snapshot: state.snapshot, hosts, port: destination.port, matched: explained.matchedVirtualService,
-    declared: !explained.passthrough && !explained.blocked,
-  })
   return inOrder({
     ...explained,
-    from: client.name,
+    from,
     request: { method, scheme, host, port: asked.port ?? destination.port, authority, path, headers: Object.fromEntries(asked.headers) },
     policy: explained.policy === null ? null : { ...explained.policy, peerAuthentication: modes.length === 0 ? null : modes.join(', ') },
-    considered: [...explained.considered, ...never],
     denied: denial ?? false,
     status: denial === undefined ? explained.status : (explained.status ?? deniedStatus),
   })
 }
 
-/** A request to an address means the service that has it: virtual hosts are named `host:port`. */
-const hostOf = ({ virtualHost }: Explanation): readonly string[] => (virtualHost === null ? [] : [virtualHost.slice(0, virtualHost.lastIndexOf(':'))])
-
 /** What the client's own proxy answers when its connections are closed. */
 const deniedStatus = 503
-
-const sent = (session: ProxySession, type: TypeName): readonly Uint8Array[] => session.all(typeUrls[type]).map(({ bytes }) => bytes)
 
 /** Every key, always, in the order in which the documentation has them. */
 function inOrder(all: Answer): Answer {

@@ -13,7 +13,8 @@ import type { AskedRequest } from './request-line.ts'
 /** Stands for every address outside of the mesh (RFC 5737). */
 export const outside = '192.0.2.1'
 
-const defaultPorts = { http: 80, https: 443 } as const
+/** A bare connection always names its port. */
+const defaultPorts = { http: 80, https: 443, tcp: 0, tls: 443 } as const
 
 export function destinationOf(request: AskedRequest, proxy: ProxyNode, snapshot: Snapshot): Address {
   if (proxy.type === 'router') return { host: proxy.addresses[0] ?? outside, port: gatewayPort(request, proxy, snapshot) }

@@ -9,12 +9,17 @@ export function explainText(answer: Answer): string {
   const lines = [...matched(answer), ...outcome(answer), ...treatment(answer), ...way(answer)]
   const width = Math.max(...lines.map(([label]) => label.length))
   return [
-    `${request.method} ${request.scheme}://${request.authority}${request.path} from ${from}`,
+    `${requestLine(request)} from ${from}`,
     '',
     ...lines.map(([label, text]) => `  ${label.padEnd(width)}  ${text}`),
     ...(considered.length === 0 ? [] : ['', 'Not taken:', ...considered.map(({ route, whyNot }) => `  ${route}\n    ${whyNot}`)]),
     '',
   ].join('\n')
+}
+
+/** `GET http://reviews:9080/reviews/1`, `TCP db:5432`. */
+export function requestLine({ method, scheme, authority, path }: Answer['request']): string {
+  return scheme === 'tcp' || scheme === 'tls' ? `${method} ${authority}` : `${method} ${scheme}://${authority}${path}`
 }
 
 function matched({ matchedVirtualService, routeIndex, matchIndex, routeName, origin, listener, virtualHost }: Answer): Line[] {

@@ -16,8 +16,9 @@ Each line of the answer names the file and line that it comes from. Invalid reso
   options: [
     fileOption,
     { name: 'from', value: 'NS/WORKLOAD', required: true, sentence: 'Who sends it: a Pod, Process or Deployment; or a Gateway, for a request from outside.' },
-    { name: 'request', value: "'METHOD URL'", required: true, sentence: "The request: 'GET http://reviews:9080/reviews/1'." },
+    { name: 'request', value: "'METHOD URL'", required: true, sentence: "The request: 'GET http://reviews:9080/reviews/1'; or a connection: 'TCP db:5432', 'TLS db:5432'." },
     { name: 'header', short: 'H', value: "'NAME: VALUE'", repeats: true, sentence: 'A header of the request.' },
+    { name: 'sni', value: 'NAME', sentence: 'The server name of the ClientHello, where it is not the host.' },
     outputOption,
   ],
   examples: [
@@ -25,7 +26,7 @@ Each line of the answer names the file and line that it comes from. Invalid reso
     "trysail explain -f samples/bookinfo/mesh --from default/bookinfo-gateway --request 'GET http://localhost:8080/productpage' -o json",
   ],
   async run(invocation, io) {
-    const asked = parseRequest(invocation.text('request') ?? '', invocation.list('header'))
+    const asked = parseRequest(invocation.text('request') ?? '', invocation.list('header'), invocation.text('sni'))
     const { healthy, ...world } = await readOffline(invocation, io)
     print(io, outputOf(invocation.text('output')), answer(world, invocation.text('from') ?? '', asked), explainText)
     return healthy ? exitCode.fine : exitCode.findings

@@ -15,6 +15,8 @@ export interface Offline {
   readonly state: WorldState
   /** They are no workloads, but say as whom theirs would act. */
   readonly deployments: readonly Resource<DeploymentSpec>[]
+  /** All that the files hold, also what is none of the mesh's business. */
+  readonly resources: readonly Resource[]
   /** Nothing had to be left out. */
   readonly healthy: boolean
 }
@@ -30,7 +32,7 @@ export async function readOffline(invocation: Invocation, io: Io): Promise<Offli
   // Of the issues that the board knows, all are about resources that are valid and have no translation.
   const untranslated = state.board.resources.filter((one) => one.state !== 'valid')
   for (const { key, origin, errors } of untranslated) io.stderr(`${origin.file}:${origin.line}: error: ${key}: ${errors.join('; ')}\n`)
-  return { state, deployments: ofKind(files.resources, 'Deployment'), healthy: untranslated.length === 0 && issues.every((one) => one.severity !== 'error') }
+  return { state, deployments: ofKind(files.resources, 'Deployment'), resources: files.resources, healthy: untranslated.length === 0 && issues.every((one) => one.severity !== 'error') }
 }
 
 /** `reviews.yaml:12: error: VirtualService/default/reviews: spec.http[0].route: needs a destination`. */

@@ -9,6 +9,7 @@ export const commands: readonly CommandRow[] = [
   { name: 'proxy', summary: 'Runs one proxy alone: a sidecar or a gateway that joins a control plane.', load: async () => (await import('./proxy.ts')).command },
   { name: 'validate', summary: 'Checks files: every mistake with its line, and what is not served yet.', load: async () => (await import('./validate.ts')).command },
   { name: 'explain', summary: 'Says what the mesh would do with a request, and why.', load: async () => (await import('./explain.ts')).command },
+  { name: 'test', summary: 'Runs tests of routing: requests in, destinations, rewrites, retries and refusals out.', load: async () => (await import('./test.ts')).command },
   { name: 'xds dump', summary: 'Shows the xDS that a proxy would be sent.', load: async () => (await import('./xds-dump.ts')).command },
   { name: 'proxy-status', summary: 'Shows the connected proxies and what each has taken.', load: async () => (await import('./proxy-status.ts')).command },
   { name: 'proxy-config', summary: 'Shows what a running proxy has accepted.', load: async () => (await import('./proxy-config.ts')).command },

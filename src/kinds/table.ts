@@ -33,6 +33,8 @@ import { peerAuthentication } from './security/peer-authentication.ts'
 import type { PeerAuthenticationSpec } from './security/peer-authentication.ts'
 import { process } from './trysail/process.ts'
 import type { ProcessSpec } from './trysail/process.ts'
+import { routeTest } from './trysail/route-test.ts'
+import type { RouteTestSpec } from './trysail/route-test.ts'
 
 /** What `Resource.spec` is, per kind. Of Kubernetes' own kinds it is the object without its metadata. */
 export interface Specs {
@@ -44,6 +46,7 @@ export interface Specs {
   WorkloadEntry: WorkloadEntrySpec
   PeerAuthentication: PeerAuthenticationSpec
   Process: ProcessSpec
+  RouteTest: RouteTestSpec
   Service: KubernetesServiceSpec
   EndpointSlice: EndpointSliceSpec
   Endpoints: EndpointsSpec
@@ -57,7 +60,7 @@ export interface Specs {
 }
 
 export const kinds: readonly Kind[] = [
-  virtualService, destinationRule, gateway, serviceEntry, sidecar, workloadEntry, peerAuthentication, process,
+  virtualService, destinationRule, gateway, serviceEntry, sidecar, workloadEntry, peerAuthentication, process, routeTest,
   service, endpointSlice, endpoints, pod, deployment, node, namespace, serviceAccount, secret, configMap,
 ].map((kind) => kind as unknown as Kind) // a table of many specs: each row's own type is checked in its file
 

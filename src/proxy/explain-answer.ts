@@ -7,9 +7,12 @@ import type { Provenance } from './xds/provenance.ts'
 
 export interface ExplainableRequest {
   readonly method: string
-  readonly scheme: 'http' | 'https'
+  /** `tcp` and `tls` are connections whose bytes are nobody's business. */
+  readonly scheme: 'http' | 'https' | 'tcp' | 'tls'
   /** As it stands in Host. */
   readonly authority: string
+  /** Of the ClientHello, where it is not the host. */
+  readonly sni?: string | undefined
   /** With its query, as sent. */
   readonly path: string
   readonly headers: readonly (readonly [name: string, value: string])[]

@@ -53,6 +53,7 @@ export function compileExplainer(sent: SentResources): Explain {
     if (chain.terminal.kind === 'tcp') {
       return { ...explainTcp(chainClusterNames(chain), chain.terminal.config, provenanceOf(chain.message.metadata), clusters), listener: listener.name }
     }
+    if (isBare(request)) return { ...nothing, listener: listener.name, considered: [speaksHttp(listener, request)] }
     const { config } = chain.terminal
     const inline = config.routeSpecifier.case === 'routeConfig' ? config.routeSpecifier.value : undefined
     const table = inline ?? tables.get(routeNameOf(chain) ?? '')
@@ -61,18 +62,28 @@ export function compileExplainer(sent: SentResources): Explain {
   }
 }
 
-function connectionOf({ scheme, authority, destination, source }: ExplainableRequest): ExplainedConnection {
-  const tls = scheme === 'https'
+const isBare = ({ scheme }: ExplainableRequest): boolean => scheme === 'tcp' || scheme === 'tls'
+
+const serverNameOf = ({ authority, sni }: ExplainableRequest): string => (sni ?? withoutPort(authority)).toLowerCase()
+
+function connectionOf(request: ExplainableRequest): ExplainedConnection {
+  const { scheme, destination, source } = request
+  const tls = scheme === 'https' || scheme === 'tls'
   return {
     destination, source,
     transport: tls ? 'tls' : 'raw_buffer',
-    serverName: tls ? withoutPort(authority).toLowerCase() : '',
-    applicationProtocols: ['http/1.1'],
+    serverName: tls ? serverNameOf(request) : '',
+    applicationProtocols: isBare(request) ? [] : ['http/1.1'],
   }
 }
 
-const noChain = ({ name }: Listener, { scheme }: ExplainableRequest): ConsideredRoute =>
-  ({ route: `listener ${name}`, whyNot: `none of its filter chains takes ${scheme === 'https' ? 'TLS for that server name' : 'plain HTTP'}: the connection is closed` })
+function noChain({ name }: Listener, request: ExplainableRequest): ConsideredRoute {
+  const asked = { http: 'plain HTTP', https: 'TLS for that server name', tcp: 'bytes that are neither TLS nor HTTP', tls: 'TLS for that server name' }[request.scheme]
+  return { route: `listener ${name}`, whyNot: `none of its filter chains takes ${asked}: the connection is closed` }
+}
+
+const speaksHttp = ({ name }: Listener, { scheme }: ExplainableRequest): ConsideredRoute =>
+  ({ route: `listener ${name}`, whyNot: `its filter chain speaks HTTP: ask with ${scheme === 'tls' ? 'an https' : 'an http'} URL` })
 
 /** Nothing hands connections over, so only what is bound at the port would have taken this one. */
 const elsewhere = (listeners: readonly Listener[], { port }: Address): readonly ConsideredRoute[] => listeners.slice(0, maxNamed)

@@ -32,9 +32,9 @@ export type Readiness = Pick<ReadonlyMap<string, boolean>, 'get'>
 
 const everythingReady: Readiness = new Map()
 
-/** Kinds that are used up here: nobody reads them once the services and workloads are known. */
+/** Kinds that are used up here: nobody reads them once the services and workloads are known. Tests are none of a mesh's business. */
 const usedUp: ReadonlySet<string> = new Set([
-  'Service', 'EndpointSlice', 'Endpoints', 'Pod', 'Deployment', 'Node', 'Namespace', 'ServiceAccount', 'ConfigMap',
+  'Service', 'EndpointSlice', 'Endpoints', 'Pod', 'Deployment', 'Node', 'Namespace', 'ServiceAccount', 'ConfigMap', 'RouteTest',
 ])
 
 /** Merges again and again. Addresses that it gave stay, and lists in which nothing changed are the same lists. */

@@ -289,7 +289,7 @@ test('mistakes of the command line exit with 64, all at once', async () => {
   const io = captureIo()
   const code = await main(['explain', '-f', mesh, '--from', 'default/x', '--request', 'GET ftp://reviews/', '--header', 'nocolon'], io)
   assert.equal(code, 64)
-  assert.match(io.err(), /only http and https are served, not ftp\n.*--header must be NAME:VALUE/)
+  assert.match(io.err(), /only http and https are served, and connections by tcp and tls, not ftp\n.*--header must be NAME:VALUE/)
   const unknown = await run('', 'GET http://reviews:9080/', { from: 'default/produtpage-v1' })
   assert.deepEqual([unknown.code, unknown.out], [64, ''])
   assert.match(unknown.err, /no Pod, Process, Deployment or Gateway is named default\/produtpage-v1; did you mean default\/productpage-v1\?/)

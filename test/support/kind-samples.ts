@@ -78,6 +78,17 @@ export const kindSamples: Readonly<Record<string, readonly object[]>> = {
   }],
   WorkloadEntry: [{ apiVersion: 'networking.istio.io/v1', kind: 'WorkloadEntry', metadata: meta('vm'), spec: { address: 'vm.example.com', ports: { http: 80 }, labels: { a: 'b' }, network: 'n', locality: 'a/b', weight: 2, serviceAccount: 's' } }],
   PeerAuthentication: [{ apiVersion: 'security.istio.io/v1', kind: 'PeerAuthentication', metadata: meta('a'), spec: { selector: { matchLabels: { a: 'b' } }, mtls: { mode: 'STRICT' }, portLevelMtls: { 80: { mode: 'DISABLE' } } } }],
+  RouteTest: [{
+    apiVersion: 'trysail.dev/v1', kind: 'RouteTest', metadata: meta('reviews'),
+    spec: {
+      defaults: { from: 'productpage-v1', request: { url: 'http://reviews:9080/', headers: { a: 'b' } } },
+      tests: [
+        { name: 'split', expect: { destinations: [{ host: 'reviews', subset: 'v1', weight: 90 }, { subset: 'v2', weight: 10 }], timeout: '2s', retries: { attempts: 2, perTryTimeout: '1s', retryOn: '5xx' } }, not: { rewrite: {} } },
+        { name: 'rows', requests: [{ path: '/a', name: 'one' }, { method: 'POST', sourceIP: '192.0.2.9', expect: { status: 404 } }], expect: { redirect: { code: 301, path: '/b' }, headers: { request: { set: { a: 'b' }, remove: ['c'] } } } },
+        { name: 'connection', from: 'shop/web', request: { url: 'tls://db:5432', sni: 'db.example.com' }, expect: { faults: { delay: { fixedDelay: '1s', percentage: 5 } }, denied: false, mirrors: [{ host: 'm' }] } },
+      ],
+    },
+  }],
   Process: [{
     apiVersion: 'trysail.dev/v1', kind: 'Process', metadata: meta('web'),
     spec: {

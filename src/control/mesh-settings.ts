@@ -1,5 +1,5 @@
 // The mesh-wide settings that translation reads, defaults filled in (security spec 6.4).
-import type { HttpRetry, MeshConfigSpec } from './specs.ts'
+import type { ConnectionPool, HttpRetry, LocalityLbSetting, MeshConfigSpec, OutlierDetection, TcpKeepalive } from './specs.ts'
 
 export interface MeshSettings {
   readonly domain: string
@@ -13,6 +13,11 @@ export interface MeshSettings {
   readonly accessLogJson: boolean
   readonly accessLogFormat: string
   readonly defaultRetry: HttpRetry
+  readonly localityLb: LocalityLbSetting | undefined
+  /** What a DestinationRule leaves open. */
+  readonly defaultConnectionPool: ConnectionPool | undefined
+  readonly defaultOutlierDetection: OutlierDetection | undefined
+  readonly tcpKeepalive: TcpKeepalive | undefined
   readonly virtualServiceExportTo: readonly string[]
   readonly destinationRuleExportTo: readonly string[]
   readonly serviceExportTo: readonly string[]
@@ -39,6 +44,10 @@ export function meshSettings(config: MeshConfigSpec = {}, domain = 'cluster.loca
     accessLogJson: config.accessLogEncoding === 'JSON',
     accessLogFormat: config.accessLogFormat ?? '',
     defaultRetry: config.defaultHttpRetryPolicy ?? builtInRetry,
+    localityLb: config.localityLbSetting,
+    defaultConnectionPool: config.defaultTrafficPolicy?.connectionPool,
+    defaultOutlierDetection: config.defaultTrafficPolicy?.outlierDetection,
+    tcpKeepalive: config.tcpKeepalive,
     virtualServiceExportTo: config.defaultVirtualServiceExportTo ?? everyone,
     destinationRuleExportTo: config.defaultDestinationRuleExportTo ?? everyone,
     serviceExportTo: config.defaultServiceExportTo ?? everyone,

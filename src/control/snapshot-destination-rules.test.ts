@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { resource, service } from '../../test/support/bookinfo-world.ts'
 import { meshSettings } from './mesh-settings.ts'
-import { DestinationRuleIndex, effectivePolicy } from './snapshot-destination-rules.ts'
+import { DestinationRuleIndex, effectivePolicy, withMeshDefaults } from './snapshot-destination-rules.ts'
 import type { DestinationRule } from './snapshot-destination-rules.ts'
 import type { DestinationRuleSpec } from './specs.ts'
 
@@ -95,4 +95,43 @@ test('a subset replaces only the blocks that it sets, a port entry of the subset
   assert.deepEqual(summary(80, 'blocks'), ['ROUND_ROBIN', 1, undefined])
   assert.deepEqual(summary(80, 'ports'), [undefined, undefined, 'SIMPLE'])
   assert.deepEqual(summary(82, 'ports'), ['ROUND_ROBIN', 1, undefined])
+})
+
+const budgeted = new DestinationRuleIndex([rule('shop', 'whole', {
+  host,
+  trafficPolicy: {
+    loadBalancer: { simple: 'RANDOM' }, proxyProtocol: { version: 'V2' }, retryBudget: { percent: 10 },
+    portLevelSettings: [{ port: { number: 81 }, tls: { mode: 'DISABLE' } }],
+  },
+  subsets: [
+    { name: 'own', trafficPolicy: { retryBudget: { percent: 50 }, portLevelSettings: [{ port: { number: 80 }, tls: { mode: 'SIMPLE' } }] } },
+  ],
+})], meshSettings(), undefined).lookup({ namespace: 'client', labels: {} }, reviews)
+
+test('blocks that no port entry can set go with the top level, and stay with a subset', () => {
+  const whole = (port: number, subset: string) => {
+    const { proxyProtocol, retryBudget, loadBalancer } = effectivePolicy(budgeted, port, subset)
+    return [proxyProtocol?.version, retryBudget?.percent, loadBalancer?.simple]
+  }
+  assert.deepEqual(whole(80, ''), ['V2', 10, 'RANDOM'])
+  assert.deepEqual(whole(81, ''), [undefined, undefined, undefined])
+  assert.deepEqual(whole(80, 'own'), ['V2', 50, undefined])
+  assert.deepEqual(whole(82, 'own'), ['V2', 50, 'RANDOM'])
+})
+
+test('the mesh fills pool and outlier detection that a rule leaves out, each as a whole', () => {
+  const mesh = meshSettings({ defaultTrafficPolicy: { connectionPool: { tcp: { maxConnections: 7 } }, outlierDetection: { interval: 1_000 } } })
+  const filled = withMeshDefaults(effectivePolicy(layered, 80, ''), mesh)
+  assert.deepEqual([filled.connectionPool?.tcp?.maxConnections, filled.outlierDetection?.interval, filled.loadBalancer?.simple], [1, 1_000, 'RANDOM'])
+  assert.equal(withMeshDefaults(effectivePolicy(undefined, 80, ''), mesh).connectionPool?.tcp?.maxConnections, 7)
+})
+
+test('labels of clients matter where any rule or the mesh orders endpoints by them', () => {
+  const ordering = { loadBalancer: { localityLbSetting: { failoverPriority: ['version'] } } }
+  const by = (rules: readonly DestinationRule[], mesh = meshSettings()) => new DestinationRuleIndex(rules, mesh, undefined).ordersByLabels
+  assert.equal(by([rule('shop', 'plain', { host })]), false)
+  assert.equal(by([rule('shop', 'top', { host, trafficPolicy: ordering })]), true)
+  assert.equal(by([rule('shop', 'port', { host, trafficPolicy: { portLevelSettings: [{ port: { number: 80 }, ...ordering }] } })]), true)
+  assert.equal(by([rule('shop', 'subset', { host, subsets: [{ name: 'a', trafficPolicy: ordering }] })]), true)
+  assert.equal(by([], meshSettings({ localityLbSetting: { failoverPriority: ['version'] } })), true)
 })

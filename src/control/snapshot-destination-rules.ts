@@ -3,7 +3,7 @@ import type { Resource } from '../model/resource.ts'
 import type { Service } from '../model/service.ts'
 import { mostSpecific, resolveHost, selects, visible } from './hosts.ts'
 import type { MeshSettings } from './mesh-settings.ts'
-import type { DestinationRuleSpec, PolicyBlocks, Subset, TrafficPolicy } from './specs.ts'
+import type { DestinationRuleSpec, PolicyBlocks, Subset, TrafficPolicy, WholePolicyBlocks } from './specs.ts'
 
 export type DestinationRule = Resource<DestinationRuleSpec>
 
@@ -22,6 +22,7 @@ export interface MergedRule {
 export class DestinationRuleIndex {
   readonly #byNamespace = new Map<string, MergedRule[]>()
   readonly #mesh: MeshSettings
+  readonly #ordersByLabels: boolean
 
   /** `rules` are in order of age. */
   constructor(rules: readonly DestinationRule[], mesh: MeshSettings, earlier: DestinationRuleIndex | undefined) {
@@ -32,6 +33,7 @@ export class DestinationRuleIndex {
       groups.set(key, [...(groups.get(key) ?? []), rule])
     }
     for (const group of groups.values()) this.#add(this.#merge(group), earlier)
+    this.#ordersByLabels = (mesh.localityLb?.failoverPriority ?? []).length > 0 || rules.some(({ spec }) => policiesOf(spec).some(ordersByLabels))
   }
 
   /** The first of: client's namespace, service's, root, that has a rule for the host (1.3.2). */
@@ -47,6 +49,11 @@ export class DestinationRuleIndex {
   /** Whether the labels of clients matter in a namespace. */
   choosesClientsIn(namespace: string): boolean {
     return this.#in(namespace).some((rule) => rule.selector !== undefined)
+  }
+
+  /** Labels by which rules, whoever's they are, order endpoints: those of clients matter then. */
+  get ordersByLabels(): boolean {
+    return this.#ordersByLabels
   }
 
   #in(namespace: string): readonly MergedRule[] {
@@ -118,14 +125,26 @@ function first(rules: readonly MergedRule[], hostname: string, allowed: (rule: M
 }
 
 /** What holds for one service port and subset (1.3.4): blocks replace blocks, never field by field. */
-export function effectivePolicy(rule: MergedRule | undefined, port: number, subsetName: string): PolicyBlocks {
+export function effectivePolicy(rule: MergedRule | undefined, port: number, subsetName: string): WholePolicyBlocks {
   const top = rule?.trafficPolicy
   const base = portEntry(top, port) ?? top ?? {}
   const subset = subsetName === '' ? undefined : rule?.subsets.find((one) => one.name === subsetName)?.trafficPolicy
+  if (subset === undefined) return wholeBlocks(base)
   const own = portEntry(subset, port)
-  if (own !== undefined) return blocks(own)
-  return subset === undefined ? blocks(base) : { ...blocks(base), ...setBlocks(subset) }
+  const merged = { ...wholeBlocks(base), ...onlySet(wholeBlocks(subset)) }
+  return own === undefined ? merged : { ...merged, ...blocks(own) }
 }
+
+/** What the mesh says where a DestinationRule is silent, block by block (1.3.4). */
+export function withMeshDefaults(policy: WholePolicyBlocks, mesh: MeshSettings): WholePolicyBlocks {
+  const { connectionPool = mesh.defaultConnectionPool, outlierDetection = mesh.defaultOutlierDetection } = policy
+  return { ...policy, connectionPool, outlierDetection }
+}
+
+const policiesOf = ({ trafficPolicy, subsets = [] }: DestinationRuleSpec): readonly PolicyBlocks[] =>
+  [trafficPolicy, ...subsets.map((subset) => subset.trafficPolicy)].flatMap((one) => (one === undefined ? [] : [one, ...(one.portLevelSettings ?? [])]))
+
+const ordersByLabels = ({ loadBalancer }: PolicyBlocks): boolean => (loadBalancer?.localityLbSetting?.failoverPriority ?? []).length > 0
 
 function portEntry(policy: TrafficPolicy | undefined, port: number): PolicyBlocks | undefined {
   return policy?.portLevelSettings?.find((entry) => entry.port?.number === port)
@@ -135,5 +154,7 @@ function blocks(from: PolicyBlocks): PolicyBlocks {
   return { loadBalancer: from.loadBalancer, connectionPool: from.connectionPool, outlierDetection: from.outlierDetection, tls: from.tls }
 }
 
-const setBlocks = (from: PolicyBlocks): PolicyBlocks =>
-  Object.fromEntries(Object.entries(blocks(from)).filter(([, block]) => block !== undefined))
+const wholeBlocks = (from: WholePolicyBlocks): WholePolicyBlocks =>
+  ({ ...blocks(from), tunnel: from.tunnel, proxyProtocol: from.proxyProtocol, retryBudget: from.retryBudget })
+
+const onlySet = (from: WholePolicyBlocks): WholePolicyBlocks => Object.fromEntries(Object.entries(from).filter(([, block]) => block !== undefined))

@@ -166,7 +166,15 @@ export interface ConsistentHash {
   readonly minimumRingSize?: number | undefined
 }
 
+export interface LocalityLbSetting {
+  readonly distribute?: readonly { readonly from: string; readonly to: Readonly<Record<string, number>> }[] | undefined
+  readonly failover?: readonly { readonly from: string; readonly to: string }[] | undefined
+  readonly failoverPriority?: readonly string[] | undefined
+  readonly enabled?: boolean | undefined
+}
+
 export interface LoadBalancer {
+  readonly localityLbSetting?: LocalityLbSetting | undefined
   readonly simple?: string | undefined
   readonly consistentHash?: ConsistentHash | undefined
   readonly warmup?: {
@@ -233,7 +241,14 @@ export interface PolicyBlocks {
   readonly tls?: ClientTls | undefined
 }
 
-export interface TrafficPolicy extends PolicyBlocks {
+/** Blocks that no port entry can set. */
+export interface WholePolicyBlocks extends PolicyBlocks {
+  readonly tunnel?: { readonly protocol?: string | undefined; readonly targetHost: string; readonly targetPort: number } | undefined
+  readonly proxyProtocol?: { readonly version?: string | undefined } | undefined
+  readonly retryBudget?: { readonly percent?: number | undefined; readonly minRetryConcurrency?: number | undefined } | undefined
+}
+
+export interface TrafficPolicy extends WholePolicyBlocks {
   readonly portLevelSettings?: readonly (PolicyBlocks & { readonly port?: { readonly number: number } | undefined })[] | undefined
 }
 
@@ -306,6 +321,9 @@ export interface MeshConfigSpec {
   readonly accessLogEncoding?: string | undefined
   readonly accessLogFormat?: string | undefined
   readonly defaultHttpRetryPolicy?: HttpRetry | undefined
+  readonly localityLbSetting?: LocalityLbSetting | undefined
+  readonly defaultTrafficPolicy?: Pick<PolicyBlocks, 'connectionPool' | 'outlierDetection'> | undefined
+  readonly tcpKeepalive?: TcpKeepalive | undefined
   readonly defaultVirtualServiceExportTo?: readonly string[] | undefined
   readonly defaultDestinationRuleExportTo?: readonly string[] | undefined
   readonly defaultServiceExportTo?: readonly string[] | undefined

@@ -46,7 +46,7 @@ function buildInbound(view: InboundClusterView): ClusterInit {
       endpoints: [{ lbEndpoints: [{ hostIdentifier: { case: 'endpoint', value: { address: addressOf(port.endpoint.host, port.endpoint.port) } } }] }],
     },
     circuitBreakers: circuitBreakers(port.pool),
-    ...(port.pool?.tcp?.tcpKeepalive !== undefined && { upstreamConnectionOptions: keepalive(port.pool.tcp.tcpKeepalive) }),
+    upstreamConnectionOptions: keepalive(port.pool?.tcp?.tcpKeepalive, view.mesh.tcpKeepalive),
     ...(mayBeHttp(port.protocol) && httpProtocolOptions(protocolOf(port), port.pool)),
     ...(/^(127\.|::1$|unix:)/.test(port.endpoint.host) ? {} : { upstreamBindConfig: ownSource }),
     metadata: metadataOf({

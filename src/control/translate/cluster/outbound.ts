@@ -2,7 +2,7 @@
 // 3.6, 3.8). How many endpoints there are and where is EDS's business, except for DNS names.
 import type { JsonObject } from '@bufbuild/protobuf'
 import type { MergedRule } from '../../snapshot-destination-rules.ts'
-import { effectivePolicy } from '../../snapshot-destination-rules.ts'
+import { effectivePolicy, withMeshDefaults } from '../../snapshot-destination-rules.ts'
 import type { Endpoint, Service, ServicePort } from '../../../model/service.ts'
 import { formatSpiffeId } from '../../../model/spiffe-id.ts'
 import type { MeshSettings } from '../../mesh-settings.ts'
@@ -13,6 +13,8 @@ import { Cluster_DiscoveryType as DiscoveryType, Cluster_DnsLookupFamily, Cluste
 import { durationOf } from '../duration.ts'
 import { loadAssignment } from '../endpoint/assignment.ts'
 import { withPeerModes } from '../endpoint/peer-modes.ts'
+import { placeOf, placementOf, weighsLocalities } from '../endpoint/placement.ts'
+import type { Placement } from '../endpoint/placement.ts'
 import { configPath, metadataOf, resourceProvenance, serviceProvenance } from '../metadata.ts'
 import { dnatServerName, outboundCluster, parseOutboundCluster } from '../names.ts'
 import type { ProxyNode } from '../proxy-node.ts'
@@ -27,8 +29,7 @@ import type { ClusterInit, UpstreamProtocol } from './traffic-policy.ts'
 /** `by-endpoint`: mTLS where the endpoint's proxy takes it. `always`: to all of them. */
 type AutoTls = 'none' | 'by-endpoint' | 'always'
 
-interface OutboundView {
-  readonly [part: string]: string | object | undefined
+interface OutboundView extends Placement {
   readonly service: Service
   readonly port: ServicePort
   readonly subset: string
@@ -52,10 +53,12 @@ export const outboundClusters = translator<OutboundView, typeof ClusterSchema>('
   sharing: outboundSharing,
 })
 
-/** Scopes are made anew for each snapshot. Labels count only where a DestinationRule is for chosen clients. */
+/** Scopes are made anew for each snapshot. Labels count only where a DestinationRule is for chosen clients, or prefers by them. */
 export function outboundSharing(proxy: ProxyNode, snapshot: Snapshot): Sharing {
-  const labels = snapshot.destinationRules.choosesClientsIn(proxy.namespace) ? JSON.stringify(proxy.labels) : ''
-  return { within: snapshot.scopeOf(proxy, proxy.type), key: `${proxy.type} ${labels}` }
+  const { destinationRules } = snapshot
+  const own = destinationRules.ordersByLabels ? `${proxy.network} ${snapshot.workloads.named(proxy.namespace, proxy.name)?.node ?? ''}` : ''
+  const labels = own !== '' || destinationRules.choosesClientsIn(proxy.namespace) ? JSON.stringify(proxy.labels) : ''
+  return { within: snapshot.scopeOf(proxy, proxy.type), key: `${proxy.type} ${placeOf(proxy, snapshot)} ${own} ${labels}` }
 }
 
 function clusterNames(proxy: ProxyNode, snapshot: Snapshot, service: Service): readonly string[] {
@@ -82,7 +85,8 @@ function outboundView(proxy: ProxyNode, snapshot: Snapshot, name: string): Outbo
   if (found === undefined || found.service.resolution === 'dynamic-dns') return undefined
   const { service, port, subset, rule } = found
   const endpoints = snapshot.endpoints.of(service, port)
-  const discovery = discoveryOf(service, effectivePolicy(rule, port.number, subset), proxy)
+  const policy = effectivePolicy(rule, port.number, subset)
+  const discovery = discoveryOf(service, policy, proxy)
   return {
     ...found,
     mesh: snapshot.mesh,
@@ -90,6 +94,7 @@ function outboundView(proxy: ProxyNode, snapshot: Snapshot, name: string): Outbo
     autoTls: autoTls(service, snapshot, endpoints, discovery),
     discovery,
     endpoints: discovery === 'dns' || discovery === 'logical-dns' ? endpoints : [],
+    ...placementOf(policy, snapshot.mesh, proxy, snapshot),
   }
 }
 
@@ -124,17 +129,20 @@ function identitiesOf(service: Service, snapshot: Snapshot): readonly string[] {
 }
 
 function buildOutbound(view: OutboundView): ClusterInit {
-  const policy = effectivePolicy(view.rule, view.port.number, view.subset)
+  const policy = withMeshDefaults(effectivePolicy(view.rule, view.port.number, view.subset), view.mesh)
   const name = outboundCluster(view.port.number, view.subset, view.service.hostname)
   return {
     name,
     connectTimeout: durationOf(connectTimeoutMs(policy, view.mesh)),
     ...loadBalancing(policy.loadBalancer),
     ...discovery(view, name),
-    circuitBreakers: circuitBreakers(policy.connectionPool),
+    circuitBreakers: circuitBreakers(policy.connectionPool, policy.retryBudget),
     outlierDetection: outlierDetection(policy.outlierDetection),
-    commonLbConfig: { healthyPanicThreshold: { value: panicThreshold(policy.outlierDetection) } },
-    upstreamConnectionOptions: keepalive(policy.connectionPool?.tcp?.tcpKeepalive),
+    commonLbConfig: {
+      healthyPanicThreshold: { value: panicThreshold(policy.outlierDetection) },
+      ...(weighsLocalities(view) && { localityConfigSpecifier: { case: 'localityWeightedLbConfig', value: {} } }),
+    },
+    upstreamConnectionOptions: keepalive(policy.connectionPool?.tcp?.tcpKeepalive, view.mesh.tcpKeepalive),
     ...httpOptions(view, policy),
     ...transportSockets(view, policy),
     metadata: clusterMetadata(view),
@@ -164,7 +172,7 @@ function discovery(view: OutboundView, name: string): ClusterInit {
         dnsLookupFamily: Cluster_DnsLookupFamily.V4_ONLY,
         dnsRefreshRate: durationOf(60_000),
         respectDnsTtl: true,
-        loadAssignment: loadAssignment(name, dnsEndpoints(view), true),
+        loadAssignment: loadAssignment(name, dnsEndpoints(view), { dns: true, placement: view }),
       }
   }
 }

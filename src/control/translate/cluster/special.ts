@@ -4,7 +4,7 @@ import type { MeshSettings } from '../../mesh-settings.ts'
 import { durationOf } from '../duration.ts'
 import { blackHoleCluster, inboundPassthroughCluster, passthroughCluster } from '../names.ts'
 import { translator } from '../translator.ts'
-import { circuitBreakers, httpProtocolOptions } from './traffic-policy.ts'
+import { circuitBreakers, connectTimeoutMs, httpProtocolOptions, keepalive } from './traffic-policy.ts'
 import type { ClusterInit } from './traffic-policy.ts'
 
 interface SpecialView {
@@ -26,14 +26,15 @@ export const specialClusters = translator<SpecialView, typeof ClusterSchema>('cd
 })
 
 function buildSpecial({ name, mesh }: SpecialView): ClusterInit {
-  const common = { name, connectTimeout: durationOf(mesh.connectTimeoutMs) }
+  const common = { name, connectTimeout: durationOf(connectTimeoutMs({ connectionPool: mesh.defaultConnectionPool }, mesh)) }
   if (name === blackHoleCluster) return { ...common, clusterDiscoveryType: { case: 'type', value: DiscoveryType.STATIC } }
   return {
     ...common,
     clusterDiscoveryType: { case: 'type', value: DiscoveryType.ORIGINAL_DST },
     lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
-    circuitBreakers: circuitBreakers(undefined),
-    ...httpProtocolOptions('downstream', undefined, { idleMs: passthroughIdleMs }),
+    circuitBreakers: circuitBreakers(mesh.defaultConnectionPool),
+    upstreamConnectionOptions: keepalive(mesh.defaultConnectionPool?.tcp?.tcpKeepalive, mesh.tcpKeepalive),
+    ...httpProtocolOptions('downstream', mesh.defaultConnectionPool, { idleMs: passthroughIdleMs }),
     ...(name === inboundPassthroughCluster && { upstreamBindConfig: ownSource }),
   }
 }

@@ -2,7 +2,7 @@
 import { Cluster_LbPolicy } from '../../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import type { ClusterSchema } from '../../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import { HttpProtocolOptionsSchema } from '../../../proto/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
-import type { ConnectionPool, LoadBalancer, OutlierDetection, PolicyBlocks, TcpKeepalive } from '../../specs.ts'
+import type { ConnectionPool, LoadBalancer, OutlierDetection, PolicyBlocks, TcpKeepalive, WholePolicyBlocks } from '../../specs.ts'
 import type { MeshSettings } from '../../mesh-settings.ts'
 import { packed } from '../any.ts'
 import type { Init } from '../any.ts'
@@ -62,13 +62,14 @@ function slowStart(lb: LoadBalancer | undefined) {
   }
 }
 
-export function circuitBreakers(pool: ConnectionPool | undefined): ClusterInit['circuitBreakers'] {
+export function circuitBreakers(pool: ConnectionPool | undefined, budget?: WholePolicyBlocks['retryBudget']): ClusterInit['circuitBreakers'] {
   return {
     thresholds: [{
       maxConnections: setOr(pool?.tcp?.maxConnections, unlimited),
       maxPendingRequests: setOr(pool?.http?.http1MaxPendingRequests, unlimited),
       maxRequests: setOr(pool?.http?.http2MaxRequests, unlimited),
       maxRetries: setOr(pool?.http?.maxRetries, unlimited),
+      ...(budget !== undefined && { retryBudget: { budgetPercent: { value: budget.percent ?? 20 }, minRetryConcurrency: budget.minRetryConcurrency ?? 3 } }),
       trackRemaining: true,
     }],
   }
@@ -103,8 +104,10 @@ function localErrors(count: number) {
 /** Envoy's panic threshold: off unless asked for, so that nothing is sent to hosts that are known to be down. */
 export const panicThreshold = (od: OutlierDetection | undefined): number => od?.minHealthPercent ?? 0
 
-export function keepalive(tcp: TcpKeepalive | undefined): ClusterInit['upstreamConnectionOptions'] {
-  if (tcp === undefined) return undefined
+/** What a DestinationRule leaves open is as the mesh says, field by field. */
+export function keepalive(own: TcpKeepalive | undefined, mesh: TcpKeepalive | undefined): ClusterInit['upstreamConnectionOptions'] {
+  if (own === undefined && mesh === undefined) return undefined
+  const tcp = { probes: own?.probes ?? mesh?.probes, time: own?.time ?? mesh?.time, interval: own?.interval ?? mesh?.interval }
   return {
     tcpKeepalive: {
       ...(setOr(tcp.probes, undefined) !== undefined && { keepaliveProbes: tcp.probes! }),
@@ -131,7 +134,9 @@ export function httpProtocolOptions(
   const http = pool?.http
   const idleTimeoutMs = setOr(http?.idleTimeout, setOr(pool?.tcp?.idleTimeout, more.idleMs))
   const maxRequests = setOr(http?.maxRequestsPerConnection, undefined)
+  const maxDurationMs = setOr(pool?.tcp?.maxConnectionDuration, undefined)
   const common = {
+    ...(maxDurationMs !== undefined && { maxConnectionDuration: durationOf(maxDurationMs) }),
     ...(idleTimeoutMs !== undefined && { idleTimeout: durationOf(idleTimeoutMs) }),
     ...(maxRequests !== undefined && { maxRequestsPerConnection: maxRequests }),
   }

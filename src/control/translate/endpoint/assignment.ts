@@ -1,36 +1,38 @@
 // Endpoints as Envoy groups them: by locality, each with the metadata that TLS choice and metric labels need.
 import type { JsonObject } from '@bufbuild/protobuf'
-import type { Endpoint, Locality } from '../../../model/service.ts'
+import type { Endpoint } from '../../../model/service.ts'
 import { HealthStatus } from '../../../proto/gen/envoy/config/core/v3/health_check_pb.ts'
 import type { ClusterLoadAssignmentSchema } from '../../../proto/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
 import type { LbEndpointSchema } from '../../../proto/gen/envoy/config/endpoint/v3/endpoint_components_pb.ts'
 import type { AddressSchema } from '../../../proto/gen/envoy/config/core/v3/address_pb.ts'
 import type { Init } from '../any.ts'
+import { nowhere, placeEndpoints, weightOf } from './placement.ts'
+import type { Placed, Placement } from './placement.ts'
 
 export type AssignmentInit = Init<typeof ClusterLoadAssignmentSchema>
 
-/** `dns`: addresses are names that the proxy resolves, and say nothing about health. */
-export function loadAssignment(clusterName: string, endpoints: readonly Endpoint[], dns = false, clusterId = ''): AssignmentInit {
-  const groups = Map.groupBy(endpoints, (one) => localityKey(one.locality))
-  const sorted = [...groups].sort(([one], [other]) => (one < other ? -1 : 1))
-  return { clusterName, endpoints: sorted.map(([, group]) => localityGroup(group, dns, clusterId)) }
+interface AssignmentOptions {
+  /** Addresses are names that the proxy resolves, and say nothing about health. */
+  readonly dns?: boolean
+  readonly clusterId?: string
+  readonly placement?: Placement
 }
 
-const localityKey = (at: Locality): string => `${at.region}/${at.zone}/${at.subzone}`
+export function loadAssignment(clusterName: string, endpoints: readonly Endpoint[], options: AssignmentOptions): AssignmentInit {
+  return { clusterName, endpoints: placeEndpoints(endpoints, options.placement ?? nowhere).map((placed) => localityGroup(placed, options)) }
+}
 
-function localityGroup(group: readonly Endpoint[], dns: boolean, clusterId: string) {
-  const { region, zone, subzone } = group[0]!.locality
+function localityGroup({ priority, locality: { region, zone, subzone }, weight, endpoints }: Placed, options: AssignmentOptions) {
   return {
     ...(region !== '' && { locality: { region, zone, subZone: subzone } }),
-    // Weights of localities are sums of those of their endpoints: each endpoint keeps its share.
-    loadBalancingWeight: group.reduce((sum, one) => sum + weightOf(one), 0),
-    lbEndpoints: group.map((one) => lbEndpoint(one, dns, clusterId)),
+    ...(priority > 0 && { priority }),
+    // Unless an operator says otherwise the sum of those of its endpoints: each of them keeps its share.
+    loadBalancingWeight: weight,
+    lbEndpoints: endpoints.map((one) => lbEndpoint(one, options)),
   }
 }
 
-const weightOf = (one: Endpoint): number => Math.max(1, one.weight)
-
-function lbEndpoint(one: Endpoint, dns: boolean, clusterId: string): Init<typeof LbEndpointSchema> {
+function lbEndpoint(one: Endpoint, { dns = false, clusterId = '' }: AssignmentOptions): Init<typeof LbEndpointSchema> {
   return {
     hostIdentifier: { case: 'endpoint', value: { address: addressOf(one.address, one.port) } },
     loadBalancingWeight: weightOf(one),

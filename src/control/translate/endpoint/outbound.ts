@@ -2,7 +2,7 @@
 import type { Endpoint, Service, ServicePort } from '../../../model/service.ts'
 import { ClusterLoadAssignmentSchema } from '../../../proto/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
 import { selects } from '../../hosts.ts'
-import { effectivePolicy } from '../../snapshot-destination-rules.ts'
+import { effectivePolicy, withMeshDefaults } from '../../snapshot-destination-rules.ts'
 import type { Snapshot } from '../../snapshot.ts'
 import { discoveryOf, findOutbound, outboundClusters, outboundSharing } from '../cluster/outbound.ts'
 import { outboundCluster } from '../names.ts'
@@ -10,9 +10,10 @@ import type { ProxyNode } from '../proxy-node.ts'
 import { translator } from '../translator.ts'
 import { loadAssignment } from './assignment.ts'
 import { withPeerModes } from './peer-modes.ts'
+import { placementOf } from './placement.ts'
+import type { Placement } from './placement.ts'
 
-interface EndpointsView {
-  readonly [part: string]: string | boolean | object
+interface EndpointsView extends Placement {
   readonly service: Service
   readonly port: ServicePort
   readonly subset: string
@@ -29,7 +30,7 @@ export const outboundEndpoints = translator<EndpointsView, typeof ClusterLoadAss
     const { within, key } = outboundSharing(proxy, snapshot)
     return { within, key: `${key} ${proxy.clusterId}` }
   },
-  build: (view) => loadAssignment(outboundCluster(view.port.number, view.subset, view.service.hostname), view.endpoints, false, view.clusterId),
+  build: (view) => loadAssignment(outboundCluster(view.port.number, view.subset, view.service.hostname), view.endpoints, { clusterId: view.clusterId, placement: view }),
 })
 
 function endpointsView(proxy: ProxyNode, snapshot: Snapshot, name: string): EndpointsView | undefined {
@@ -40,7 +41,7 @@ function endpointsView(proxy: ProxyNode, snapshot: Snapshot, name: string): Endp
   if (discoveryOf(service, policy, proxy) !== 'eds') return undefined
   const labels = rule?.subsets.find((one) => one.name === subset)?.labels ?? {}
   // With a panic threshold, hosts that are known to be down could be chosen: then they are not sent at all (2.4).
-  const healthyOnly = (policy.outlierDetection?.minHealthPercent ?? 0) > 0
+  const healthyOnly = (withMeshDefaults(policy, snapshot.mesh).outlierDetection?.minHealthPercent ?? 0) > 0
   const endpoints = withPeerModes(snapshot.endpoints.of(service, port), snapshot)
   const all = subset === '' && !healthyOnly
   return {
@@ -49,5 +50,6 @@ function endpointsView(proxy: ProxyNode, snapshot: Snapshot, name: string): Endp
     subset,
     endpoints: all ? endpoints : endpoints.filter((one) => selects(labels, one.labels) && (!healthyOnly || one.health === 'healthy')),
     clusterId: proxy.clusterId,
+    ...placementOf(policy, snapshot.mesh, proxy, snapshot),
   }
 }

@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Endpoint } from '../../../model/service.ts'
+import type { LocalityLbSetting } from '../../specs.ts'
+import { placeEndpoints, weighsLocalities } from './placement.ts'
+import type { Placement } from './placement.ts'
+
+function endpoint(address: string, place: string, labels: Record<string, string> = {}, weight = 1): Endpoint {
+  const [region = '', zone = '', subzone = ''] = place.split('/')
+  return {
+    address, labels, weight, locality: { region, zone, subzone }, port: 80, hostname: 'h', namespace: 'n', servicePortName: 'http',
+    network: '', health: 'healthy', mutualTls: false, serviceAccount: '', workload: '',
+  }
+}
+
+const at = (place: string, setting: LocalityLbSetting = {}, over: Partial<Placement> = {}): Placement => ({ setting, tiers: true, place, labels: '', ...over } as Placement)
+
+/** `address@priority*weight` of all, in order. */
+const shown = (endpoints: readonly Endpoint[], placement: Placement) =>
+  placeEndpoints(endpoints, placement).map(({ priority, weight, endpoints: group }) => `${group.map(({ address }) => address).join('+')}@${priority}*${weight}`)
+
+const spread = [endpoint('sub', 'r1/z1/s1'), endpoint('zone', 'r1/z1/s2'), endpoint('region', 'r1/z2/s1'), endpoint('far', 'r2/z1/s1'), endpoint('farther', 'r3/z1/s1')]
+
+const cases: [title: string, endpoints: readonly Endpoint[], placement: Placement, wanted: string[]][] = [
+  ['without anything all are equal, grouped by locality', spread, at('', {}, { tiers: false }), ['sub@0*1', 'zone@0*1', 'region@0*1', 'far@0*1', 'farther@0*1']],
+  ['nearer ones come first: subzone, zone, region, the rest', spread, at('r1/z1/s1'), ['sub@0*1', 'zone@1*1', 'region@2*1', 'far@3*1', 'farther@3*1']],
+  ['tiers that are empty are closed up', spread.slice(2), at('r1/z1/s1'), ['region@0*1', 'far@1*1', 'farther@1*1']],
+  ['a failover region comes before other regions', spread, at('r1/z1/s1', { failover: [{ from: 'r1', to: 'r3' }] }), ['sub@0*1', 'zone@1*1', 'region@2*1', 'farther@3*1', 'far@4*1']],
+  ['a failover of another region says nothing', spread, at('r1/z1/s1', { failover: [{ from: 'r2', to: 'r3' }] }), ['sub@0*1', 'zone@1*1', 'region@2*1', 'far@3*1', 'farther@3*1']],
+  ['distribute gives localities their weight, and nothing to those it does not name', spread,
+    at('r1/z1/s1', { distribute: [{ from: 'r1/z1/*', to: { 'r1/z1/*': 80, 'r2/*': 20 } }] }), ['sub@0*40', 'zone@0*40', 'far@0*20']],
+  ['what an entry gives to several is divided by their weights', [endpoint('a', 'r1/z1/', {}, 3), endpoint('b', 'r1/z2/', {}, 1), endpoint('c', 'r2/z1/')],
+    at('r1/z9/', { distribute: [{ from: 'r1', to: { r1: 60, r2: 40 } }] }), ['a@0*45', 'b@0*15', 'c@0*40']],
+  ['only the first entry that covers the client counts', spread, at('r1/z1/s1', { distribute: [{ from: 'r2/*', to: { 'r1/*': 100 } }, { from: '*', to: { 'r3/*': 100 } }] }), ['farther@0*100']],
+  ['a client that no entry covers falls back to tiers', spread, at('r1/z1/s1', { distribute: [{ from: 'r9/*', to: { 'r1/*': 100 } }] }), ['sub@0*1', 'zone@1*1', 'region@2*1', 'far@3*1', 'farther@3*1']],
+]
+for (const [title, endpoints, placement, wanted] of cases) test(title, () => assert.deepEqual(shown(endpoints, placement), wanted))
+
+test('failoverPriority: the first label that differs decides', () => {
+  const endpoints = [endpoint('none', ''), endpoint('both', '', { app: 'x', version: 'v1' }), endpoint('app', '', { app: 'x', version: 'v2' }), endpoint('version', '', { version: 'v1' })]
+  const placement = at('', { failoverPriority: ['app', 'version'] }, { labels: JSON.stringify({ app: 'x', version: 'v1' }) })
+  assert.deepEqual(shown(endpoints, placement), ['both@0*1', 'app@1*1', 'none+version@2*2'])
+})
+
+test('failoverPriority with failover: labels first, places among those that are equal', () => {
+  const endpoints = [endpoint('near', 'r1/z1/', { v: '2' }), endpoint('far', 'r2/z1/', { v: '1' }), endpoint('here', 'r1/z1/', { v: '1' })]
+  const placement = at('r1/z1/', { failoverPriority: ['v'], failover: [{ from: 'r1', to: 'r2' }] }, { labels: '{"v":"1"}' })
+  assert.deepEqual(shown(endpoints, placement), ['here@0*1', 'far@1*1', 'near@2*1'])
+})
+
+test('localities are drawn by weight for distribute, and for failover with outlier detection', () => {
+  assert.equal(weighsLocalities(at('r', { distribute: [{ from: 'r', to: { r: 100 } }] }, { tiers: false })), true)
+  assert.equal(weighsLocalities(at('r', { failover: [{ from: 'r', to: 's' }] })), true)
+  assert.equal(weighsLocalities(at('r', { failover: [{ from: 'r', to: 's' }] }, { tiers: false })), false)
+  assert.equal(weighsLocalities(at('r')), false)
+})

@@ -39,7 +39,7 @@ const doors: Record<string, readonly string[]> = {
   'node:http2': ['net/', 'control/serve/', 'proxy/xds/'],
   'node:http': ['control/serve/', 'proxy/admin/', 'cli/'],
   'node:https': [],
-  'node:fs': ['sources/files/', 'control/ca/', 'telemetry/sink/', 'cli/'], // telemetry/sink: the log files
+  'node:fs': ['sources/files/', 'control/ca/', 'telemetry/sink/', 'proxy/identity/', 'cli/'], // telemetry/sink: the log files; proxy/identity: certificates in files
   'node:child_process': ['cli/', 'agent/'],
 }
 

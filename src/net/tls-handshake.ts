@@ -8,7 +8,8 @@ import { closeSocket } from './close-socket.ts'
 import { netError, systemCode } from './errors.ts'
 import type { NetError } from './errors.ts'
 import { parseSubjectAltNames } from './subject-alt-names.ts'
-import type { ClientTls, PeerNames, ServerTls } from './tls.ts'
+import { digestsOf } from './tls.ts'
+import type { ClientTls, PeerNames, ServerTls, VerifyPeer } from './tls.ts'
 import type { TlsInfo } from './transport.ts'
 
 export interface HandshakeWaiter {
@@ -34,7 +35,7 @@ export function handshakeAsServer(raw: Socket, tls: ServerTls, alpn: readonly st
     if (!asks) return undefined
     const reason = verdictOf(socket, certificate, tls.clientCertificate === 'require')
     if (reason !== undefined) return `client certificate: ${reason}`
-    return certificate === undefined ? undefined : tls.verify?.(namesOf(certificate))
+    return certificate === undefined ? undefined : verdict(tls.verify, certificate)
   }
   return waitFor(socket, raw, 'secure', check, tls.localUris, asks, waiter)
 }
@@ -52,9 +53,13 @@ export function handshakeAsClient(raw: Socket, tls: ClientTls, serverName: strin
   })
   const check: CheckPeer = (certificate) => {
     if (tls.verifies && !socket.authorized) return `server certificate: ${describe(socket.authorizationError)}`
-    return tls.verify?.(namesOf(certificate))
+    return verdict(tls.verify, certificate)
   }
   return waitFor(socket, raw, 'secureConnect', check, tls.localUris, tls.verifies, waiter)
+}
+
+function verdict(verify: VerifyPeer | undefined, certificate: X509Certificate | undefined): string | undefined {
+  return verify?.(namesOf(certificate), certificate === undefined ? undefined : digestsOf(certificate))
 }
 
 type CheckPeer = (certificate: X509Certificate | undefined) => string | undefined

@@ -1,7 +1,7 @@
 // TLS contexts: what a server or a client shows, trusts and offers, built once per identity and used for any number of
 // connections. They never change: rotation makes new ones, and connections made with the old ones live on. Handshakes
 // are in tls-handshake.ts.
-import { X509Certificate } from 'node:crypto'
+import { X509Certificate, createHash } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
 import type { SecureContext, SecureContextOptions } from 'node:tls'
 import { describe } from '../lib/errors.ts'
@@ -20,7 +20,8 @@ export interface TlsTrust {
   readonly crl: string
 }
 
-export type TlsVersion = 'TLSv1.2' | 'TLSv1.3'
+/** Below 1.2 only where an operator asks for it. */
+export type TlsVersion = 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3'
 
 /** What a verified certificate says about its holder. */
 export interface PeerNames {
@@ -28,8 +29,19 @@ export interface PeerNames {
   readonly dnsNames: readonly string[]
 }
 
-/** Undefined lets the peer in; a text refuses it and says why. Called before any byte of the peer is used. */
-export type VerifyPeer = (peer: PeerNames) => string | undefined
+/** By what a certificate can be pinned: SHA-256 over the whole of it, and over its public key. */
+export interface PeerDigests {
+  /** Lower-case hex. */
+  readonly certificate: string
+  /** Base64. */
+  readonly publicKey: string
+}
+
+/**
+ * Undefined lets the peer in; a text refuses it and says why. Called before any byte of the peer is used. `digests` is
+ * undefined for a peer without a certificate.
+ */
+export type VerifyPeer = (peer: PeerNames, digests: PeerDigests | undefined) => string | undefined
 
 interface CommonOptions {
   /** Server preference on servers, in order of offer on clients. Empty: no ALPN. */
@@ -44,6 +56,8 @@ interface CommonOptions {
 
 export interface ServerTlsOptions extends CommonOptions {
   readonly certificate: TlsCertificate
+  /** Of other kinds of keys: what the client is able to check decides which is shown. */
+  readonly otherCertificates?: readonly TlsCertificate[]
   /** By what client certificates are verified. */
   readonly trust?: TlsTrust | undefined
   /** `request`: a client without one is let in, one with a wrong one is not. */
@@ -82,7 +96,7 @@ export function createServerTls(options: ServerTlsOptions): ServerTls {
     throw netError('net/tls', 'client certificates are asked for, but there is nothing to verify them by')
   }
   return {
-    context: build({ ...commonContext(options), ...shown(options.certificate), ...trusted(options.trust) }),
+    context: build({ ...commonContext(options), ...shownAll([options.certificate, ...options.otherCertificates ?? []]), ...trusted(options.trust) }),
     clientCertificate,
     alpn: options.alpn ?? [],
     verify: options.verify,
@@ -107,8 +121,44 @@ function commonContext(options: CommonOptions): SecureContextOptions {
     minVersion,
     maxVersion,
     honorCipherOrder: true,
-    ...(ciphers === '' ? {} : { ciphers }),
+    ...cipherOptions(minVersion, ciphers),
     ...(curves === '' ? {} : { ecdhCurve: curves }),
+  }
+}
+
+/** OpenSSL 3 has versions below 1.2 only at its lowest security level: their signatures are of SHA-1. */
+function cipherOptions(minVersion: TlsVersion, ciphers: string): SecureContextOptions {
+  const old = minVersion === 'TLSv1' || minVersion === 'TLSv1.1'
+  if (old) return { ciphers: `${ciphers === '' ? 'DEFAULT' : ciphers}:@SECLEVEL=0` }
+  return ciphers === '' ? {} : { ciphers }
+}
+
+/** OpenSSL keeps one for each kind of key, and of two of one kind the later one, silently. */
+function shownAll(certificates: readonly TlsCertificate[]): SecureContextOptions {
+  if (certificates.length === 1) return shown(certificates[0]!)
+  const kinds = certificates.map(({ chain }) => keyKind(chain))
+  const twice = kinds.find((kind, at) => kinds.indexOf(kind) !== at)
+  if (twice !== undefined) throw netError('net/tls', `two certificates with keys of one kind (${twice}): a server can show one of each`)
+  return { cert: certificates.map(({ chain }) => chain), key: certificates.map(({ key }) => key) }
+}
+
+function keyKind(chain: string): string {
+  try {
+    return new X509Certificate(chain).publicKey.asymmetricKeyType ?? 'unknown'
+  } catch (error) {
+    throw netError('net/tls', `a certificate cannot be read: ${describe(error)}`, error)
+  }
+}
+
+/** Of a certificate that was verified. Worked out when asked for: most contexts pin nothing. */
+export function digestsOf(certificate: X509Certificate): PeerDigests {
+  return {
+    get certificate() {
+      return certificate.fingerprint256.replaceAll(':', '').toLowerCase()
+    },
+    get publicKey() {
+      return createHash('sha256').update(certificate.publicKey.export({ type: 'spki', format: 'der' })).digest('base64')
+    },
   }
 }
 

@@ -21,6 +21,7 @@ import { Planner } from './plan.ts'
 import type { Plan } from './plan.ts'
 import { nackText } from './plan-updates.ts'
 import type { WantedNames } from './plan-updates.ts'
+import { createAuthority } from '../../test/support/certificates.ts'
 import { SecretStore } from './xds/secret.ts'
 
 class HandClock implements Clock {
@@ -216,10 +217,36 @@ test('a listener with TLS waits for its certificate', () => {
   assert.equal(planner.plan.listeners.size, 0)
   assert.deepEqual(wanted.at(-1)!.secrets, ['kubernetes://cert'])
   const pem = (value: string) => ({ specifier: { case: 'inlineString' as const, value } })
+  const { chain, key } = createAuthority().issue('DNS:a.test')
   planner.updateSecrets(changed(create(SecretSchema, {
-    name: 'kubernetes://cert', type: { case: 'tlsCertificate', value: { certificateChain: pem('chain'), privateKey: pem('key') } },
+    name: 'kubernetes://cert', type: { case: 'tlsCertificate', value: { certificateChain: pem(chain), privateKey: pem(key) } },
   })))
   assert.equal(planner.plan.listeners.size, 1)
+})
+
+test('a listener does not wait for a certificate that the control plane has not got, or that cannot be used', () => {
+  const pem = (value: string) => ({ specifier: { case: 'inlineString' as const, value } })
+  const rubbish = create(SecretSchema, { name: 'kubernetes://cert', type: { case: 'tlsCertificate', value: { certificateChain: pem('chain'), privateKey: pem('key') } } })
+  for (const answer of [{ changed: [], removed: ['kubernetes://cert'] }, changed(rubbish)]) {
+    const { planner } = setUp()
+    planner.updateClusters(changed())
+    planner.updateListeners(changed(listener('gw', '443', { secret: 'kubernetes://cert' })))
+    planner.updateRoutes(changed(routes('443')))
+    const reason = nackText(planner.updateSecrets(answer))
+    assert.equal(reason?.includes('there is no certificate in PEM') ?? false, answer.changed.length > 0)
+    assert.equal(planner.plan.listeners.size, 1)
+  }
+})
+
+test('a certificate that cannot be used leaves the last good one in use', () => {
+  const pem = (value: string) => ({ specifier: { case: 'inlineString' as const, value } })
+  const authority = createAuthority()
+  const [good, other] = [authority.issue('DNS:a.test'), authority.issue('DNS:a.test')]
+  const { planner, secrets } = setUp()
+  const secret = (chain: string, key: string) => changed(create(SecretSchema, { name: 'x', type: { case: 'tlsCertificate', value: { certificateChain: pem(chain), privateKey: pem(key) } } }))
+  assert.deepEqual(planner.updateSecrets(secret(good.chain, good.key)), [])
+  assert.match(nackText(planner.updateSecrets(secret(other.chain, good.key)))!, /secret x: the key does not belong to the certificate/)
+  assert.deepEqual(secrets.certificate('x'), good)
 })
 
 test('the control plane cannot replace the identity of the proxy', () => {

@@ -123,7 +123,9 @@ export class Planner {
 
   updateSecrets({ changed, removed }: ResourceUpdate<Secret>): Rejection[] {
     for (const name of removed) this.#parts.secrets.remove(name)
-    return collect(changed, (message) => this.#parts.secrets.set(message.name, decodeSecret(message)))
+    const rejections = collect(changed, (message) => this.#parts.secrets.set(message.name, decodeSecret(message)))
+    for (const { name } of rejections) this.#parts.secrets.refuse(name)
+    return rejections
   }
 
   close(): void {
@@ -146,7 +148,7 @@ export class Planner {
   #isComplete({ routeNames, secretNames, clusterNames }: CompiledListener): boolean {
     return (
       routeNames.every((name) => this.#routes.active.has(name)) &&
-      secretNames.every((name) => this.#parts.secrets.has(name)) &&
+      secretNames.every((name) => this.#parts.secrets.isAnswered(name)) &&
       clusterNames.every((name) => this.clusters.isWarm(name))
     )
   }

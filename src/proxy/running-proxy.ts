@@ -17,6 +17,7 @@ import type { AdminServer } from './admin/server.ts'
 import type { ClusterStatus } from './admin/clusters.ts'
 import type { CompiledRoutes } from './http/router/compile.ts'
 import { within } from './http/router/problem.ts'
+import { FileSecrets, isFileSecret } from './identity/file-secrets.ts'
 import type { Secrets } from './identity/secrets.ts'
 import { noCapture } from './listen/capture.ts'
 import type { Capture } from './listen/capture.ts'
@@ -122,6 +123,7 @@ class RunningProxy implements Proxy {
   readonly #settings: ProxySettings
   readonly #parts: ProxyParts
   readonly #clock: Clock
+  readonly #files: FileSecrets
   readonly #secrets: SecretStore
   readonly #upstream: UpstreamSide
   readonly #serving: Serving
@@ -141,7 +143,8 @@ class RunningProxy implements Proxy {
     this.#node = nodeOf(settings, parts.version)
     this.nodeId = nodeIdOf(settings)
     const capture = parts.capture ?? noCapture
-    this.#secrets = new SecretStore(parts.identity)
+    this.#files = new FileSecrets({ clock: this.#clock, log: (line) => this.#log(line) })
+    this.#secrets = new SecretStore(parts.identity, this.#files)
     this.#upstream = parts.openUpstream(this.#secrets, (address) => capture.dial(address))
     this.#serving = this.#createServing(capture)
     this.planner = this.#createPlanner()
@@ -184,6 +187,7 @@ class RunningProxy implements Proxy {
     this.planner.close()
     this.#serving.close()
     this.#upstream.close()
+    this.#files.close()
     await this.#admin?.close()
     await this.#parts.onClosed?.()
   }
@@ -249,7 +253,8 @@ class RunningProxy implements Proxy {
   #subscribe({ endpoints, routes, secrets }: WantedNames): void {
     this.#stream.subscribe(resourceTypes.endpoints, endpoints)
     this.#stream.subscribe(resourceTypes.routes, routes)
-    this.#stream.subscribe(resourceTypes.secrets, secrets)
+    this.#stream.subscribe(resourceTypes.secrets, secrets.filter((name) => !isFileSecret(name)))
+    this.#files.keep(secrets)
   }
 
   #take(updates: Updates, update: XdsUpdate): string | undefined {

@@ -1,5 +1,6 @@
 // Who gets through a TLS handshake and who does not, with both transports: chains, names, ALPN, SNI, rotation, time.
 import assert from 'node:assert/strict'
+import { X509Certificate, createHash } from 'node:crypto'
 import { connect as connectSocket } from 'node:net'
 import { describe as group, test } from 'node:test'
 import { describe, hasCode } from '../../src/lib/errors.ts'
@@ -150,6 +151,46 @@ function suite(transports: Transports): void {
     })
   }
 
+  test('of two certificates the client gets the one that it can check', async () => {
+    const rsa = authority.issue(`URI:${serverId}-rsa`, undefined, 'RSA')
+    const cases: readonly [ciphers: string, uri: string][] = [['ECDHE-RSA-AES128-GCM-SHA256', `${serverId}-rsa`], ['ECDHE-ECDSA-AES128-GCM-SHA256', serverId]]
+    for (const [ciphers, uri] of cases) {
+      const outcome = await shake(transports, { server: { otherCertificates: [rsa] }, client: { maxVersion: 'TLSv1.2', ciphers } })
+      assert.deepEqual(through(outcome).client.tls!.peerUris, [uri])
+      close(outcome)
+    }
+  })
+
+  test('TLS 1.1 is spoken where the server is told to, and nowhere else', async () => {
+    const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1' } as const
+    const outcome = await shake(transports, { server: { minVersion: 'TLSv1.1' }, client: old })
+    assert.equal(through(outcome).client.tls!.protocol, 'TLSv1.1')
+    close(outcome)
+    const refused = await shake(transports, { client: old })
+    assert.match(describe(refused.server), /unsupported protocol/)
+    close(refused)
+  })
+
+  test('a peer is shown to `verify` with the digests by which it may be pinned', async () => {
+    const seen: unknown[] = []
+    const outcome = await shake(transports, { server: { verify: (_, digests) => void seen.push({ ...digests }) } })
+    const certificate = new X509Certificate(client.chain)
+    const key = createHash('sha256').update(certificate.publicKey.export({ type: 'spki', format: 'der' })).digest('base64')
+    assert.deepEqual(seen, [{ certificate: createHash('sha256').update(certificate.raw).digest('hex'), publicKey: key }])
+    close(outcome)
+  })
+
+  test('a client whose certificate was revoked is refused, another of the same root is not', async () => {
+    const lost = authority.issue(`URI:${clientId}`)
+    const trustWithList = { roots: authority.roots, crl: authority.revoke(lost) }
+    const refused = await shake(transports, { server: { trust: trustWithList }, client: { certificate: lost } })
+    assert.match(describe(refused.server), /CERT_REVOKED|certificate revoked/i)
+    close(refused)
+    const outcome = await shake(transports, { server: { trust: trustWithList } })
+    assert.deepEqual(through(outcome).server.tls!.peerUris, [clientId])
+    close(outcome)
+  })
+
   const protocols: readonly [title: string, server: string[], client: string[], chosen: string][] = [
     ['the server chooses by its own order', ['istio-http/1.1', 'http/1.1'], ['http/1.1', 'istio-http/1.1'], 'istio-http/1.1'],
     ['a client without ALPN gets none', ['http/1.1'], [], ''],
@@ -250,6 +291,10 @@ function suite(transports: Transports): void {
     await listening.close()
   })
 }
+
+test('two certificates with keys of one kind are refused: OpenSSL would forget one of them', () => {
+  assert.throws(() => createServerTls({ certificate: server, otherCertificates: [client] }), /two certificates with keys of one kind \(ec\)/)
+})
 
 test('a key that does not fit its certificate is refused when the context is built', () => {
   assert.throws(() => createServerTls({ certificate: { chain: server.chain, key: client.key } }), (error) => hasCode(error, 'net/tls'))

@@ -83,10 +83,10 @@ for (const rawHandles of [true, false]) describe(rawHandles ? 'over raw handles'
   })
 
   const refusals: [string, () => CertificateSecret, RegExp][] = [
-    ['another identity', () => ca.issue(`URI:${spiffe('ratings')}`), /^TLS_error: .*verify SAN list: spiffe:\/\/cluster.local\/ns\/default\/sa\/ratings is not whom we asked for/],
+    ['another identity', () => ca.issue(`URI:${spiffe('ratings')}`), /^TLS_error: .*verify SAN list: spiffe:\/\/cluster.local\/ns\/default\/sa\/ratings is not accepted here/],
     ['the right name from another root', () => otherCa.issue(`URI:${spiffe('reviews')}`), /^TLS_error: .*certificate/],
     ['an expired certificate', () => ca.issue(`URI:${spiffe('reviews')}`, -1), /^TLS_error: .*expired/],
-    ['no identity at all', () => ca.issue('DNS:reviews'), /^TLS_error: .*verify SAN list: reviews is not whom we asked for/],
+    ['no identity at all', () => ca.issue('DNS:reviews'), /^TLS_error: .*verify SAN list: reviews is not accepted here/],
     ['the identity as a DNS name', () => ca.issue(`DNS:${spiffe('reviews')}`), /^TLS_error: .*verify SAN list/],
   ]
   for (const [title, certificate, words] of refusals) {

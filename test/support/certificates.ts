@@ -14,15 +14,18 @@ export interface TestAuthority {
   /** PEM, PKCS#8: for whoever signs in its name. */
   readonly key: string
   /** `san` as openssl spells it: `URI:spiffe://...,DNS:a.test`. Dates are days from now, for expired ones too. */
-  issue(san: string, validDays?: { readonly from: number; readonly to: number }): TestCertificate
+  issue(san: string, validDays?: { readonly from: number; readonly to: number }, key?: 'EC' | 'RSA'): TestCertificate
+  /** The list of all that were revoked so far. */
+  revoke(certificate: TestCertificate): string
 }
 
 export function createAuthority(commonName = 'test root'): TestAuthority {
   const folder = mkdtempSync(join(tmpdir(), 'trysail-certificates-'))
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
   const openssl = (...args: string[]): string => execFileSync('openssl', args, { cwd: folder, encoding: 'utf8', stdio: 'pipe' })
-  const key = (name: string): void => {
-    openssl('genpkey', '-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256', '-out', `${name}.key`)
+  const key = (name: string, kind: 'EC' | 'RSA' = 'EC'): void => {
+    const option = kind === 'EC' ? 'ec_paramgen_curve:P-256' : 'rsa_keygen_bits:2048'
+    openssl('genpkey', '-algorithm', kind, '-pkeyopt', option, '-out', `${name}.key`)
   }
   const read = (name: string): string => readFileSync(join(folder, name), 'utf8')
   key('ca')
@@ -34,9 +37,9 @@ export function createAuthority(commonName = 'test root'): TestAuthority {
   return {
     roots: read('ca.pem'),
     key: read('ca.key'),
-    issue(san, { from, to } = { from: -1, to: 2 }) {
+    issue(san, { from, to } = { from: -1, to: 2 }, kind = 'EC') {
       const name = `leaf${count++}`
-      key(name)
+      key(name, kind)
       openssl('req', '-new', '-key', `${name}.key`, '-subj', '/O=trysail', '-out', `${name}.csr`)
       const configuration = `[ca]\ndefault_ca=d\n[d]\ndatabase=index.txt\nserial=serial\nnew_certs_dir=.\ndefault_md=sha256\npolicy=p\nx509_extensions=x\n[p]\n[x]\nsubjectAltName=${san}\n`
       writeFileSync(join(folder, `${name}.cnf`), configuration)
@@ -45,6 +48,14 @@ export function createAuthority(commonName = 'test root'): TestAuthority {
         '-notext', '-preserveDN', '-startdate', asn1Date(from), '-enddate', asn1Date(to),
       )
       return { chain: read(`${name}.pem`), key: read(`${name}.key`) }
+    },
+    revoke({ chain }) {
+      writeFileSync(join(folder, 'revoked.pem'), chain)
+      writeFileSync(join(folder, 'crl.cnf'), '[ca]\ndefault_ca=d\n[d]\ndatabase=index.txt\ndefault_md=sha256\ndefault_crl_days=2\n')
+      const signed = ['-config', 'crl.cnf', '-cert', 'ca.pem', '-keyfile', 'ca.key']
+      openssl('ca', ...signed, '-revoke', 'revoked.pem')
+      openssl('ca', ...signed, '-gencrl', '-out', 'crl.pem')
+      return read('crl.pem')
     },
   }
 }

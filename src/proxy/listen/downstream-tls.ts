@@ -2,11 +2,11 @@
 // built when first needed and again after a secret changed. Connections made with an older one live on.
 import { MeshError, describe } from '../../lib/errors.ts'
 import { createServerTls } from '../../net/tls.ts'
-import type { PeerNames, ServerTls } from '../../net/tls.ts'
-import type { CertificateSecret, Secrets, TrustSecret } from '../identity/secrets.ts'
+import type { PeerDigests, PeerNames, ServerTls } from '../../net/tls.ts'
+import type { CertificateSecret, Secrets } from '../identity/secrets.ts'
 import type { DecodedChain } from '../xds/listener.ts'
-import { acceptsPeer, decodeTlsContext, resolveTls, secretNamesOf } from '../xds/tls-context.ts'
-import type { TlsSettings } from '../xds/tls-context.ts'
+import { decodeTlsContext, peerProblem, resolveTls, secretNamesOf } from '../xds/tls-context.ts'
+import type { TlsMaterial, TlsSettings } from '../xds/tls-context.ts'
 
 export interface DownstreamTls {
   readonly secretNames: readonly string[]
@@ -21,7 +21,7 @@ export function compileDownstreamTls({ tls, name, terminal }: DecodedChain, secr
   const common = tls.commonTlsContext
   if (common === undefined) throw new MeshError('proxy/bad-config', `filter chain ${name}: TLS without common_tls_context`)
   const settings = decodeTlsContext(common)
-  if (settings.certificate === undefined) throw new MeshError('proxy/bad-config', `filter chain ${name}: TLS without a certificate`)
+  if (settings.certificates.length === 0) throw new MeshError('proxy/bad-config', `filter chain ${name}: TLS without a certificate`)
   const requireClient = tls.requireClientCertificate ?? false
   if (requireClient && settings.trust === undefined) {
     throw new MeshError('proxy/bad-config', `filter chain ${name}: a client certificate is required, but nothing to verify it by`)
@@ -32,9 +32,8 @@ export function compileDownstreamTls({ tls, name, terminal }: DecodedChain, secr
 }
 
 interface Built {
-  readonly certificate: CertificateSecret
-  readonly trust: TrustSecret | undefined
-  readonly context: ServerTls
+  readonly from: TlsMaterial
+  readonly context: ServerTls | undefined
 }
 
 class ChainTls implements DownstreamTls {
@@ -59,35 +58,30 @@ class ChainTls implements DownstreamTls {
       this.problem = `waiting for the secrets ${this.secretNames.join(', ')}`
       return undefined
     }
-    if (!isFrom(this.#built, material.certificate, material.trust)) this.#build(material.certificate, material.trust)
-    return this.#built?.context
+    if (this.#built === undefined || !isSame(this.#built.from, material)) this.#built = { from: material, context: this.#build(material.certificate, material) }
+    return this.#built.context
   }
 
-  #build(certificate: CertificateSecret, trust: TrustSecret | undefined): void {
+  #build(certificate: CertificateSecret, { otherCertificates, trust }: TlsMaterial): ServerTls | undefined {
     const { alpn, minVersion, maxVersion, ciphers, curves } = this.#settings
     const clientCertificate = trust === undefined ? 'none' : this.#requireClient ? 'require' : 'request'
+    // A client without a certificate has passed already where it may: only what it shows is checked.
+    const verify = (peer: PeerNames, digests: PeerDigests | undefined) => peerProblem(this.#settings, peer, digests)
     try {
-      const verify = (peer: PeerNames) => this.#verify(peer)
-      const context = createServerTls({ certificate, trust, clientCertificate, alpn, minVersion, maxVersion, ciphers, curves, verify })
-      this.#built = { certificate, trust, context }
       this.problem = ''
+      return createServerTls({ certificate, otherCertificates, trust, clientCertificate, alpn, minVersion, maxVersion, ciphers, curves, verify })
     } catch (error) {
-      this.#built = undefined
       this.problem = describe(error)
+      return undefined
     }
   }
-
-  /** A client without a certificate has passed already where it may: only names that it shows are checked. */
-  #verify({ uris, dnsNames }: PeerNames): string | undefined {
-    const anonymous = uris.length === 0 && dnsNames.length === 0
-    if (anonymous && !this.#requireClient) return undefined
-    if (acceptsPeer(this.#settings, uris, dnsNames)) return undefined
-    return `${[...uris, ...dnsNames].join(', ') || 'a certificate without names'} is not accepted here`
-  }
 }
 
-function isFrom(built: Built | undefined, certificate: CertificateSecret, trust: TrustSecret | undefined): boolean {
-  if (built === undefined) return false
-  const sameTrust = built.trust?.roots === trust?.roots && built.trust?.crl === trust?.crl
-  return sameTrust && built.certificate.chain === certificate.chain && built.certificate.key === certificate.key
+function isSame(one: TlsMaterial, other: TlsMaterial): boolean {
+  const sameTrust = one.trust?.roots === other.trust?.roots && one.trust?.crl === other.trust?.crl
+  const [ours, theirs] = [shownBy(one), shownBy(other)]
+  return sameTrust && ours.length === theirs.length && ours.every((text, at) => text === theirs[at])
 }
+
+const shownBy = ({ certificate, otherCertificates }: TlsMaterial): readonly string[] =>
+  [certificate, ...otherCertificates].flatMap((each) => (each === undefined ? [] : [each.chain, each.key]))

@@ -2,10 +2,10 @@
 // built when first needed and again after a secret changed. Connections made with an older one live on. While a secret is
 // missing nothing is sent, and never in plaintext instead.
 import { MeshError, describe } from '../../lib/errors.ts'
-import type { ClientTls, PeerNames } from '../../net/tls.ts'
+import type { ClientTls, PeerDigests, PeerNames } from '../../net/tls.ts'
 import type { UpstreamTlsContext } from '../../proto/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
 import type { CertificateSecret, TrustSecret } from '../identity/secrets.ts'
-import { acceptsPeer, decodeTlsContext, resolveTls } from '../xds/tls-context.ts'
+import { decodeTlsContext, peerProblem, resolveTls } from '../xds/tls-context.ts'
 import type { TlsMaterial, TlsSettings } from '../xds/tls-context.ts'
 import type { TlsContexts } from './tls-contexts.ts'
 
@@ -53,13 +53,13 @@ export class UpstreamTls {
     if (this.#built === undefined || !isSame(this.#built, material)) this.#build(material)
     const tls = this.#built?.[use]
     if (tls === undefined || mustBe === undefined || this.#settings.peerNames.length > 0) return tls
-    return { ...tls, verify: (peer) => verifyDnsName(peer, mustBe) }
+    return { ...tls, verify: (peer, digests) => this.#verify(peer, digests) ?? verifyDnsName(peer, mustBe) }
   }
 
   #build(material: TlsMaterial): void {
     const { alpn, minVersion, maxVersion, ciphers, curves } = this.#settings
     const trust = this.#system ? 'system' : material.trust
-    const verify = trust === undefined ? undefined : (peer: PeerNames) => this.#verify(peer)
+    const verify = trust === undefined ? undefined : (peer: PeerNames, digests: PeerDigests | undefined) => this.#verify(peer, digests)
     try {
       const tls = { ...this.#contexts.get({ certificate: material.certificate, trust, minVersion, maxVersion, ciphers, curves }), verify }
       this.#built = { ...material, http: { ...tls, alpn: httpAlpn(alpn) }, tcp: { ...tls, alpn: tcpAlpn(alpn) } }
@@ -69,9 +69,9 @@ export class UpstreamTls {
     }
   }
 
-  #verify({ uris, dnsNames }: PeerNames): string | undefined {
-    if (acceptsPeer(this.#settings, uris, dnsNames)) return undefined
-    return `verify SAN list: ${[...uris, ...dnsNames].join(', ') || 'a certificate without names'} is not whom we asked for`
+  #verify(peer: PeerNames, digests: PeerDigests | undefined): string | undefined {
+    const problem = peerProblem(this.#settings, peer, digests)
+    return problem === undefined ? undefined : `verify SAN list: ${problem}`
   }
 }
 

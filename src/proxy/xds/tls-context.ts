@@ -1,6 +1,7 @@
 // Decodes the half of Envoy's TLS contexts that servers and clients share: where certificate and trust come from, which
 // names a peer may have, protocol versions, ALPN. What cannot be honoured is refused: TLS fails closed.
 import { MeshError } from '../../lib/errors.ts'
+import type { PeerDigests, PeerNames, TlsVersion } from '../../net/tls.ts'
 import { SubjectAltNameMatcher_SanType as SanType, TlsParameters_TlsProtocol as Protocol } from '../../proto/gen/envoy/extensions/transport_sockets/tls/v3/common_pb.ts'
 import type { CertificateValidationContext, TlsParameters } from '../../proto/gen/envoy/extensions/transport_sockets/tls/v3/common_pb.ts'
 import type { CommonTlsContext } from '../../proto/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
@@ -19,10 +20,13 @@ export interface PeerNameMatcher {
 }
 
 export interface TlsSettings {
-  readonly certificate: Source<CertificateSecret> | undefined
+  /** Of different kinds of keys, where there are several. */
+  readonly certificates: readonly Source<CertificateSecret>[]
   readonly trust: Source<TrustSecret> | undefined
   /** Empty: any name that the trust bundle vouches for. */
   readonly peerNames: readonly PeerNameMatcher[]
+  /** Digests of which a peer's certificate must have one; empty for no such condition. */
+  readonly pins: Pins
   readonly alpn: readonly string[]
   readonly minVersion: TlsVersion
   readonly maxVersion: TlsVersion
@@ -31,11 +35,18 @@ export interface TlsSettings {
   readonly curves: string
 }
 
-export type TlsVersion = 'TLSv1.2' | 'TLSv1.3'
+export interface Pins {
+  /** Of certificates: lower-case hex. */
+  readonly certificates: ReadonlySet<string>
+  /** Of public keys: base64. */
+  readonly publicKeys: ReadonlySet<string>
+}
 
 /** What a context is built from, once all of its secrets are there. */
 export interface TlsMaterial {
   readonly certificate: CertificateSecret | undefined
+  /** The others that are there. */
+  readonly otherCertificates: readonly CertificateSecret[]
   readonly trust: TrustSecret | undefined
 }
 
@@ -43,9 +54,10 @@ export function decodeTlsContext(context: CommonTlsContext): TlsSettings {
   refuseUnsupported(context)
   const { validation, sdsName } = validationOf(context)
   return {
-    certificate: certificateOf(context),
+    certificates: certificatesOf(context),
     trust: trustOf(validation, sdsName),
     peerNames: validation === undefined ? [] : peerNamesOf(validation),
+    pins: pinsOf(validation),
     alpn: context.alpnProtocols,
     ...parametersOf(context.tlsParams),
   }
@@ -53,22 +65,30 @@ export function decodeTlsContext(context: CommonTlsContext): TlsSettings {
 
 /** SDS names that the context waits for. */
 export function secretNamesOf(settings: TlsSettings): readonly string[] {
-  return [settings.certificate, settings.trust].flatMap((source) => (source !== undefined && 'name' in source ? [source.name] : []))
+  return [...settings.certificates, settings.trust].flatMap((source) => (source !== undefined && 'name' in source ? [source.name] : []))
 }
 
-/** Undefined while a secret is missing: no TLS then, and no plaintext instead. */
+/** Undefined while a secret is missing: no TLS then, and no plaintext instead. Of several certificates one is enough. */
 export function resolveTls(settings: TlsSettings, secrets: Secrets): TlsMaterial | undefined {
-  const certificate = resolve(settings.certificate, (name) => secrets.certificate(name))
+  const [certificate, ...otherCertificates] = settings.certificates.flatMap((source) => resolve(source, (name) => secrets.certificate(name)) ?? [])
   const trust = resolve(settings.trust, (name) => secrets.trust(name))
-  if (settings.certificate !== undefined && certificate === undefined) return undefined
+  if (settings.certificates.length > 0 && certificate === undefined) return undefined
   if (settings.trust !== undefined && trust === undefined) return undefined
-  return { certificate, trust }
+  return { certificate, otherCertificates, trust }
 }
 
-/** Whether a peer with these names may come in. */
-export function acceptsPeer(settings: TlsSettings, uris: readonly string[], dnsNames: readonly string[]): boolean {
-  if (settings.peerNames.length === 0) return true
-  return settings.peerNames.some(({ type, matches }) => (type === 'uri' ? uris : dnsNames).some((name) => matches(name)))
+/** Why a verified peer may not come in; undefined when it may. */
+export function peerProblem({ peerNames, pins }: TlsSettings, names: PeerNames, digests: PeerDigests | undefined): string | undefined {
+  const { uris, dnsNames } = names
+  const named = peerNames.length === 0 || peerNames.some(({ type, matches }) => (type === 'uri' ? uris : dnsNames).some((name) => matches(name)))
+  if (!named) return `${[...uris, ...dnsNames].join(', ') || 'a certificate without names'} is not accepted here`
+  return isPinned(pins, digests) ? undefined : 'the certificate is not among those that are pinned'
+}
+
+/** One pin of either kind is enough, as in Envoy. */
+function isPinned({ certificates, publicKeys }: Pins, digests: PeerDigests | undefined): boolean {
+  if (certificates.size + publicKeys.size === 0) return true
+  return digests !== undefined && (certificates.has(digests.certificate) || publicKeys.has(digests.publicKey))
 }
 
 function resolve<Value>(source: Source<Value> | undefined, find: (name: string) => Value | undefined): Value | undefined {
@@ -81,16 +101,14 @@ function bad(what: string): MeshError {
 }
 
 function refuseUnsupported(context: CommonTlsContext): void {
-  if (context.tlsCertificates.length + context.tlsCertificateSdsSecretConfigs.length > 1) throw bad('more than one certificate is not served yet')
   if (context.customHandshaker !== undefined) throw bad('custom_handshaker is not supported')
   if (context.tlsCertificateProviderInstance !== undefined) throw bad('certificate providers are not supported')
 }
 
-function certificateOf(context: CommonTlsContext): Source<CertificateSecret> | undefined {
-  const sds = context.tlsCertificateSdsSecretConfigs[0]
-  if (sds !== undefined) return { name: sds.name }
-  const inline = context.tlsCertificates[0]
-  return inline === undefined ? undefined : { inline: decodeCertificate(inline, 'in the listener') }
+function certificatesOf(context: CommonTlsContext): readonly Source<CertificateSecret>[] {
+  const sds = context.tlsCertificateSdsSecretConfigs
+  if (sds.length > 0) return sds.map(({ name }) => ({ name }))
+  return context.tlsCertificates.map((inline) => ({ inline: decodeCertificate(inline, 'in the listener') }))
 }
 
 interface Validation {
@@ -114,14 +132,15 @@ function validationOf({ validationContextType: type }: CommonTlsContext): Valida
 function trustOf(validation: CertificateValidationContext | undefined, sdsName: string | undefined): Source<TrustSecret> | undefined {
   if (sdsName !== undefined) return { name: sdsName }
   if (validation?.trustedCa === undefined) {
-    if (validation !== undefined && peerNamesOf(validation).length > 0) throw bad('names to check, but no trusted_ca')
+    const pins = pinsOf(validation)
+    const checks = validation !== undefined && peerNamesOf(validation).length + pins.certificates.size + pins.publicKeys.size > 0
+    if (checks) throw bad('names or digests to check, but no trusted_ca')
     return undefined
   }
   return { inline: decodeTrust(validation, 'in the listener') }
 }
 
 function peerNamesOf(validation: CertificateValidationContext): PeerNameMatcher[] {
-  if (validation.verifyCertificateHash.length + validation.verifyCertificateSpki.length > 0) throw bad('certificate pinning is not served yet')
   if (validation.allowExpiredCertificate) throw bad('allow_expired_certificate is not supported')
   const typed = validation.matchTypedSubjectAltNames.map(({ sanType, matcher }) => {
     if (matcher === undefined || (sanType !== SanType.URI && sanType !== SanType.DNS)) throw bad('only URI and DNS names are matched')
@@ -133,13 +152,25 @@ function peerNamesOf(validation: CertificateValidationContext): PeerNameMatcher[
   })]
 }
 
+/** Hashes come with or without colons, in any case. */
+function pinsOf(validation: CertificateValidationContext | undefined): Pins {
+  return {
+    certificates: new Set(validation?.verifyCertificateHash.map((hash) => hash.replaceAll(':', '').toLowerCase())),
+    publicKeys: new Set(validation?.verifyCertificateSpki),
+  }
+}
+
 type Parameters = Pick<TlsSettings, 'minVersion' | 'maxVersion' | 'ciphers' | 'curves'>
 
-/** Versions below 1.2 are not offered, whatever is asked for: OpenSSL 3 has them off. */
+const versions: Readonly<Partial<Record<Protocol, TlsVersion>>> = {
+  [Protocol.TLSv1_0]: 'TLSv1', [Protocol.TLSv1_1]: 'TLSv1.1', [Protocol.TLSv1_2]: 'TLSv1.2', [Protocol.TLSv1_3]: 'TLSv1.3',
+}
+
+/** Versions below 1.2 only where they are asked for by name. */
 function parametersOf(params: TlsParameters | undefined): Parameters {
   return {
-    minVersion: params?.tlsMinimumProtocolVersion === Protocol.TLSv1_3 ? 'TLSv1.3' : 'TLSv1.2',
-    maxVersion: params?.tlsMaximumProtocolVersion === Protocol.TLSv1_2 ? 'TLSv1.2' : 'TLSv1.3',
+    minVersion: versions[params?.tlsMinimumProtocolVersion ?? Protocol.TLS_AUTO] ?? 'TLSv1.2',
+    maxVersion: versions[params?.tlsMaximumProtocolVersion ?? Protocol.TLS_AUTO] ?? 'TLSv1.3',
     ciphers: params?.cipherSuites.join(':') ?? '',
     curves: params?.ecdhCurves.join(':') ?? '',
   }

@@ -7,13 +7,13 @@ import type { World } from '../../src/control/snapshot.ts'
 const origin = { file: 'world.yaml', line: 1, column: 1 }
 const nowhere = { region: '', zone: '', subzone: '' }
 
-export function resource<Spec>(kind: string, name: string, spec: Spec, more: { namespace?: string; line?: number; created?: number; labels?: Record<string, string> } = {}): Resource<Spec> {
+export function resource<Spec>(kind: string, name: string, spec: Spec, more: { namespace?: string; line?: number; created?: number; labels?: Record<string, string>; annotations?: Record<string, string> } = {}): Resource<Spec> {
   const at = { file: 'mesh.yaml', line: more.line ?? 1, column: 1 }
   const group = kind === 'PeerAuthentication' ? 'security.istio.io' : 'networking.istio.io'
   return {
     apiVersion: `${group}/v1`,
     kind,
-    metadata: { name, namespace: more.namespace ?? 'default', labels: more.labels ?? {}, annotations: {}, creationTimestamp: more.created, generation: 1 },
+    metadata: { name, namespace: more.namespace ?? 'default', labels: more.labels ?? {}, annotations: more.annotations ?? {}, creationTimestamp: more.created, generation: 1 },
     spec,
     origin: at,
     locate: (path) => ({ ...at, line: at.line + path.length }),

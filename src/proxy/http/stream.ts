@@ -71,7 +71,7 @@ export class HttpStream implements Timed {
       if (exchange.virtualHost !== undefined) exchange.route = findRoute(exchange.virtualHost, exchange, runtime.deps.random)
     }
     const action = exchange.route?.action
-    if (action?.kind === 'forward') exchange.target = chooseTarget(action, runtime.deps.random)
+    if (action?.kind === 'forward') exchange.target = chooseTarget(action, runtime.deps.random, exchange)
     const chain = runtime.chains.of(exchange.target ?? (action?.kind === 'reply' ? action : undefined))
     this.#chain = chain
     if (chain.length > 0) exchange.slots = new Array<unknown>(chain.length).fill(undefined)

@@ -81,7 +81,7 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
     this.#cluster = cluster
     exchange.cluster = cluster
     const { timeoutMs, perTryTimeoutMs, retry } = prepareForward(exchange, this.#action, deps)
-    if (this.#action.hash !== undefined) exchange.hash = hashOf(this.#action.hash, exchange)
+    if (this.#action.hash !== undefined && exchange.hash === undefined) exchange.hash = hashOf(this.#action.hash, exchange)
     this.#retry = retry
     this.#perTryMs = perTryTimeoutMs
     this.#timeoutMs = timeoutMs

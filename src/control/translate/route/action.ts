@@ -1,8 +1,11 @@
 // What a rule does with a request that matched: forward, redirect or answer (traffic spec 1.2.4).
 import { RedirectAction_RedirectResponseCode as RedirectCode } from '../../../proto/gen/envoy/config/route/v3/route_components_pb.ts'
+import { WeightedClusterSchema } from '../../../proto/gen/envoy/config/route/v3/route_components_pb.ts'
 import type {
   DirectResponseActionSchema, RedirectActionSchema, RouteActionSchema, WeightedCluster_ClusterWeightSchema,
 } from '../../../proto/gen/envoy/config/route/v3/route_components_pb.ts'
+import { create } from '@bufbuild/protobuf'
+import { setUseHashPolicy } from '../../../xds/use-hash-policy.ts'
 import { durationOf } from '../duration.ts'
 import type { VirtualService } from '../../snapshot-virtual-services.ts'
 import type { HttpMatch, HttpRedirect, HttpRule, Mirror, RouteDestination } from '../../specs.ts'
@@ -11,6 +14,7 @@ import type { RouteContext } from './context.ts'
 import { millionths } from './filters.ts'
 import { hashPolicy } from './hash-policy.ts'
 import type { HashPolicy } from './hash-policy.ts'
+import { evened, withoutRepeats } from './sticky-weights.ts'
 import { authorityOf, headerFields } from './headers.ts'
 import { retryPolicy } from './retry.ts'
 import type { Init } from '../any.ts'
@@ -22,13 +26,13 @@ export function timeouts(ms: number): RouteActionInit {
   return { timeout: durationOf(ms), maxStreamDuration: { grpcTimeoutHeaderMax: durationOf(ms) } }
 }
 
-export function forwardAction(rule: HttpRule, match: HttpMatch | undefined, owner: VirtualService, context: RouteContext): RouteActionInit {
+export function forwardAction(rule: HttpRule, match: HttpMatch | undefined, owner: VirtualService, context: RouteContext, sticky: boolean): RouteActionInit {
   const routes = usedDestinations(rule.route ?? [])
-  const hashed = uniquePolicies(routes, owner, context)
+  const hashed = sticky ? withoutRepeats(hashPolicies(routes, owner, context)) : hashPolicies(routes, owner, context)
   const authority = rule.rewrite?.authority || authorityOf(rule.headers) || (routes.length === 1 ? authorityOf(routes[0]!.headers) : undefined)
   const retry = retryPolicy(rule.retries, context.mesh.defaultRetry, hashed.length > 0 && routes.length === 1)
   return {
-    clusterSpecifier: clusterSpecifier(routes, owner, context, authority),
+    clusterSpecifier: clusterSpecifier(routes, owner, context, authority, sticky),
     ...timeouts(rule.timeout ?? 0),
     ...(retry !== undefined && { retryPolicy: retry }),
     ...(authority !== undefined && { hostRewriteSpecifier: { case: 'hostRewriteLiteral', value: authority } }),
@@ -48,11 +52,14 @@ function clusterSpecifier(
   owner: VirtualService,
   context: RouteContext,
   authority: string | undefined,
+  sticky: boolean,
 ): NonNullable<RouteActionInit['clusterSpecifier']> {
   const [only] = routes
   if (only === undefined) throw notTranslatable('no destination has a weight above 0')
   if (routes.length === 1) return { case: 'cluster', value: resolveDestination(only.destination, owner, context).cluster }
-  return { case: 'weightedClusters', value: { clusters: routes.map((one) => weightedCluster(one, owner, context, authority)) } }
+  const clusters = routes.map((one) => weightedCluster(one, owner, context, authority))
+  if (!sticky) return { case: 'weightedClusters', value: { clusters } }
+  return { case: 'weightedClusters', value: setUseHashPolicy(create(WeightedClusterSchema, { clusters: evened(clusters) })) }
 }
 
 function weightedCluster(
@@ -71,7 +78,7 @@ function weightedCluster(
 }
 
 /** All destinations' policies are on the route: Envoy keeps one list per route, as Istio does. */
-function uniquePolicies(routes: readonly RouteDestination[], owner: VirtualService, context: RouteContext): HashPolicy[] {
+function hashPolicies(routes: readonly RouteDestination[], owner: VirtualService, context: RouteContext): HashPolicy[] {
   return routes.flatMap((one) => {
     const to = resolveDestination(one.destination, owner, context)
     return to.service === undefined ? [] : hashPolicy(context.ruleOf(to.service), to.port, to.subset)

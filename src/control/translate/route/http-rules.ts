@@ -11,6 +11,7 @@ import type { RouteContext } from './context.ts'
 import { placedRules } from './delegates.ts'
 import { filterConfigs } from './filters.ts'
 import { headerFields } from './headers.ts'
+import { isSticky } from './sticky-weights.ts'
 import { appliesTo, asksForClaims, matchesEverything, routeMatch } from './match.ts'
 import type { Init } from '../any.ts'
 
@@ -28,7 +29,7 @@ export function httpRoutes(root: VirtualService, context: RouteContext): readonl
       // Conditions on gateways are the root's: a delegate has none of its own.
       if (!appliesTo(match ?? {}, root, context) || (match !== undefined && asksForClaims(match))) continue
       const catchAll = match === undefined || matchesEverything(match)
-      routes.push({ route: buildRoute(rule, match, { owner, index, at }, context), catchAll })
+      routes.push({ route: buildRoute(rule, match, { root, owner, index, at }, context), catchAll })
       if (catchAll) return routes
     }
   }
@@ -41,7 +42,7 @@ export function problemsIn(owner: VirtualService, context: RouteContext): readon
     if (rule.delegate !== undefined) return []
     try {
       for (const { match, at } of blocksOf(rule)) {
-        if (match === undefined || !asksForClaims(match)) buildRoute(rule, match, { owner, index, at }, context)
+        if (match === undefined || !asksForClaims(match)) buildRoute(rule, match, { root: owner, owner, index, at }, context)
       }
       return []
     } catch (error) {
@@ -56,6 +57,8 @@ function blocksOf(rule: HttpRule): readonly { readonly match: HttpMatch | undefi
 }
 
 interface Place {
+  /** The VirtualService that says for which hosts; the owner's own, but for delegates. */
+  readonly root: VirtualService
   readonly owner: VirtualService
   readonly index: number
   readonly at: number | undefined
@@ -68,7 +71,7 @@ function buildRoute(rule: HttpRule, match: HttpMatch | undefined, place: Place, 
   return {
     name: routeName(rule, match),
     match: routeMatch(match),
-    action: routeAction(rule, match, place.owner, context),
+    action: routeAction(rule, match, place, context),
     ...headerFields(rule.headers, ownHeaders),
     typedPerFilterConfig: filterConfigs(rule),
     ...(match?.statPrefix && { statPrefix: match.statPrefix }),
@@ -82,10 +85,10 @@ function routeName(rule: HttpRule, match: HttpMatch | undefined): string {
   return [rule.name, match?.name].filter((name) => name).join('.')
 }
 
-function routeAction(rule: HttpRule, match: HttpMatch | undefined, owner: VirtualService, context: RouteContext): NonNullable<RouteInit['action']> {
+function routeAction(rule: HttpRule, match: HttpMatch | undefined, { owner, root }: Place, context: RouteContext): NonNullable<RouteInit['action']> {
   if (rule.redirect !== undefined) return { case: 'redirect', value: redirectAction(rule.redirect, context) }
   if (rule.directResponse !== undefined) return { case: 'directResponse', value: directResponseAction(rule.directResponse) }
-  return { case: 'route', value: forwardAction(rule, match, owner, context) }
+  return { case: 'route', value: forwardAction(rule, match, owner, context, isSticky(owner) || isSticky(root)) }
 }
 
 function decorator(rule: HttpRule, owner: VirtualService, context: RouteContext): RouteInit {

@@ -1,11 +1,14 @@
 // A route that sends requests on: its clusters with their weights, and what belongs to each; times and retries.
 import type { Any } from '@bufbuild/protobuf/wkt'
+import { remainder } from '../../../lib/xxhash64.ts'
+import type { Hash64 } from '../../../lib/xxhash64.ts'
 import { RouteAction_ClusterNotFoundResponseCode as NotFoundCode } from '../../../proto/gen/envoy/config/route/v3/route_components_pb.ts'
 import type { RetryPolicy, RouteAction, RouteMatch } from '../../../proto/gen/envoy/config/route/v3/route_components_pb.ts'
 import { milliseconds } from '../../xds/duration.ts'
 import { checkOverrides } from '../filters/table.ts'
-import { compileHashPolicies } from './hash-policy.ts'
-import type { CompiledHash } from './hash-policy.ts'
+import { usesHashPolicy } from '../../../xds/use-hash-policy.ts'
+import { compileHashPolicies, hashOf } from './hash-policy.ts'
+import type { CompiledHash, HashedRequest } from './hash-policy.ts'
 import { compileHeaderEdits } from './header-edits.ts'
 import type { HeaderEdits, HeaderLevel } from './header-edits.ts'
 import { compileMirrors } from './mirror-policy.ts'
@@ -35,6 +38,10 @@ export interface ForwardAction {
   readonly kind: 'forward'
   readonly targets: readonly Target[]
   readonly totalWeight: number
+  /** The draw among several targets is the request's hash instead, where it has one. */
+  readonly drawsByHash: boolean
+  /** A header that says the number to draw, so that several proxies in a row agree; empty: none. */
+  readonly drawHeader: string
   readonly rewritePath: RewritePath | undefined
   readonly appendForwardedHost: boolean
   /** 0: none. */
@@ -70,6 +77,7 @@ export function compileForward(action: RouteAction, match: RouteMatch | undefine
   return {
     kind: 'forward',
     targets,
+    ...drawOf(action),
     totalWeight: targets.reduce((sum, { weight }) => sum + weight, 0),
     rewritePath: compilePathRewrite(action, match),
     appendForwardedHost: action.appendXForwardedHost,
@@ -82,10 +90,16 @@ export function compileForward(action: RouteAction, match: RouteMatch | undefine
   }
 }
 
-/** One draw for each request; retries stay with the cluster that was drawn. */
-export function chooseTarget({ targets, totalWeight }: ForwardAction, random: Random): Target {
+/** What a target is chosen for. A live Exchange is one. */
+export interface DrawingRequest extends HashedRequest {
+  hash: Hash64 | undefined
+}
+
+/** One draw for each request; retries stay with the cluster that was drawn. Without a request it is always a draw. */
+export function chooseTarget(action: ForwardAction, random: Random, request?: DrawingRequest): Target {
+  const { targets, totalWeight } = action
   if (targets.length === 1) return targets[0]!
-  let left = random() * totalWeight
+  let left = (request === undefined ? undefined : numberOf(action, request)) ?? random() * totalWeight
   for (let i = 0; i < targets.length - 1; i++) {
     left -= targets[i]!.weight
     if (left < 0) return targets[i]!
@@ -93,8 +107,29 @@ export function chooseTarget({ targets, totalWeight }: ForwardAction, random: Ra
   return targets.at(-1)!
 }
 
+/** Envoy's: the number modulo all weights, which lie one behind the other in the order of the clusters. */
+function numberOf({ drawHeader, drawsByHash, hash, totalWeight }: ForwardAction, request: DrawingRequest): number | undefined {
+  const said = drawHeader === '' ? undefined : request.requestHeaders.joined(drawHeader)
+  if (said !== undefined && /^\d{1,20}$/.test(said)) return Number(BigInt(said) % BigInt(totalWeight))
+  if (!drawsByHash || hash === undefined) return undefined
+  // A cookie that is made here is for the host too: the first request goes where those with the cookie will.
+  request.hash = hashOf(hash, request)
+  return request.hash === undefined ? undefined : moduloWeights(request.hash, totalWeight)
+}
+
 export function clusterNameOf({ clusterName, clusterHeader }: Target, { requestHeaders }: RoutedRequest): string {
   return clusterHeader === '' ? clusterName : (requestHeaders.get(clusterHeader) ?? '')
+}
+
+function moduloWeights(hash: Hash64, total: number): number {
+  if (total <= 2 ** 24) return remainder(hash, total)
+  return Number(((BigInt(hash.high) << 32n) | BigInt(hash.low)) % BigInt(total))
+}
+
+function drawOf({ clusterSpecifier: { case: kind, value } }: RouteAction): Pick<ForwardAction, 'drawsByHash' | 'drawHeader'> {
+  if (kind !== 'weightedClusters') return { drawsByHash: false, drawHeader: '' }
+  const { case: by, value: header } = value.randomValueSpecifier
+  return { drawsByHash: usesHashPolicy(value), drawHeader: by === 'headerName' ? header.toLowerCase() : '' }
 }
 
 function targetsOf(action: RouteAction, around: Surroundings): readonly Target[] {

@@ -1,5 +1,6 @@
 // Builds HTTP/1.1 heads and chunk framing as latin1 strings. Names and values must be clean already: what the parser
 // read is; for text from elsewhere there are isFieldName and isFieldValue in characters.ts.
+import { cutTo } from '../header-list.ts'
 import type { HeaderList } from '../header-list.ts'
 import { hasToken } from './field-value.ts'
 
@@ -64,7 +65,7 @@ export function stripHopByHop(headers: HeaderList): void {
     flat[to + 1] = flat[i + 1]!
     to += 2
   }
-  flat.length = to
+  cutTo(flat, to)
 }
 
 /** The fields that the writer itself writes: removed from a list that is to be handed to it. */

@@ -14,6 +14,8 @@ type With<Hook extends keyof Filter> = Filter & Required<Pick<Filter, Hook>>
 export interface FilterChain {
   /** Of slots that an exchange needs. */
   readonly length: number
+  /** To be copied. */
+  readonly emptySlots: readonly undefined[]
   readonly onRequest: readonly With<'onRequest'>[]
   readonly onRequestData: readonly With<'onRequestData'>[]
   /** From here on in reverse order: the filter nearest to the upstream sees the response first. */
@@ -78,6 +80,7 @@ export function chainOf(filters: readonly Filter[]): FilterChain {
   const reversed = filters.toReversed()
   return {
     length: filters.length,
+    emptySlots: filters.map(() => undefined),
     onRequest: filters.filter((filter): filter is With<'onRequest'> => filter.onRequest !== undefined),
     onRequestData: filters.filter((filter): filter is With<'onRequestData'> => filter.onRequestData !== undefined),
     onResponse: reversed.filter((filter): filter is With<'onResponse'> => filter.onResponse !== undefined),

@@ -2,6 +2,7 @@
 // outsiders may not say goes, and what says where the request came from is put in. One pass over the list.
 import { hasToken } from '../../codec/h1/field-value.ts'
 import { stripHopByHop } from '../../codec/h1/writer.ts'
+import { cutTo } from '../../codec/header-list.ts'
 import { forwardedClientCert } from './client-cert-header.ts'
 import type { Exchange } from './exchange.ts'
 import type { ManagerConfig } from './manager-config.ts'
@@ -96,7 +97,7 @@ export function prepareRequestHeaders(exchange: Exchange, { config, clientCert: 
     flat[to + 1] = value
     to += 2
   }
-  flat.length = to
+  cutTo(flat, to)
   exchange.scheme = proto === '' ? (exchange.connection.secure ? 'https' : 'http') : proto
   if (proto === '') flat.push('x-forwarded-proto', exchange.scheme)
   if (!hasRequestId && config.generateRequestId) flat.push('x-request-id', newRequestId())

@@ -1,5 +1,6 @@
 // What the proxy does to the headers of a response: framing and hop-by-hop fields of the upstream go, its own come in.
 import { stripHopByHop } from '../../codec/h1/writer.ts'
+import { cutTo } from '../../codec/header-list.ts'
 import type { HeaderList } from '../../codec/header-list.ts'
 import { HttpConnectionManager_ServerHeaderTransformation as ServerHeader } from '../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import type { Exchange } from './exchange.ts'
@@ -41,7 +42,7 @@ export function prepareResponseHeaders(headers: HeaderList, exchange: Exchange, 
     }
     to += 2
   }
-  flat.length = to
+  cutTo(flat, to)
 }
 
 /** Rare: Connection names other fields, which go first; then the pass begins again. */

@@ -74,7 +74,7 @@ export class HttpStream implements Timed {
     if (action?.kind === 'forward') exchange.target = chooseTarget(action, runtime.deps.random, exchange)
     const chain = runtime.chains.of(exchange.target ?? (action?.kind === 'reply' ? action : undefined))
     this.#chain = chain
-    if (chain.length > 0) exchange.slots = new Array<unknown>(chain.length).fill(undefined)
+    if (chain.length > 0) exchange.slots = chain.emptySlots.slice()
     // Filters may make the body longer or shorter.
     if (chain.onRequestData.length > 0 && exchange.bodyLength > 0) exchange.bodyLength = -1
     this.#runFilters(chain, 0)

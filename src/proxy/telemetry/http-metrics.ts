@@ -34,14 +34,32 @@ interface Series {
 /** Combinations of peer, code and flags that one cluster sees at a time; what is beyond is worked out again. */
 const maxCombinations = 512
 
+/** What the series of an exchange depend on, beside its cluster. */
+interface Counted {
+  readonly responseCode: number
+  readonly flags: number
+  readonly grpc: string
+  readonly peer: KnownPeer
+  readonly peerUri: string
+  readonly ownUri: string
+  readonly named: string
+  readonly series: Series
+}
+
+/** Most exchanges are counted as the one before them was: they need no key. */
+class KnownSeries {
+  readonly byKey = new RecentCache<string, Series>(maxCombinations)
+  last: Counted | undefined = undefined
+}
+
 export class HttpMetrics {
   readonly #families: HttpFamilies
   readonly #node: NodeFacts
   readonly #reporter: Reporter
   readonly #peers: Peers
   /** A cluster that is replaced takes its series' places with it; the series themselves stay. */
-  readonly #byCluster = new WeakMap<Cluster, RecentCache<string, Series>>()
-  readonly #withoutCluster = new RecentCache<string, Series>(maxCombinations)
+  readonly #byCluster = new WeakMap<Cluster, KnownSeries>()
+  readonly #withoutCluster = new KnownSeries()
 
   constructor(families: HttpFamilies, node: NodeFacts, reporter: Reporter, peers: Peers) {
     this.#families = families
@@ -67,19 +85,22 @@ export class HttpMetrics {
     const peerUri = tls?.peerUris[0] ?? ''
     const grpc = exchange.isGrpc ? grpcStatusOf(exchange) : 'http'
     const named = atSource && exchange.cluster?.service === undefined ? `${exchange.routeName} ${exchange.clusterName} ${this.#authorityOf(exchange)}` : ''
-    const key = `${exchange.responseCode} ${exchange.flags} ${grpc} ${peer.key} ${peerUri} ${ownUri} ${named}`
-    const found = known.get(key)
-    if (found !== undefined) return found
-    const series = this.#find(exchange, peer, ownUri, peerUri)
-    known.set(key, series)
+    const { responseCode, flags } = exchange
+    const { last } = known
+    if (last !== undefined && last.responseCode === responseCode && last.flags === flags && last.peer === peer && last.grpc === grpc
+      && last.ownUri === ownUri && last.peerUri === peerUri && last.named === named) return last.series
+    const key = `${responseCode} ${flags} ${grpc} ${peer.key} ${peerUri} ${ownUri} ${named}`
+    let series = known.byKey.get(key)
+    if (series === undefined) known.byKey.set(key, series = this.#find(exchange, peer, ownUri, peerUri))
+    known.last = { responseCode, flags, grpc, peer, peerUri, ownUri, named, series }
     return series
   }
 
-  #cacheOf(cluster: Cluster | undefined): RecentCache<string, Series> {
+  #cacheOf(cluster: Cluster | undefined): KnownSeries {
     if (cluster === undefined) return this.#withoutCluster
     const known = this.#byCluster.get(cluster)
     if (known !== undefined) return known
-    const created = new RecentCache<string, Series>(maxCombinations)
+    const created = new KnownSeries()
     this.#byCluster.set(cluster, created)
     return created
   }

@@ -29,7 +29,10 @@ const folder = (): string => join(process.env['XDG_RUNTIME_DIR'] ?? join(tmpdir(
 export function announce(at = folder()): Announcement {
   mkdirSync(at, { recursive: true, mode: 0o700 })
   const file = join(at, `${process.pid}.json`)
-  const remove = (): void => rmSync(file, { force: true })
+  const remove = (): void => {
+    process.off('exit', remove)
+    rmSync(file, { force: true })
+  }
   process.once('exit', remove)
   return {
     update: (running) => writeFileSync(file, JSON.stringify({ pid: process.pid, ...running }), { mode: 0o600 }),

@@ -43,6 +43,19 @@ function fixedPort({ env, ports, command, proxyType }: WantedProcess, name: stri
   return given !== undefined && /^\d{1,5}$/.test(given) ? Number(given) : undefined
 }
 
+/** Which of the program's own ports somebody else has, in words. Whoever answers there would be taken for it. */
+export async function takenPort({ key, origin }: WantedProcess, app: ProcessPorts['app']): Promise<string | undefined> {
+  for (const address of app.values()) {
+    try {
+      const { release } = await reservePort(address.host, address.port)
+      release()
+    } catch (error) {
+      if (hasCode(error, 'net/in-use')) return `port already taken: ${formatAddress(address)}, where Process ${key} shall listen (${origin.file}:${origin.line})`
+    }
+  }
+  return undefined
+}
+
 async function reserve(wanted: WantedProcess, hostPort: number | undefined) {
   try {
     return await reservePort(loopback, hostPort ?? 0)

@@ -12,6 +12,7 @@ import { Doors, maxDoors } from './doors.ts'
 import { environmentOf } from './environment.ts'
 import type { Guard } from './guard.ts'
 import type { RunLog } from './log.ts'
+import { takenPort } from './ports.ts'
 import type { ProcessPorts } from './ports.ts'
 import { probeOnce } from './probe.ts'
 import { Supervisor } from './supervisor.ts'
@@ -124,6 +125,7 @@ export class SidecarUnit {
     const supervisor = new Supervisor({ command: wanted.command, workingDirectory: wanted.workingDirectory, env: this.#environment() }, {
       clock,
       start: startChild,
+      blocked: () => takenPort(wanted, this.ports.app),
       probe: () => (probe === undefined || at === undefined ? Promise.resolve(undefined) : probeOnce(probe, at)),
       probing: probe ?? { initialDelayMs: 0, periodMs: 1000, failureThreshold: 3 },
       line: (text, from) => log.output(wanted.name, text, from),

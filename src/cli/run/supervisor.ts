@@ -14,6 +14,8 @@ export type SupervisorState = 'starting' | 'ready' | 'unready' | 'waiting' | 'st
 export interface SupervisorParts {
   readonly clock: Clock
   start(spec: ChildSpec, events: ChildEvents): Child
+  /** Why it cannot be started now, such as a port that somebody else has; undefined when nothing is in its way. */
+  blocked?(): Promise<string | undefined>
   /** Undefined: ready. Otherwise why not. */
   probe(): Promise<string | undefined>
   readonly probing: Probing
@@ -41,6 +43,8 @@ const basePauseMs = 1000
 const maxPauseMs = 30_000
 /** Up for this long counts as healthy: the next end is a first one again. */
 const stableMs = 10_000
+/** What blocks a start may be gone soon, and looking is cheap. */
+const maxBlockedPauseMs = 2000
 
 /** The pause before start number `restarts + 1`. */
 export function restartPause(restarts: number): number {
@@ -56,6 +60,7 @@ export class Supervisor {
   #restarts = 0
   #failures = 0
   #slowSaid = false
+  #blockedSaid: string | undefined
   #cancel: () => void = () => {}
 
   constructor(spec: ChildSpec, parts: SupervisorParts) {
@@ -76,11 +81,29 @@ export class Supervisor {
   }
 
   start(): void {
+    this.#child = undefined
+    this.#become('starting')
+    const blocked = this.#parts.blocked?.()
+    if (blocked === undefined) this.#begin()
+    else spawn('looking whether a program can start', blocked.then((reason) => (reason === undefined ? this.#begin() : this.#block(reason))))
+  }
+
+  #block(reason: string): void {
+    if (this.#state === 'stopped') return
+    if (this.#blockedSaid !== reason) this.#parts.say(`cannot be started: ${reason}; it is started once that is over`, true)
+    this.#blockedSaid = reason
+    this.#become('waiting')
+    this.#later(Math.min(maxBlockedPauseMs, restartPause(this.#restarts++)), () => this.start())
+  }
+
+  #begin(): void {
+    if (this.#state === 'stopped') return
     const { clock, probing } = this.#parts
     this.#startedAt = clock.now()
     this.#failures = 0
     this.#slowSaid = false
-    this.#become('starting')
+    if (this.#blockedSaid !== undefined) this.#restarts = 0
+    this.#blockedSaid = undefined
     const child = this.#parts.start(this.#spec, {
       line: (text, from) => this.#parts.line(text, from),
       ended: (how) => this.#ended(child, how),

@@ -15,6 +15,7 @@ import type { ForwardAction } from './router/forward.ts'
 import { hashOf } from './router/hash-policy.ts'
 import { backOffMs, retriesReset, retriesResponse, retriesTimeout } from './router/retry-policy.ts'
 import type { CompiledRetry } from './router/retry-policy.ts'
+import { retriesUnreached, saysUnreached, takeUnreached, unreachedHeader } from './unreached.ts'
 import type { HttpStream } from './stream.ts'
 
 /** Held while no connection is there; then the client waits. */
@@ -110,7 +111,7 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
   }
 
   #request(host: Host): void {
-    const cancel = this.#cluster!.request(host, this, this, this.#exchange.authority)
+    const cancel = this.#cluster!.request(host, this, this, this.#exchange.authority, this.#exchange.connection)
     if (this.#upstream === undefined && this.#cancel === undefined && !this.#over) this.#cancel = cancel
   }
 
@@ -193,7 +194,8 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
   onHead(status: number, headers: HeaderList, bodyLength: number): void {
     const exchange = this.#exchange
     exchange.host!.onResult(resultOf(status, headers, exchange.isGrpc))
-    if (this.#retry !== undefined && retriesResponse(this.#retry, status, headers) && this.#tryAgain()) return
+    const unreached = status === 503 && takeUnreached(headers)
+    if (this.#retry !== undefined && (retriesResponse(this.#retry, status, headers) || (unreached && retriesUnreached(this.#retry))) && this.#tryAgain()) return
     this.#tryDeadline = Infinity
     this.#body?.drop()
     prepareResponseHeaders(headers, exchange, status)
@@ -266,7 +268,8 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
       return this.#stream.cutOff(flags, details)
     }
     if (this.#retry !== undefined && retriesReset(this.#retry, reason, begun) && this.#tryAgain()) return
-    this.#fail(upstreamReset(reason, detail, exchange.attempts > 1))
+    const reply = upstreamReset(reason, detail, exchange.attempts > 1)
+    this.#fail(saysUnreached(reason, exchange, this.#stream.runtime.deps.direction) ? { ...reply, headers: unreachedHeader } : reply)
   }
 
   /** The route's own time is up. */

@@ -39,6 +39,9 @@ const firstRetryMs = 250
 /** People who free a port look at the terminal: they should not have to wait. */
 const lastRetryMs = 2000
 
+/** Of many resources that share a port, so many are named. */
+const maxNamed = 3
+
 export class Sockets {
   readonly #parts: SocketParts
   readonly #byAddress = new Map<string, Socket>()
@@ -129,7 +132,8 @@ export class Sockets {
 const keyOf = ({ name }: CompiledListener, address: Address): string => (address.port === 0 ? `${formatAddress(address)} ${name}` : formatAddress(address))
 
 function wantedByOf({ name, message }: CompiledListener): string {
-  return describeProvenance(provenanceOf(message.metadata)) || `listener ${name}`
+  const sources = [message.metadata, ...message.filterChains.map((chain) => chain.metadata)].map((metadata) => describeProvenance(provenanceOf(metadata)))
+  return [...new Set(sources.filter((one) => one !== ''))].slice(0, maxNamed).join(', ') || `listener ${name}`
 }
 
 function bindMessage({ address, wantedBy }: Socket, error: unknown): string {

@@ -61,9 +61,20 @@ function run(mesh: MeshExplainer, snapshot: Snapshot, { from, asked, problem, ex
 }
 
 function failuresOf(expected: readonly Expected[], answer: Answer, means: MeansHost): readonly Failure[] {
-  return expected.filter((one) => !holds(one, answer, means)).map(({ field, value, negated, origin }) => ({
+  const failures = expected.filter((one) => !holds(one, answer, means)).map(({ field, value, negated, origin }) => ({
     field: negated ? `not.${field}` : field, expected: value, observed: observedFor(field, answer), origin: origin(),
   }))
+  return [...failures, ...neverThere(expected, answer)]
+}
+
+const ofDestinations: ReadonlySet<string> = new Set(['destination', 'destinations'])
+const ofStatus: ReadonlySet<string> = new Set(['status', 'denied', 'deniedBy'])
+
+/** Who expects a destination and nothing of a status wants the request to come there: a route is not enough. */
+function neverThere(expected: readonly Expected[], { status, destinations }: Answer): readonly Failure[] {
+  const to = expected.find(({ field, negated }) => !negated && ofDestinations.has(field))
+  if (status === null || to === undefined || destinations.length === 0 || expected.some(({ field }) => ofStatus.has(field))) return []
+  return [{ field: 'status', expected: null, observed: status, origin: to.origin() }]
 }
 
 /** As a VirtualService of the client's namespace would mean it, or as a client there would say it. */

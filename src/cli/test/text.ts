@@ -33,6 +33,7 @@ export function failureLines({ failures, error, answer }: Result): readonly stri
       `    ${field.startsWith('not.') ? 'not wanted' : 'expected'.padEnd(10)}  ${shown(field, expected)}`,
       `    ${'observed'.padEnd(10)}  ${shown(field, observed)}`,
     ]),
+    ...(answer.denied === false ? [] : [`  denied by ${answer.denied.policy}: ${answer.denied.reason}`]),
     `  matched ${matchedText(answer)}`,
     ...(answer.considered.length === 0 ? [] : ['  not taken:', ...answer.considered.slice(0, maxListed).map(({ route, whyNot }) => `    ${route}\n      ${whyNot}`)]),
   ]
@@ -55,6 +56,6 @@ export const percentText = (percent: number): string => `${Math.floor(percent * 
 function totals({ results, durationMs, problems }: Report): string {
   const failed = results.filter((one) => !passed(one)).length
   const tests = `${results.length} test${results.length === 1 ? '' : 's'}`
-  const found = failed === 0 ? 'all passed' : `${failed} failed, ${results.length - failed} passed`
+  const found = failed === 0 ? (results.length === 1 ? 'passed' : 'all passed') : `${failed} failed, ${results.length - failed} passed`
   return [`${tests}: ${found} in ${Math.round(durationMs)} ms`, ...problems].join('\n')
 }

@@ -1,7 +1,7 @@
 // A real Envoy as a process under test: its bootstrap, what it says, and the agent's part that it needs beside it.
 import { spawn as spawnProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, openSync, readFileSync, readSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
@@ -67,10 +67,12 @@ export function startEnvoy({ envoy, strict = false, onLine, ...options }: EnvoyO
   // Envoy opens /dev/stdout anew, which takes a file: node's pipes are sockets.
   const logPath = join(folder, 'stdout')
   writeFileSync(path, JSON.stringify(bootstrap(options, strict)))
+  const standardOutput = openSync(logPath, 'a')
   const parameters = ['-c', path, '-l', 'warning', '--disable-hot-restart', '--concurrency', '1', '--file-flush-interval-msec', '10', '--admin-address-path', adminPath]
-  const child = spawnProcess(envoy, [...parameters, ...(strict ? ['--reject-unknown-dynamic-fields'] : [])], { stdio: ['ignore', openSync(logPath, 'a'), 'pipe'] })
+  const child = spawnProcess(envoy, [...parameters, ...(strict ? ['--reject-unknown-dynamic-fields'] : [])], { stdio: ['ignore', standardOutput, 'pipe'] })
+  closeSync(standardOutput)
   let output = ''
-  child.stderr.on('data', (chunk: Buffer) => (output += String(chunk)))
+  child.stderr!.on('data', (chunk: Buffer) => (output += String(chunk)))
   const following = onLine === undefined ? undefined : follow(logPath, onLine)
   const exited = once(child, 'exit')
   return {
@@ -83,7 +85,7 @@ export function startEnvoy({ envoy, strict = false, onLine, ...options }: EnvoyO
       }
     },
     async [Symbol.asyncDispose]() {
-      clearInterval(following)
+      following?.stop()
       child.kill('SIGKILL')
       await exited
       rmSync(folder, { recursive: true, force: true })
@@ -92,17 +94,23 @@ export function startEnvoy({ envoy, strict = false, onLine, ...options }: EnvoyO
 }
 
 /** Every line that is added to a file. */
-function follow(path: string, onLine: (line: string) => void): NodeJS.Timeout {
+function follow(path: string, onLine: (line: string) => void): { stop(): void } {
   const file = openSync(path, 'r')
   const piece = Buffer.alloc(65_536)
   let rest = ''
-  return setInterval(() => {
+  const timer = setInterval(() => {
     for (let count = readSync(file, piece); count > 0; count = readSync(file, piece)) {
       const lines = (rest + piece.toString('latin1', 0, count)).split('\n')
       rest = lines.pop() ?? ''
       for (const line of lines) onLine(line)
     }
   }, 10)
+  return {
+    stop() {
+      clearInterval(timer)
+      closeSync(file)
+    },
+  }
 }
 
 async function isLive(adminPath: string): Promise<boolean> {

@@ -112,8 +112,13 @@ export interface Proxy extends AsyncDisposable {
 
 export async function runProxy(settings: ProxySettings, parts: ProxyParts): Promise<Proxy> {
   const proxy = new RunningProxy(settings, parts)
-  await proxy.startAdmin()
-  return proxy
+  try {
+    await proxy.startAdmin()
+    return proxy
+  } catch (error) {
+    await proxy.close()
+    throw error
+  }
 }
 
 class RunningProxy implements Proxy {

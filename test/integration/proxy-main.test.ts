@@ -146,3 +146,13 @@ test('two proxies live in one process, each with its own admin, plan and end', a
   await a.proxy.close()
   assert.equal(await converse(connect(b.port, '127.0.0.1'), 'x'), 'two:x')
 })
+
+test('a taken admin port is named, and what had been opened before is closed', async () => {
+  await using other = await namedServer('other')
+  const { port } = other.address
+  let closed = 0
+  const world = startProxyWorld({ upstreams: {}, settings: { adminPort: port }, parts: { onClosed: () => Promise.resolve(void closed++) } })
+  await assert.rejects(world, ({ message, cause }: Error) =>
+    message.includes(`(adminPort) cannot listen on 127.0.0.1:${port}`) && String(cause).includes('taken by another process'))
+  assert.equal(closed, 1)
+})

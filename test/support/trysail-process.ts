@@ -72,9 +72,11 @@ export class TrysailProcess implements AsyncDisposable {
   }
 }
 
-/** Runs one to its end. */
+/** Runs one to its end, which comes within 20 s or by force. */
 export async function trysail(args: readonly string[], options: TrysailOptions): Promise<{ readonly code: number | string; readonly output: string }> {
   await using one = new TrysailProcess(args, options)
+  const timer = setTimeout(() => one.signal('SIGKILL'), 20_000)
   const code = await one.exited
+  clearTimeout(timer)
   return { code, output: one.output }
 }

@@ -19,6 +19,8 @@ export interface ConnectOptions {
   readonly tls?: ClientTls | undefined
   /** SNI; empty or absent sends none. */
   readonly serverName?: string
+  /** Written before anything else, TLS included. */
+  readonly prologue?: Uint8Array
   /** The kernel asks a peer that was silent for so long whether it is still there; 0: after the system's own time. */
   readonly keepAliveAfterMs?: number
   /** Called once for a connection that was made, when it is gone, whoever handles it then. */
@@ -67,7 +69,8 @@ class Attempt {
 
   #connected(): void {
     if (this.#over) return
-    const { tls, serverName = '' } = this.#options
+    const { tls, serverName = '', prologue } = this.#options
+    if (prologue !== undefined) this.#raw.write(prologue)
     if (tls === undefined) return this.#succeed({ socket: this.#raw, tls: undefined })
     this.#cancelHandshake = handshakeAsClient(this.#raw, tls, serverName, {
       onSecure: (socket, info) => this.#succeed({ socket, tls: info }),

@@ -139,6 +139,27 @@ for (const rawHandles of [true, false]) describe(rawHandles ? 'over raw handles'
     assert.equal(world.stat('cluster.c.upstream_cx_connect_timeout'), 3)
   })
 
+  test('a connection that has lived long enough carries no further request, and none is cut off for it', async () => {
+    const held: (() => void)[] = []
+    await using peer = await httpPeer((_request, response) => void held.push(() => response.end('whole')))
+    const clock = new ManualClock()
+    using world = new UpstreamWorld({ clock })
+    const cluster = world.serve(staticCluster('c', [peer.address], httpOptions({ commonHttpProtocolOptions: { maxConnectionDuration: { seconds: 30n } } })))
+    const slow = new Asked(cluster)
+    await until(() => held.length === 1)
+    clock.advance(31_000)
+    held[0]!()
+    assert.equal((await slow.answer).body, 'whole')
+    await until(() => peer.open === 0)
+    const next = new Asked(cluster)
+    await until(() => held.length === 2)
+    held[1]!()
+    assert.equal((await next.answer).reused, false)
+    clock.advance(31_000)
+    await until(() => peer.open === 0)
+    assert.equal(world.stat('cluster.c.upstream_cx_max_duration_reached'), 2)
+  })
+
   test('an idle connection is closed when its time is over, and never used after it', async () => {
     await using peer = await httpPeer()
     const clock = new ManualClock()

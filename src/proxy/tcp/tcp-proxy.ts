@@ -158,7 +158,7 @@ class TcpConnection {
     this.#giveUp = cluster.connect(host, {
       onTransport: (upstream) => this.#onUpstream(upstream),
       onFailure: (reason, detail) => this.#onFailure(host, reason, detail),
-    })
+    }, { remoteAddress: this.#downstream.remoteAddress, originalDestination })
   }
 
   #onFailure(host: Host, reason: Parameters<Parameters<Cluster['connect']>[1]['onFailure']>[0], detail: string): void {

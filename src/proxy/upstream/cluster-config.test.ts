@@ -16,7 +16,7 @@ test('what a cluster leaves out is as in Envoy', () => {
   assert.deepEqual(decode({ name: 'c' }), {
     name: 'c', discovery: 'static', balancer: { kind: 'round-robin' }, weighsLocalities: false, warmUp: undefined, outliers: undefined, connectTimeoutMs: 5_000, keepAliveAfterMs: undefined,
     breakers: { maxConnections: 1024, maxPendingRequests: 1024, maxRequests: 1024, maxRetries: 3, retryBudget: undefined },
-    http: { idleTimeoutMs: 3_600_000, maxRequestsPerConnection: 0, autoServerName: false, autoVerify: false },
+    http: { idleTimeoutMs: 3_600_000, maxConnectionMs: 0, maxRequestsPerConnection: 0, autoServerName: false, autoVerify: false },
     dns: { refreshMs: 5_000, respectsTtl: false, family: 'v6-first' },
     panicPercent: 50, assignmentName: '', endpoints: [],
   })
@@ -91,9 +91,9 @@ test('breakers are those of the default priority; a budget has defaults of its o
 
 test('HTTP options come from the extension, and the older fields count without it', () => {
   const { http } = decode(withOptions({
-    commonHttpProtocolOptions: { idleTimeout: { seconds: 3n }, maxRequestsPerConnection: 9 }, upstreamHttpProtocolOptions: { autoSni: true, autoSanValidation: true },
+    commonHttpProtocolOptions: { idleTimeout: { seconds: 3n }, maxRequestsPerConnection: 9, maxConnectionDuration: { seconds: 60n } }, upstreamHttpProtocolOptions: { autoSni: true, autoSanValidation: true },
   }))
-  assert.deepEqual(http, { idleTimeoutMs: 3_000, maxRequestsPerConnection: 9, autoServerName: true, autoVerify: true })
+  assert.deepEqual(http, { idleTimeoutMs: 3_000, maxConnectionMs: 60_000, maxRequestsPerConnection: 9, autoServerName: true, autoVerify: true })
   assert.equal(decode({ name: 'c', commonHttpProtocolOptions: { idleTimeout: {} } }).http.idleTimeoutMs, 0)
 })
 

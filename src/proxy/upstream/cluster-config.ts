@@ -38,6 +38,8 @@ export interface HttpSettings {
   readonly idleTimeoutMs: number
   /** 0: no limit. */
   readonly maxRequestsPerConnection: number
+  /** From then on a connection carries no further request; 0: no limit. */
+  readonly maxConnectionMs: number
   /** The server name of TLS is the request's authority, and its certificate must be for it. */
   readonly autoServerName: boolean
   readonly autoVerify: boolean
@@ -209,6 +211,7 @@ function httpSettings(message: ClusterMessage): HttpSettings {
   const upstream = options?.upstreamHttpProtocolOptions ?? message.upstreamHttpProtocolOptions
   return {
     idleTimeoutMs: timeOr(common?.idleTimeout, defaultIdleTimeoutMs),
+    maxConnectionMs: timeOr(common?.maxConnectionDuration, 0),
     maxRequestsPerConnection: common?.maxRequestsPerConnection ?? message.maxRequestsPerConnection ?? 0,
     autoServerName: upstream?.autoSni ?? false,
     autoVerify: upstream?.autoSanValidation ?? false,

@@ -34,7 +34,7 @@ function hostSet(panicPercent = 0, { balancer = { kind: 'round-robin' }, localit
     stats, panicPercent, localities, warmUp, random,
     createBalancer: () => createBalancer(balancer, random),
     now: () => clock.now,
-    create: (settings) => new RuntimeHost(settings, { stats, tls: undefined, now: () => clock.now, onSuspicion: () => hosts.refresh() }),
+    create: (settings) => new RuntimeHost(settings, { stats, socket: { tls: undefined, proxyProtocol: undefined }, now: () => clock.now, onSuspicion: () => hosts.refresh() }),
     retire: (host) => retired.push(host.name),
   })
   const chosen = (count = 6) => [...new Set(Array.from({ length: count }, () => hosts.choose([])?.address.port ?? 0))].sort((one, other) => one - other)

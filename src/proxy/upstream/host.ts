@@ -8,12 +8,11 @@ import { CountedHostStats } from './stats.ts'
 import type { ClusterStats } from './stats.ts'
 import { Suspicion } from './suspect.ts'
 import type { Host, HostHealth, HostResult } from './types.ts'
-import type { UpstreamTls } from './tls.ts'
+import type { HostSocket } from './transport-sockets.ts'
 
 export interface HostParts {
   readonly stats: ClusterStats
-  /** Undefined: plain. */
-  readonly tls: UpstreamTls | undefined
+  readonly socket: HostSocket
   now(): number
   /** Outlier detection, where the cluster has it. */
   watch?(): OutlierMonitor
@@ -25,7 +24,7 @@ export class RuntimeHost implements Host {
   readonly address: Address
   readonly name: string
   readonly mutualTls: boolean
-  readonly tls: UpstreamTls | undefined
+  readonly socket: HostSocket
   readonly stats = new CountedHostStats()
   readonly suspicion = new Suspicion()
   /** Equal for endpoints that may share connections. */
@@ -41,7 +40,7 @@ export class RuntimeHost implements Host {
   since: number
   workload = ''
   active = 0
-  /** One for each server name that connections were asked for; nearly always one, for none. */
+  /** One for each server name, and client where it is told of, that connections were asked for; nearly always one, for none. */
   readonly pools = new Map<string, HostPool>()
   readonly monitor: OutlierMonitor | undefined
   /** The cluster does not know it any more: what is open finishes, nothing is kept. */
@@ -54,7 +53,7 @@ export class RuntimeHost implements Host {
     this.name = settings.name
     this.mutualTls = settings.socketLabels['tlsMode'] === 'istio'
     this.socketKey = JSON.stringify(settings.socketLabels)
-    this.tls = parts.tls
+    this.socket = parts.socket
     this.#parts = parts
     this.since = parts.now()
     this.monitor = parts.watch?.()

@@ -3,7 +3,7 @@
 import type { Clock } from '../../lib/clock.ts'
 import { MeshError } from '../../lib/errors.ts'
 import type { ResolveName } from '../../net/resolve.ts'
-import { parseAddress } from '../../model/address.ts'
+import { formatAddress, parseAddress } from '../../model/address.ts'
 import type { Cluster as ClusterMessage } from '../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import type { ClusterStatus } from '../admin/clusters.ts'
 import type { Random } from './balancer/balancer.ts'
@@ -24,7 +24,7 @@ import { ClusterStats, statLines } from './stats.ts'
 import type { StatLine } from './stats.ts'
 import type { TlsContexts } from './tls-contexts.ts'
 import { TransportSockets } from './transport-sockets.ts'
-import type { ChoiceContext, Cluster, Host, ResetReason, ResponseReader, StreamWaiter, TransportWaiter } from './types.ts'
+import type { ChoiceContext, ClientAddresses, Cluster, Host, ResetReason, ResponseReader, StreamWaiter, TransportWaiter } from './types.ts'
 
 export interface RunningClusterParts {
   readonly contexts: TlsContexts
@@ -103,8 +103,8 @@ export class RunningCluster implements Cluster {
     return originalDestination === undefined ? undefined : this.#original.at(originalDestination)
   }
 
-  request(host: Host, reader: ResponseReader, waiter: StreamWaiter, authority = ''): () => void {
-    return this.#poolOf(own(host), this.#serverNameFor(authority)).request(reader, waiter)
+  request(host: Host, reader: ResponseReader, waiter: StreamWaiter, authority = '', client?: ClientAddresses): () => void {
+    return this.#poolOf(own(host), this.#serverNameFor(authority), client).request(reader, waiter)
   }
 
   tryRetry(): boolean {
@@ -122,7 +122,7 @@ export class RunningCluster implements Cluster {
   }
 
   /** An opaque connection does not queue: over the limit it fails, unless it is the host's only one. */
-  connect(to: Host, waiter: TransportWaiter): () => void {
+  connect(to: Host, waiter: TransportWaiter, client?: ClientAddresses): () => void {
     const host = own(to)
     if (this.#state === 'closed') return failLater(waiter, 'local-reset')
     if (this.#breakers.connectionsFull && host.stats.cxActive > 0) {
@@ -133,7 +133,7 @@ export class RunningCluster implements Cluster {
     let over = false
     const request = {
       host, use: 'tcp' as const, serverName: '', verifyServerName: false, timeoutMs: this.connectTimeoutMs,
-      keepAliveAfterMs: this.#config.keepAliveAfterMs, onClosed: () => this.#sessionEnded(host),
+      keepAliveAfterMs: this.#config.keepAliveAfterMs, client, onClosed: () => this.#sessionEnded(host),
     }
     const stop = this.#parts.connector.open(request, (failure, transport) => {
       over = true
@@ -206,7 +206,7 @@ export class RunningCluster implements Cluster {
   #createHost(settings: EndpointSettings): RuntimeHost {
     return new RuntimeHost(settings, {
       stats: this.stats,
-      tls: this.#sockets.tlsFor(settings.socketLabels),
+      socket: this.#sockets.socketFor(settings.socketLabels),
       now: () => this.#parts.clock.now(),
       ...(this.#outliers !== undefined && { watch: () => this.#outliers!.watch() }),
       onSuspicion: () => this.#hosts.refresh(),
@@ -241,12 +241,15 @@ export class RunningCluster implements Cluster {
     return { http, connectTimeoutMs, keepAliveAfterMs, breakers: this.#breakers, stats: this.stats, connector, clock, onIdle: () => this.#parts.onIdle(this) }
   }
 
-  #poolOf(host: RuntimeHost, serverName: string): HostPool {
+  /** Connections of which the host was told whose they are, are for that client only. */
+  #poolOf(host: RuntimeHost, serverName: string, client: ClientAddresses | undefined): HostPool {
     if (this.#state !== 'serving' || host.retired) this.#leave(host)
-    const known = host.pools.get(serverName)
+    const told = host.socket.proxyProtocol === undefined ? undefined : client
+    const key = told === undefined ? serverName : `${serverName} ${formatAddress(told.remoteAddress)} ${formatAddress(told.originalDestination)}`
+    const known = host.pools.get(key)
     if (known !== undefined) return known
-    const pool = new HostPool(host, serverName, this.#pools)
-    host.pools.set(serverName, pool)
+    const pool = new HostPool(host, serverName, told, this.#pools)
+    host.pools.set(key, pool)
     if (host.retired) pool.drain()
     if (this.#state === 'closed') pool.destroy()
     return pool

@@ -9,6 +9,7 @@ export class ClusterStats {
   upstream_cx_overflow = 0
   upstream_cx_max_requests = 0
   upstream_cx_idle_timeout = 0
+  upstream_cx_max_duration_reached = 0
   upstream_cx_protocol_error = 0
   upstream_rq_total = 0
   upstream_rq_active = 0

@@ -4,6 +4,8 @@ import { create } from '@bufbuild/protobuf'
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import { anyPack } from '@bufbuild/protobuf/wkt'
 import { ClusterSchema } from '../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import { ProxyProtocolConfig_Version as Version } from '../../proto/gen/envoy/config/core/v3/proxy_protocol_pb.ts'
+import { ProxyProtocolUpstreamTransportSchema as ProxyProtocolSocketSchema } from '../../proto/gen/envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol_pb.ts'
 import { RawBufferSchema } from '../../proto/gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.ts'
 import { UpstreamTlsContextSchema } from '../../proto/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
 import { TlsContexts } from './tls-contexts.ts'
@@ -26,17 +28,28 @@ test('the first match by labels decides, then the cluster\'s own socket, then no
       { match: { tlsMode: 'disabled' }, transportSocket: plain },
     ],
   })
-  const serverName = (labels: Record<string, string>) => sockets.tlsFor(labels)?.serverName
+  const serverName = (labels: Record<string, string>) => sockets.socketFor(labels).tls?.serverName
   assert.equal(serverName({ tlsMode: 'istio', net: 'a' }), 'both')
   assert.equal(serverName({ tlsMode: 'istio', net: 'b' }), 'mesh')
   assert.equal(serverName({ tlsMode: 'disabled' }), undefined)
   assert.equal(serverName({}), 'own')
-  assert.equal(socketsOf({}).tlsFor({}), undefined)
+  assert.equal(socketsOf({}).socketFor({}).tls, undefined)
 })
 
 test('a match without labels takes every endpoint', () => {
   const sockets = socketsOf({ transportSocketMatches: [{ match: {}, transportSocket: tls('all') }] })
-  assert.equal(sockets.tlsFor({ anything: 'x' })?.serverName, 'all')
+  assert.equal(sockets.socketFor({ anything: 'x' }).tls?.serverName, 'all')
+})
+
+test('a PROXY protocol head wraps TLS or plaintext', () => {
+  const wrapped = (version: Version, transportSocket: ReturnType<typeof tls> | typeof plain) => ({
+    name: 'envoy.transport_sockets.upstream_proxy_protocol',
+    configType: { case: 'typedConfig' as const, value: anyPack(ProxyProtocolSocketSchema, create(ProxyProtocolSocketSchema, { config: { version }, transportSocket })) },
+  })
+  const first = socketsOf({ transportSocket: wrapped(Version.V1, plain) }).socketFor({})
+  assert.deepEqual(first, { tls: undefined, proxyProtocol: 'v1' })
+  const second = socketsOf({ transportSocket: wrapped(Version.V2, tls('inner')) }).socketFor({})
+  assert.deepEqual([second.proxyProtocol, second.tls?.serverName], ['v2', 'inner'])
 })
 
 test('a socket of another kind is refused and never becomes plaintext', () => {

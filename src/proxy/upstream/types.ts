@@ -125,6 +125,14 @@ export interface ChoiceContext {
   readonly originalDestination: Address | undefined
   /** Hosts tried before by this exchange: avoided where there is another. */
   readonly tried: readonly Host[]
+  /** Priorities that a retry should leave, where another has healthy hosts. */
+  readonly avoidPriorities?: readonly number[]
+}
+
+/** Who connected to the proxy, and to where. */
+export interface ClientAddresses {
+  readonly remoteAddress: Address
+  readonly originalDestination: Address
 }
 
 /** A cluster as the HTTP and TCP sides see it. It lives until the Plan that replaced it has drained. */
@@ -136,9 +144,10 @@ export interface Cluster {
   chooseHost(context: ChoiceContext): Host | undefined
   /**
    * Borrows a stream on a pooled connection to the host. The result cancels the wait and is harmless afterwards.
-   * Circuit breakers answer with `overflow`. `authority` is the server name where the cluster takes it from the request.
+   * Circuit breakers answer with `overflow`. `authority` is the server name where the cluster takes it from the request,
+   * `client` whom the host is told of, where it wants to know.
    */
-  request(host: Host, reader: ResponseReader, waiter: StreamWaiter, authority?: string): () => void
+  request(host: Host, reader: ResponseReader, waiter: StreamWaiter, authority?: string, client?: ClientAddresses): () => void
   /** Asks the circuit breaker for one more retry. True: call `retryDone` when that attempt has ended. */
   tryRetry(): boolean
   retryDone(): void
@@ -147,7 +156,7 @@ export interface Cluster {
    * Opens a connection of its own for opaque bytes (TCP proxy), with TLS where the cluster asks for it. It counts as
    * active on the host until it closes. The result gives the wait up.
    */
-  connect(host: Host, waiter: TransportWaiter): () => void
+  connect(host: Host, waiter: TransportWaiter, client?: ClientAddresses): () => void
 }
 
 /** Finds a cluster by name; undefined is response flag NC. */

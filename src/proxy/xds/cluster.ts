@@ -4,6 +4,7 @@ import { MeshError } from '../../lib/errors.ts'
 import { Cluster_DiscoveryType } from '../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import type { Cluster } from '../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import type { TransportSocket } from '../../proto/gen/envoy/config/core/v3/base_pb.ts'
+import { ProxyProtocolUpstreamTransportSchema as ProxyProtocolSocketSchema } from '../../proto/gen/envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol_pb.ts'
 import { UpstreamTlsContextSchema } from '../../proto/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
 import { decodeTlsContext, secretNamesOf } from './tls-context.ts'
 
@@ -23,6 +24,7 @@ export function clusterSecretNames(cluster: Cluster): readonly string[] {
 function socketSecretNames(socket: TransportSocket | undefined): readonly string[] {
   if (socket?.configType.case !== 'typedConfig') return []
   const any = socket.configType.value
+  if (any.typeUrl.endsWith(`/${ProxyProtocolSocketSchema.typeName}`)) return socketSecretNames(anyUnpack(any, ProxyProtocolSocketSchema)?.transportSocket)
   if (!any.typeUrl.endsWith(`/${UpstreamTlsContextSchema.typeName}`)) return []
   const common = anyUnpack(any, UpstreamTlsContextSchema)?.commonTlsContext
   return common === undefined ? [] : secretNamesOf(decodeTlsContext(common))

@@ -7,7 +7,7 @@ import type { Endpoint, Service, ServicePort } from '../../../model/service.ts'
 import { formatSpiffeId } from '../../../model/spiffe-id.ts'
 import type { MeshSettings } from '../../mesh-settings.ts'
 import type { Snapshot } from '../../snapshot.ts'
-import type { PolicyBlocks } from '../../specs.ts'
+import type { PolicyBlocks, WholePolicyBlocks } from '../../specs.ts'
 import { ApiVersion } from '../../../proto/gen/envoy/config/core/v3/config_source_pb.ts'
 import { Cluster_DiscoveryType as DiscoveryType, Cluster_DnsLookupFamily, Cluster_LbPolicy, ClusterSchema } from '../../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import { durationOf } from '../duration.ts'
@@ -21,8 +21,8 @@ import type { ProxyNode } from '../proxy-node.ts'
 import { translator } from '../translator.ts'
 import type { Sharing } from '../translator.ts'
 import { isHttp2, mayBeHttp, usablePorts } from './protocol.ts'
-import { mutualTlsSocket, originatedTlsSocket, plainSocket } from './tls.ts'
-import type { UpstreamTls } from './tls.ts'
+import { mutualTlsSocket, originatedTlsSocket, plainSocket, proxyProtocolSocket } from './tls.ts'
+import type { TransportSocket, UpstreamTls } from './tls.ts'
 import { circuitBreakers, connectTimeoutMs, httpProtocolOptions, keepalive, loadBalancing, outlierDetection, panicThreshold } from './traffic-policy.ts'
 import type { ClusterInit, UpstreamProtocol } from './traffic-policy.ts'
 
@@ -144,7 +144,7 @@ function buildOutbound(view: OutboundView): ClusterInit {
     },
     upstreamConnectionOptions: keepalive(policy.connectionPool?.tcp?.tcpKeepalive, view.mesh.tcpKeepalive),
     ...httpOptions(view, policy),
-    ...transportSockets(view, policy),
+    ...withProxyProtocol(transportSockets(view, policy), policy.proxyProtocol),
     metadata: clusterMetadata(view),
   } as ClusterInit
 }
@@ -208,7 +208,12 @@ function upstreamProtocol(port: ServicePort, policy: PolicyBlocks): UpstreamProt
   return isHttp2(port.protocol) || http?.h2UpgradePolicy === 'UPGRADE' ? 'http2' : 'http1'
 }
 
-function transportSockets(view: OutboundView, policy: PolicyBlocks): ClusterInit {
+interface TransportSockets {
+  readonly transportSocket?: TransportSocket
+  readonly transportSocketMatches?: { name: string; match: JsonObject; transportSocket: TransportSocket }[]
+}
+
+function transportSockets(view: OutboundView, policy: PolicyBlocks): TransportSockets {
   const http2 = upstreamProtocol(view.port, policy) === 'http2'
   const { tls } = policy
   switch (tls?.mode) {
@@ -224,7 +229,15 @@ function transportSockets(view: OutboundView, policy: PolicyBlocks): ClusterInit
   }
 }
 
-function automaticTls(view: OutboundView, http2: boolean): ClusterInit {
+/** Every socket of the cluster says first who the client is. */
+function withProxyProtocol(sockets: TransportSockets, proxyProtocol: WholePolicyBlocks['proxyProtocol']): TransportSockets {
+  if (proxyProtocol === undefined) return sockets
+  const wrap = (socket: TransportSocket | undefined) => proxyProtocolSocket(socket ?? plainSocket(), proxyProtocol.version === 'V2')
+  const matches = sockets.transportSocketMatches?.map((one) => ({ ...one, transportSocket: wrap(one.transportSocket) }))
+  return matches === undefined ? { transportSocket: wrap(sockets.transportSocket) } : { transportSocketMatches: matches }
+}
+
+function automaticTls(view: OutboundView, http2: boolean): TransportSockets {
   if (view.autoTls === 'none') return {}
   const mutual = mutualTlsSocket(meshTls(view, http2))
   if (view.autoTls === 'always') return { transportSocket: mutual }

@@ -13,6 +13,8 @@ import type {
 import type { SdsSecretConfigSchema } from '../../../proto/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts'
 import { UpstreamTlsContextSchema } from '../../../proto/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
 import type { CommonTlsContextSchema } from '../../../proto/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
+import { ProxyProtocolConfig_Version as ProxyVersion } from '../../../proto/gen/envoy/config/core/v3/proxy_protocol_pb.ts'
+import { ProxyProtocolUpstreamTransportSchema as ProxyProtocolSocketSchema } from '../../../proto/gen/envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol_pb.ts'
 import { RawBufferSchema } from '../../../proto/gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.ts'
 import { packed } from '../any.ts'
 import type { Init } from '../any.ts'
@@ -94,6 +96,15 @@ export function mutualTlsSocket(tls: UpstreamTls): TransportSocket {
 export const plainSocket = (): TransportSocket => ({
   name: 'envoy.transport_sockets.raw_buffer',
   configType: { case: 'typedConfig', value: packed(RawBufferSchema, {}) },
+})
+
+/** Says who the client is before anything else of `inner`. */
+export const proxyProtocolSocket = (inner: TransportSocket, second: boolean): TransportSocket => ({
+  name: 'envoy.transport_sockets.upstream_proxy_protocol',
+  configType: {
+    case: 'typedConfig',
+    value: packed(ProxyProtocolSocketSchema, { config: { version: second ? ProxyVersion.V2 : ProxyVersion.V1 }, transportSocket: inner }),
+  },
 })
 
 const uriNames = (uris: readonly string[]) =>

@@ -1,5 +1,7 @@
 // Opens one connection to one host: where it really is, with the TLS that the host asks for, and says in Envoy's words
 // why that failed.
+import { proxyHead } from '../../../codec/proxy-protocol.ts'
+import type { ProxyProtocolVersion } from '../../../codec/proxy-protocol.ts'
 import { describe } from '../../../lib/errors.ts'
 import type { Address } from '../../../model/address.ts'
 import { connect } from '../../../net/connect.ts'
@@ -8,7 +10,7 @@ import type { NetError } from '../../../net/errors.ts'
 import type { Transport } from '../../../net/transport.ts'
 import type { RuntimeHost } from '../host.ts'
 import type { TlsUse } from '../tls.ts'
-import type { ResetReason } from '../types.ts'
+import type { ClientAddresses, ResetReason } from '../types.ts'
 
 export interface ConnectionRequest {
   readonly host: RuntimeHost
@@ -19,6 +21,8 @@ export interface ConnectionRequest {
   readonly verifyServerName: boolean
   readonly timeoutMs: number
   readonly keepAliveAfterMs: number | undefined
+  /** Whom the server is told of by PROXY protocol, where it wants that. */
+  readonly client: ClientAddresses | undefined
   /** A connection that was made is gone. */
   readonly onClosed?: () => void
 }
@@ -41,14 +45,23 @@ export class Connector {
   }
 
   /** `done` is never called inside. The result gives up: then it is not called at all. */
-  open({ host, use, serverName, verifyServerName, timeoutMs, keepAliveAfterMs, onClosed }: ConnectionRequest, done: ConnectionDone): () => void {
+  open({ host, use, serverName, verifyServerName, timeoutMs, keepAliveAfterMs, client, onClosed }: ConnectionRequest, done: ConnectionDone): () => void {
     const address = this.#dial(host.connectTo)
-    const options = { address, timeoutMs, ...(keepAliveAfterMs === undefined ? {} : { keepAliveAfterMs }), ...(onClosed === undefined ? {} : { onClosed }) }
-    if (host.tls === undefined) return connect(options, finish(done))
-    const tls = host.tls.current(use, verifyServerName ? serverName : undefined)
-    if (tls === undefined) return failLater(done, host.tls.problem)
-    return connect({ ...options, tls, serverName: host.tls.serverName || serverNameOf(serverName) }, finish(done))
+    const { tls: hostTls, proxyProtocol } = host.socket
+    const prologue = proxyProtocol === undefined ? {} : { prologue: headFor(proxyProtocol, client) }
+    const options = { address, timeoutMs, ...prologue, ...(keepAliveAfterMs === undefined ? {} : { keepAliveAfterMs }), ...(onClosed === undefined ? {} : { onClosed }) }
+    if (hostTls === undefined) return connect(options, finish(done))
+    const tls = hostTls.current(use, verifyServerName ? serverName : undefined)
+    if (tls === undefined) return failLater(done, hostTls.problem)
+    return connect({ ...options, tls, serverName: hostTls.serverName || serverNameOf(serverName) }, finish(done))
   }
+}
+
+const nobody = { host: '', port: 0 }
+
+/** A connection that is nobody's in particular is the proxy's own. */
+function headFor(version: ProxyProtocolVersion, client: ClientAddresses | undefined): Buffer {
+  return proxyHead(version, client?.remoteAddress ?? nobody, client?.originalDestination ?? nobody)
 }
 
 /** Addresses are no server names (RFC 6066 §3). */

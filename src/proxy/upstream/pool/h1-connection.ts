@@ -29,6 +29,8 @@ export class H1Connection implements TransportHandler, H1Events {
   readonly transport: Transport
   served = 0
   idleSince = 0
+  /** It carries no further request from then on. */
+  diesAt = Infinity
   /** What the peer said it keeps idle connections for; Infinity when it said nothing. */
   peerIdleMs = Infinity
   readonly #host: RuntimeHost

@@ -6,7 +6,7 @@ import type { Breakers } from '../breakers.ts'
 import type { HttpSettings } from '../cluster-config.ts'
 import type { RuntimeHost } from '../host.ts'
 import type { ClusterStats } from '../stats.ts'
-import type { ResponseReader, StreamWaiter } from '../types.ts'
+import type { ClientAddresses, ResponseReader, StreamWaiter } from '../types.ts'
 import type { ConnectionFailure, Connector } from './connector.ts'
 import { H1Connection } from './h1-connection.ts'
 import type { ConnectionOwner } from './h1-connection.ts'
@@ -33,6 +33,7 @@ const nothingToCancel = (): void => {}
 export class HostPool implements ConnectionOwner {
   readonly #host: RuntimeHost
   readonly #serverName: string
+  readonly #client: ClientAddresses | undefined
   readonly #parts: PoolParts
   readonly #connections = new Set<H1Connection>()
   /** The last one was used last. */
@@ -42,9 +43,11 @@ export class HostPool implements ConnectionOwner {
   readonly #waiting = new Set<Waiting>()
   #state: 'open' | 'draining' | 'destroyed' = 'open'
 
-  constructor(host: RuntimeHost, serverName: string, parts: PoolParts) {
+  /** `client`: whom its connections are for, where the host is told; they are nobody else's then. */
+  constructor(host: RuntimeHost, serverName: string, client: ClientAddresses | undefined, parts: PoolParts) {
     this.#host = host
     this.#serverName = serverName
+    this.#client = client
     this.#parts = parts
   }
 
@@ -114,6 +117,7 @@ export class HostPool implements ConnectionOwner {
       this.#parts.stats.upstream_cx_max_requests++
       return connection.close()
     }
+    if (connection.diesAt !== Infinity && this.#isTooOld(connection)) return this.#expire(connection)
     const waiting = this.#firstWaiting()
     if (waiting === undefined) return this.#keep(connection)
     this.#dequeue(waiting)
@@ -178,11 +182,17 @@ export class HostPool implements ConnectionOwner {
   #isStale(connection: H1Connection): boolean {
     const { idleTimeoutMs } = this.#parts.http
     const limit = Math.min(idleTimeoutMs === 0 ? Infinity : idleTimeoutMs, connection.peerIdleMs)
-    return !connection.usable || this.#parts.clock.now() - connection.idleSince >= limit
+    const now = this.#parts.clock.now()
+    return !connection.usable || now - connection.idleSince >= limit || now >= connection.diesAt
+  }
+
+  #isTooOld({ diesAt }: H1Connection): boolean {
+    return this.#parts.clock.now() >= diesAt
   }
 
   #expire(connection: H1Connection): void {
-    this.#parts.stats.upstream_cx_idle_timeout++
+    if (connection.diesAt !== Infinity && this.#isTooOld(connection)) this.#parts.stats.upstream_cx_max_duration_reached++
+    else this.#parts.stats.upstream_cx_idle_timeout++
     connection.close()
   }
 
@@ -219,6 +229,7 @@ export class HostPool implements ConnectionOwner {
     const { connector, connectTimeoutMs, keepAliveAfterMs, http, breakers } = this.#parts
     const request = {
       host: this.#host, use: 'http' as const, serverName: this.#serverName, verifyServerName: http.autoVerify, timeoutMs: connectTimeoutMs, keepAliveAfterMs,
+      client: this.#client,
     }
     breakers.connections++
     const stop = connector.open(request, (failure, transport) => {
@@ -237,6 +248,8 @@ export class HostPool implements ConnectionOwner {
   #onConnected(transport: Transport): void {
     this.#host.onConnected()
     const connection = new H1Connection(transport, this.#host, this)
+    const { maxConnectionMs } = this.#parts.http
+    if (maxConnectionMs > 0) connection.diesAt = this.#parts.clock.now() + maxConnectionMs
     this.#connections.add(connection)
     this.onFree(connection)
   }

@@ -15,13 +15,11 @@ export function credentialsOf(settings: ProxySettings, mistakes: string[]): Cred
   if (token !== '' && tokenFile !== '') mistakes.push('--token and --token-file exclude each other')
   if (given && (certificateFile === '' || keyFile === '')) mistakes.push('--certificate-file and --key-file belong together')
   if (!given && token === '' && tokenFile === '') mistakes.push("--token-file or --token is needed to get a certificate ('trysail control token' makes one), or --certificate-file and --key-file")
-  const roots = rootCaFile === '' ? '' : contentOf('root-ca-file', rootCaFile, mistakes)
-  if (tokenFile !== '') contentOf('token-file', tokenFile, mistakes)
-  return {
-    roots,
-    bearer: () => (tokenFile === '' ? token : currentToken(tokenFile)),
-    ...(given ? { certificates: { chain: contentOf('certificate-file', certificateFile, mistakes), key: contentOf('key-file', keyFile, mistakes), roots } } : {}),
-  }
+  const read = (option: string, path: string): string => (path === '' ? '' : contentOf(option, path, mistakes))
+  const roots = read('root-ca-file', rootCaFile)
+  const own = { chain: read('certificate-file', certificateFile), key: read('key-file', keyFile), roots }
+  read('token-file', tokenFile)
+  return { roots, bearer: () => (tokenFile === '' ? token : currentToken(tokenFile)), ...(given ? { certificates: own } : {}) }
 }
 
 function contentOf(option: string, path: string, mistakes: string[]): string {

@@ -30,11 +30,19 @@ async function demo(...args: string[]): Promise<{ code: number | null; stdout: s
 let tour: Tour
 let code: number | null
 
+/** What a busy machine may cost once or twice; everything else must be right at the first try. */
+const tries = 3
+const judgedByClock = ({ ok, observed }: Observation): boolean => !ok && observed.endsWith(' ms')
+
 before(async () => {
-  const done = await demo('--once', '--port', '0', '-o', 'json')
-  code = done.code
-  assert.notEqual(done.stdout, '', done.stderr)
-  tour = JSON.parse(done.stdout) as Tour
+  for (let i = 1; i <= tries; i++) {
+    const done = await demo('--once', '--port', '0', '-o', 'json')
+    code = done.code
+    assert.notEqual(done.stdout, '', done.stderr)
+    tour = JSON.parse(done.stdout) as Tour
+    const wrong = tour.steps.flatMap(({ observations }) => observations.filter(({ ok }) => !ok))
+    if (wrong.length === 0 || !wrong.every(judgedByClock)) return
+  }
 })
 
 test('the tour ends with exit code 0 and everything as expected', () => {

@@ -1,4 +1,5 @@
-// A Transport on raw stream handles, TCP or TLS: one shared read buffer, no stream objects, and one write call per turn.
+// A Transport on raw stream handles, TCP or TLS: one shared read buffer, no stream objects, and one write call for
+// all that was written in a turn of the event loop.
 // The node socket stays the owner of the connection's life: FIN, close, errors. Rules that keep it safe:
 // - One write in flight per handle: a second one on a TLS handle aborts the process. The rest queues here.
 // - Bytes are copied into blocks of our own, since a write that did not finish at once still reads from them.
@@ -190,8 +191,10 @@ class HandleTransport implements Transport, HandleOwner, Flushable {
     this.#markDirty()
   }
 
+  /** What was written before goes out if it can go at once, as it would on a socket. */
   destroy(reset = false): void {
     if (this.#destroyed) return
+    if (this.#dirty && !reset && this.#error === undefined) this.#flush()
     this.#destroyed = true
     this.#dropQueue()
     this.#held.length = 0

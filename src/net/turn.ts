@@ -1,12 +1,16 @@
-// Gathers what is to be written during one turn, so that every transport that was written to makes one system call at
-// the end of the read callback that caused it, or on the next tick when there was none.
-
+// Gathers what is to be written, so that every transport makes one system call for all that was written to it, and all of
+// them make theirs together: at the end of the event loop's turn, when everything that could be read has been read. A
+// peer that is written to wakes up, which costs the kernel more than the write itself; peers that are written to together
+// wake up once. Without a read callback that caused it, what was written goes out on the next tick.
 import { holdTime, releaseTime } from '../lib/clock.ts'
 
 export interface Flushable {
   /** Writes what was gathered, and tells its owner what came of it. */
   flushTurn(): void
 }
+
+/** More transports than this do not wait for the end of the turn: it bounds the delay, and the blocks that they hold. */
+const maxWaiting = 64
 
 let depth = 0
 let scheduled = false
@@ -20,16 +24,19 @@ export function flushAtEndOfTurn(one: Flushable): void {
   process.nextTick(flushAll)
 }
 
+/** Around each callback of a read or a write. Time stands still in between. */
 export function enterTurn(): void {
   if (depth++ === 0) holdTime()
 }
 
-/** Nested turns leave the flushing to the outermost one. */
+/** Nested ones leave the flushing to the outermost one. */
 export function leaveTurn(): void {
-  try {
-    if (depth === 1 && waiting.length > 0) flushAll()
-  } finally {
-    if (--depth === 0) releaseTime()
+  if (--depth > 0) return
+  releaseTime()
+  if (waiting.length >= maxWaiting) flushAll()
+  else if (waiting.length > 0 && !scheduled) {
+    scheduled = true
+    setImmediate(flushAll)
   }
 }
 

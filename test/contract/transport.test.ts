@@ -236,6 +236,20 @@ function suite(kind: PairOptions): void {
     await pair.server.until(() => pair.server.ended || pair.server.closes === 1)
   })
 
+  test('what was written before a destroy still leaves, when it can leave at once', async () => {
+    await using pair = await open()
+    pair.server.react = (event) => {
+      if (event !== 'data') return
+      pair.server.transport.writeLatin1('last words')
+      pair.server.transport.destroy()
+    }
+    pair.server.transport.resume()
+    pair.client.transport.resume()
+    pair.client.transport.writeLatin1('x')
+    await pair.client.until(() => pair.client.ended || pair.client.closes === 1)
+    assert.equal(pair.client.bytes.toString(), 'last words')
+  })
+
   test('destroy with reset makes the peer see a reset', async () => {
     await using pair = await open()
     pair.server.transport.resume()

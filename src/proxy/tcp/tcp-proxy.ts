@@ -2,6 +2,8 @@
 // to Forward. Reports each connection once, when it has ended.
 import type { Clock } from '../../lib/clock.ts'
 import { MeshError } from '../../lib/errors.ts'
+import { xxHash64 } from '../../lib/xxhash64.ts'
+import type { Hash64 } from '../../lib/xxhash64.ts'
 import type { Transport } from '../../net/transport.ts'
 import type { TcpProxy } from '../../proto/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts'
 import type { AcceptedConnection, ChainService } from '../listen/connection.ts'
@@ -9,6 +11,7 @@ import type { Cluster, ClusterLookup, Host } from '../upstream/types.ts'
 import { milliseconds } from '../xds/duration.ts'
 import { Forward } from './forward.ts'
 import type { ForwardResult } from './forward.ts'
+import { openTunnel } from './tunnel.ts'
 
 /** Those who log and count connections. Must not throw. */
 export interface TcpHooks {
@@ -59,11 +62,28 @@ export interface TcpSession {
 const defaultIdleMs = 3_600_000
 
 export function compileTcpProxy(config: TcpProxy, parts: TcpParts): ChainService {
-  if (config.tunnelingConfig !== undefined) throw new MeshError('proxy/bad-config', 'tcp_proxy: tunneling_config is not served yet')
   return new TcpService(parts, clusterChooser(config, parts.random), {
     idleMs: config.idleTimeout === undefined ? defaultIdleMs : milliseconds(config.idleTimeout),
+    longestMs: config.maxDownstreamConnectionDuration === undefined ? 0 : milliseconds(config.maxDownstreamConnectionDuration),
     attempts: config.maxConnectAttempts ?? 1,
+    tunnelTo: tunnelTarget(config),
+    hashesSource: hashesSource(config),
   })
+}
+
+/** Undefined: bytes go to the host as they are. */
+function tunnelTarget({ tunnelingConfig: tunnel }: TcpProxy): string | undefined {
+  if (tunnel === undefined) return undefined
+  if (tunnel.usePost) throw new MeshError('proxy/bad-config', 'tcp_proxy: tunneling_config with use_post is not served: CONNECT is')
+  if (tunnel.hostname === '' || tunnel.hostname.includes('%')) throw new MeshError('proxy/bad-config', `tcp_proxy: tunneling_config.hostname ${JSON.stringify(tunnel.hostname)} is no plain host and port`)
+  return tunnel.hostname
+}
+
+function hashesSource({ hashPolicy }: TcpProxy): boolean {
+  const [only] = hashPolicy
+  if (only === undefined) return false
+  if (hashPolicy.length > 1 || only.policySpecifier.case !== 'sourceIp') throw new MeshError('proxy/bad-config', 'tcp_proxy: hash_policy can be the source address only')
+  return true
 }
 
 function clusterChooser({ clusterSpecifier }: TcpProxy, random: () => number): () => string {
@@ -80,7 +100,13 @@ function clusterChooser({ clusterSpecifier }: TcpProxy, random: () => number): (
 
 interface TcpLimits {
   readonly idleMs: number
+  /** From the client's connecting; 0: no limit. */
+  readonly longestMs: number
   readonly attempts: number
+  /** `host:port` that an HTTP proxy behind the cluster is asked for. */
+  readonly tunnelTo: string | undefined
+  /** Connections of one client address go to one host. */
+  readonly hashesSource: boolean
 }
 
 class TcpService implements ChainService {
@@ -126,6 +152,9 @@ class TcpConnection {
   #forward: Forward | undefined
   #open: OpenTcpSession | undefined
   #giveUp: () => void = () => {}
+  #cancelLongest: () => void = () => {}
+  /** Why we end what is open. */
+  #reason = { flags: '', failure: '' }
   #over = false
 
   constructor(parts: TcpParts, limits: TcpLimits, accepted: AcceptedConnection, downstream: Transport, clusterName: string, ended: (connection: TcpConnection) => void) {
@@ -139,12 +168,18 @@ class TcpConnection {
     this.#ended = ended
     // Nothing is read before there is somewhere to write it; a client that leaves meanwhile is noticed by its close.
     downstream.handler = { onData() {}, onDrain() {}, onEnd() {}, onClose: () => this.#finish('', '', undefined) }
+    if (limits.longestMs > 0) this.#cancelLongest = parts.clock.after(limits.longestMs, () => this.#end('DT', 'downstream duration timeout'))
     queueMicrotask(() => this.#connect())
   }
 
   close(): void {
-    if (this.#forward !== undefined) this.#forward.close()
-    else this.#finish('', 'closed by the proxy', undefined)
+    this.#end('', 'closed by the proxy')
+  }
+
+  #end(flags: string, failure: string): void {
+    if (this.#forward === undefined) return this.#finish(flags, failure, undefined)
+    if (flags !== '') this.#reason = { flags, failure }
+    this.#forward.close()
   }
 
   #connect(): void {
@@ -152,11 +187,11 @@ class TcpConnection {
     const cluster = this.#cluster
     if (cluster === undefined) return this.#finish('NC', `no cluster ${this.#clusterName}`, undefined)
     const originalDestination = this.#accepted.arrival.originalDestination
-    const host = cluster.chooseHost({ hash: undefined, originalDestination, tried: this.#tried })
+    const host = cluster.chooseHost({ hash: this.#hash(), originalDestination, tried: this.#tried })
     if (host === undefined) return this.#finish('UH', `no host of ${this.#clusterName} is usable`, undefined)
     this.#tried.push(host)
     this.#giveUp = cluster.connect(host, {
-      onTransport: (upstream) => this.#onUpstream(upstream),
+      onTransport: (upstream) => this.#onTransport(host, upstream),
       onFailure: (reason, detail) => this.#onFailure(host, reason, detail),
     }, { remoteAddress: this.#downstream.remoteAddress, originalDestination })
   }
@@ -168,16 +203,32 @@ class TcpConnection {
     else this.#finish(reason === 'overflow' ? 'UO' : 'UF,URX', detail, undefined)
   }
 
-  #onUpstream(upstream: Transport): void {
+  #hash(): Hash64 | undefined {
+    const { host } = this.#downstream.remoteAddress
+    return this.#limits.hashesSource && !host.startsWith('unix://') ? xxHash64(host) : undefined
+  }
+
+  #onTransport(host: Host, upstream: Transport): void {
+    const { tunnelTo: target } = this.#limits
+    if (target === undefined || this.#over) return this.#onUpstream(upstream, undefined)
+    this.#giveUp = openTunnel(upstream, { target, timeoutMs: this.#cluster!.connectTimeoutMs, clock: this.#parts.clock }, {
+      onTunnel: (early) => this.#onUpstream(upstream, early),
+      onFailure: (detail) => this.#onFailure(host, 'remote-reset', detail),
+    })
+  }
+
+  /** `early`: what the server has said already. */
+  #onUpstream(upstream: Transport, early: Buffer | undefined): void {
     if (this.#over) return upstream.destroy()
     this.#upstream = upstream
     const { clock } = this.#parts
     this.#forward = new Forward(this.#downstream, upstream, clock, this.#limits.idleMs, (result) => {
       const failed = result.end === 'upstream-closed' && result.error !== undefined
-      this.#finish(failed ? 'UC' : '', result.error?.message ?? '', result)
+      this.#finish(failed ? 'UC' : this.#reason.flags, result.error?.message ?? this.#reason.failure, result)
     })
     this.#open = this.#openSession(upstream, this.#forward)
     this.#parts.onOpen?.(this.#open)
+    if (early !== undefined && early.length > 0) upstream.handler.onData(early, early.length)
   }
 
   #openSession(upstream: Transport, forward: Forward): OpenTcpSession {
@@ -196,6 +247,7 @@ class TcpConnection {
   #finish(flags: string, failure: string, result: ForwardResult | undefined): void {
     if (this.#over) return
     this.#over = true
+    this.#cancelLongest()
     this.#giveUp()
     this.#ended(this)
     if (result === undefined) this.#downstream.destroy(flags !== '')

@@ -18,7 +18,7 @@ export interface Tap {
   readonly authority?: string
 }
 
-/** `10.0.0.1:9080` -> `127.0.0.1:3000`: where the workload really listens. */
+/** `10.0.0.1:9080` -> `127.0.0.1:3000`: where something that has this address in the mesh really listens. */
 export type DialMap = ReadonlyMap<string, Address>
 
 export class EnvCapture implements Capture {
@@ -26,12 +26,15 @@ export class EnvCapture implements Capture {
   readonly forwards = true
   #taps: readonly Tap[]
   #dialMap: DialMap
+  /** The application beside this proxy: what has come in goes on to it. Everybody else, and what calls itself, meets a sidecar. */
+  #application: DialMap
   readonly #open = new Map<Tap, Listening>()
   #deliver: Deliver | undefined
 
-  constructor(taps: readonly Tap[], dialMap: DialMap) {
+  constructor(taps: readonly Tap[], dialMap: DialMap, application: DialMap = new Map()) {
     this.#taps = taps
     this.#dialMap = dialMap
+    this.#application = application
   }
 
   /** The listeners of the kernel's redirect, 15001 and 15006, are not bound: taps take their place. */
@@ -43,18 +46,22 @@ export class EnvCapture implements Capture {
     return undefined
   }
 
-  readonly dial = (address: Address): Address => this.#dialMap.get(formatAddress(address)) ?? address
+  readonly dial = (address: Address, tls: boolean): Address => {
+    const at = formatAddress(address)
+    return (tls ? undefined : this.#application.get(at)) ?? this.#dialMap.get(at) ?? address
+  }
 
   async start(deliver: Deliver): Promise<void> {
     this.#deliver = deliver
-    await this.update(this.#taps, this.#dialMap)
+    await this.update(this.#taps, this.#dialMap, this.#application)
   }
 
   /** Opens taps that are new and closes those that are gone; a tap is the same while it is the same object. */
-  async update(taps: readonly Tap[], dialMap: DialMap): Promise<void> {
+  async update(taps: readonly Tap[], dialMap: DialMap, application: DialMap): Promise<void> {
     const gone = this.#taps.filter((tap) => !taps.includes(tap))
     this.#taps = taps
     this.#dialMap = dialMap
+    this.#application = application
     await Promise.all(gone.map((tap) => this.#close(tap)))
     const deliver = this.#deliver
     if (deliver === undefined) return

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { CompiledListener } from '../proxy/listen/compile.ts'
+import { reservePort } from '../net/reserve-port.ts'
+import type { Capture } from '../proxy/main.ts'
 import { proxySettings } from '../proxy/settings.ts'
 import type { ProxySettings } from '../proxy/settings.ts'
-import { reservePort } from '../net/reserve-port.ts'
 import { placeProxy, placesOf } from './proxy-places.ts'
 import type { Places } from './proxy-places.ts'
 
@@ -45,21 +45,22 @@ for (const { title, given, settings, mistakes } of cases) {
   test(`${title} is refused`, () => assert.deepEqual(mistakesIn(given, settings), mistakes))
 }
 
-test('a sidecar dials its application where its own address is meant, and everything else as it stands', async () => {
+test('a sidecar dials its application where its own address is meant, itself where it is meant with TLS, and everything else as it stands', async () => {
   const settings = { ip: '10.0.0.7' }
   const reserved = await reservePort('127.0.0.9')
   reserved.release()
   const { port } = reserved.address
   const { capture, sentences } = await placeProxy(placesIn({ inbound: [`127.0.0.9:${port}=127.0.0.1:8080`] }, settings), proxySettings(settings))
-  assert.deepEqual(capture.dial({ host: '10.0.0.7', port }), { host: '127.0.0.1', port: 8080 })
-  assert.deepEqual(capture.dial({ host: '10.0.0.8', port }), { host: '10.0.0.8', port })
+  assert.deepEqual(capture.dial({ host: '10.0.0.7', port }, false), { host: '127.0.0.1', port: 8080 })
+  assert.deepEqual(capture.dial({ host: '10.0.0.7', port }, true), { host: '127.0.0.9', port })
+  assert.deepEqual(capture.dial({ host: '10.0.0.8', port }, true), { host: '10.0.0.8', port })
   assert.deepEqual(sentences, [`inbound: 127.0.0.9:${port} leads to 127.0.0.1:8080`])
 })
 
 test("a gateway's ports stand where they are told to, the others on all addresses", async () => {
   const settings = { type: 'router' } as const
   const { capture } = await placeProxy(placesIn({ gatewayPort: ['80=127.0.0.1:8080'] }, settings), proxySettings(settings))
-  const at = (port: number) => capture.bindsAt({ address: { host: '0.0.0.0', port } } as CompiledListener)
+  const at = (port: number) => capture.bindsAt({ address: { host: '0.0.0.0', port } } as Parameters<Capture['bindsAt']>[0])
   assert.deepEqual([at(80), at(8443)], [{ host: '127.0.0.1', port: 8080 }, { host: '0.0.0.0', port: 8443 }])
 })
 

@@ -93,8 +93,8 @@ export async function placeProxy({ inbound, outbound, gateway }: Places, { type,
     taps.push(tap)
     sentences.push(`${tap.direction}: ${formatAddress(at)} leads to ${formatAddress(place.goal)}`)
   }
-  const dialMap = new Map(inbound.map(({ listen, goal }) => [formatAddress({ host: ip, port: listen.port }), goal]))
-  return { capture: new EnvCapture(taps, dialMap), sentences }
+  const byOwnAddress = (place: (one: Place) => Address) => new Map(inbound.map((one) => [formatAddress({ host: ip, port: one.listen.port }), place(one)]))
+  return { capture: new EnvCapture(taps, byOwnAddress(({ listen }) => listen), byOwnAddress(({ goal }) => goal)), sentences }
 }
 
 /** A name stands for no address: nothing but a route can lead on from here, since nobody can be dialled there. */

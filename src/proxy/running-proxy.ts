@@ -67,7 +67,7 @@ export interface ProxyParts {
   readonly identity: Secrets
   /** Called once. `onUpdate` is never called inside; it answers with the text of a NACK, or undefined. */
   openStream(node: Node, onUpdate: (update: XdsUpdate) => string | undefined): XdsStream
-  openUpstream(secrets: Secrets, dial: (address: Address) => Address): UpstreamSide
+  openUpstream(secrets: Secrets, dial: Capture['dial']): UpstreamSide
   compileRoutes(config: RouteConfiguration): CompiledRoutes
   compileHttp(config: HttpConnectionManager, context: HttpServiceContext): ChainService
   /** Metrics and access logs of one tcp_proxy, when it is compiled. Throws for logs that cannot be served. */
@@ -150,7 +150,7 @@ class RunningProxy implements Proxy {
     const capture = parts.capture ?? noCapture
     this.#files = new FileSecrets({ clock: this.#clock, log: (line) => this.#log(line) })
     this.#secrets = new SecretStore(parts.identity, this.#files)
-    this.#upstream = parts.openUpstream(this.#secrets, (address) => capture.dial(address))
+    this.#upstream = parts.openUpstream(this.#secrets, (address, tls) => capture.dial(address, tls))
     this.#serving = this.#createServing(capture)
     this.planner = this.#createPlanner()
     const updates = new Updates(this.planner, this.#accepted, this.#clock)

@@ -106,7 +106,7 @@ export class ListenerWorld implements AsyncDisposable {
       name, service: undefined, connectTimeoutMs: 1000,
       chooseHost: ({ originalDestination }) => {
         if (target === 'empty') return undefined
-        return hostAt(target === 'original' ? this.#capture.dial(originalDestination!) : target)
+        return hostAt(target === 'original' ? this.#capture.dial(originalDestination!, false) : target)
       },
       request: () => { throw new Error('this world only forwards bytes') }, tryRetry: () => true, retryDone() {},
       connect: (host, waiter) => connect({ address: host.address, timeoutMs: 1000 }, (error, transport) => {

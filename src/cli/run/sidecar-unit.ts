@@ -96,7 +96,7 @@ export class SidecarUnit {
       this.#leftSaid = this.#doors.left
       if (this.#leftSaid > 0) this.#parts.log.warn(this.wanted.name, `${this.#doors.left} service ports have no local port of their own (limit ${maxDoors}): HTTP_PROXY reaches them`)
     }
-    await this.#capture.update([...this.ports.taps, ...this.#doors.taps], this.#withOwn(dialMap))
+    await this.#capture.update([...this.ports.taps, ...this.#doors.taps], dialMap, this.#application())
   }
 
   /** Its endpoints have been withdrawn: what is open finishes, then the program ends, then its sidecar. */
@@ -111,9 +111,8 @@ export class SidecarUnit {
   }
 
   /** Peers dial this process's sidecar; its sidecar dials the program. */
-  #withOwn(dialMap: DialMap): DialMap {
-    const own = [...this.ports.app].map(([port, at]): [string, Address] => [formatAddress({ host: this.address, port }), at])
-    return new Map([...dialMap, ...own])
+  #application(): DialMap {
+    return new Map([...this.ports.app].map(([port, at]): [string, Address] => [formatAddress({ host: this.address, port }), at]))
   }
 
   #startProgram(): void {

@@ -17,8 +17,11 @@ export interface Capture {
   originalDestination(inbound: Inbound): Address | undefined
   /** Whoever comes to a bound listener that nothing redirected uses the proxy as a forward proxy: it means the authority that it names. */
   readonly forwards?: boolean
-  /** Where an address is dialled on this machine: itself, unless the workload listens elsewhere. */
-  dial(address: Address): Address
+  /**
+   * Where an address is dialled on this machine: itself, unless the workload listens elsewhere. With TLS a sidecar is
+   * meant, also where the address is the workload's own: who calls its own service goes out and in again.
+   */
+  dial(address: Address, tls: boolean): Address
   /** Starts to capture. Called once the proxy is ready to serve. */
   start(deliver: Deliver): Promise<void>
   /** No new connections. */

@@ -24,7 +24,7 @@ import type { Cluster } from './types.ts'
 export interface ClustersParts {
   readonly secrets: Secrets
   /** Where an address really is, when that differs. */
-  dial(address: Address): Address
+  dial(address: Address, tls: boolean): Address
   readonly clock?: Clock
   /** A number in [0, 1). */
   readonly random?: () => number

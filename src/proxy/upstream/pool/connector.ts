@@ -37,17 +37,17 @@ export interface ConnectionFailure {
 export type ConnectionDone = (failure: ConnectionFailure | undefined, transport: Transport | undefined) => void
 
 export class Connector {
-  readonly #dial: (address: Address) => Address
+  readonly #dial: (address: Address, tls: boolean) => Address
 
   /** `dial` says where an address really is, when that differs. */
-  constructor(dial: (address: Address) => Address) {
+  constructor(dial: (address: Address, tls: boolean) => Address) {
     this.#dial = dial
   }
 
   /** `done` is never called inside. The result gives up: then it is not called at all. */
   open({ host, use, serverName, verifyServerName, timeoutMs, keepAliveAfterMs, client, onClosed }: ConnectionRequest, done: ConnectionDone): () => void {
-    const address = this.#dial(host.connectTo)
     const { tls: hostTls, proxyProtocol } = host.socket
+    const address = this.#dial(host.connectTo, hostTls !== undefined)
     const prologue = proxyProtocol === undefined ? {} : { prologue: headFor(proxyProtocol, client) }
     const options = { address, timeoutMs, ...prologue, ...(keepAliveAfterMs === undefined ? {} : { keepAliveAfterMs }), ...(onClosed === undefined ? {} : { onClosed }) }
     if (hostTls === undefined) return connect(options, finish(done))

@@ -4,15 +4,18 @@
 export interface SubjectAltNames {
   readonly uris: readonly string[]
   readonly dnsNames: readonly string[]
+  /** As node prints them: IPv6 without `::`. */
+  readonly addresses: readonly string[]
 }
 
-const none: SubjectAltNames = { uris: [], dnsNames: [] }
+const none: SubjectAltNames = { uris: [], dnsNames: [], addresses: [] }
 
 /** What cannot be read ends the list: a name that is not understood must not become another one. */
 export function parseSubjectAltNames(text: string | undefined): SubjectAltNames {
   if (text === undefined || text === '') return none
   const uris: string[] = []
   const dnsNames: string[] = []
+  const addresses: string[] = []
   for (let at = 0; at < text.length; ) {
     const colon = text.indexOf(':', at)
     if (colon === -1) break
@@ -24,10 +27,11 @@ export function parseSubjectAltNames(text: string | undefined): SubjectAltNames 
     if (value === undefined) break
     if (type === 'URI') uris.push(value)
     else if (type === 'DNS') dnsNames.push(value)
+    else if (type === 'IP Address') addresses.push(value)
     if (end < text.length && !text.startsWith(', ', end)) break
     at = end + 2
   }
-  return { uris, dnsNames }
+  return { uris, dnsNames, addresses }
 }
 
 function commaFrom(text: string, at: number): number {

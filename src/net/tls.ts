@@ -27,6 +27,7 @@ export type TlsVersion = 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3'
 export interface PeerNames {
   readonly uris: readonly string[]
   readonly dnsNames: readonly string[]
+  readonly addresses: readonly string[]
 }
 
 /** By what a certificate can be pinned: SHA-256 over the whole of it, and over its public key. */

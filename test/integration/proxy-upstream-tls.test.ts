@@ -271,6 +271,15 @@ for (const rawHandles of [true, false]) describe(rawHandles ? 'over raw handles'
     }
   })
 
+  test('an address in the request has to stand in the certificate as an address', async () => {
+    const web = ca.issue('DNS:127.0.0.1,IP:10.0.0.1,IP:fe80::1')
+    await using peer = await httpPeer('ok', server(web, { requestCert: false, rejectUnauthorized: false }))
+    using world = new UpstreamWorld({ secrets: new TestSecrets() })
+    const cluster = world.serve(staticCluster('c', [peer.address], { ...autoNames, transportSocket: originated }))
+    for (const authority of ['10.0.0.1', '10.0.0.1:443', '[fe80::1]:443']) assert.equal((await ask(cluster, { authority })).body, 'ok')
+    for (const authority of ['127.0.0.1', '[fe80::2]:443']) assert.match((await failureOf(ask(cluster, { authority }))).detail, /not for the address/)
+  })
+
   test('a name that has to be checked, but is not there, is refused', async () => {
     const web = ca.issue('DNS:api.example.test')
     await using peer = await httpPeer('ok', server(web, { requestCert: false, rejectUnauthorized: false }))

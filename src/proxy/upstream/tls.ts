@@ -2,6 +2,7 @@
 // built when first needed and again after a secret changed. Connections made with an older one live on. While a secret is
 // missing nothing is sent, and never in plaintext instead.
 import { MeshError, describe } from '../../lib/errors.ts'
+import { isName } from '../../net/resolve.ts'
 import type { ClientTls, PeerDigests, PeerNames } from '../../net/tls.ts'
 import type { UpstreamTlsContext } from '../../proto/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
 import type { CertificateSecret, TrustSecret } from '../identity/secrets.ts'
@@ -43,7 +44,7 @@ export class UpstreamTls {
     this.serverName = context.sni
   }
 
-  /** `mustBe`: a DNS name that the certificate has to be for, where the context names none. An address never is one. */
+  /** `mustBe`: a name or an address that the certificate has to be for, where the context names none. */
   current(use: TlsUse, mustBe: string | undefined): ClientTls | undefined {
     const material = resolveTls(this.#settings, this.#contexts.secrets)
     if (material === undefined) {
@@ -53,7 +54,7 @@ export class UpstreamTls {
     if (this.#built === undefined || !isSame(this.#built, material)) this.#build(material)
     const tls = this.#built?.[use]
     if (tls === undefined || mustBe === undefined || this.#settings.peerNames.length > 0) return tls
-    return { ...tls, verify: (peer, digests) => this.#verify(peer, digests) ?? verifyDnsName(peer, mustBe) }
+    return { ...tls, verify: (peer, digests) => this.#verify(peer, digests) ?? verifyName(peer, mustBe) }
   }
 
   #build(material: TlsMaterial): void {
@@ -98,9 +99,16 @@ function sameTrust(one: TrustSecret | undefined, other: TrustSecret | undefined)
   return one === other || (one?.roots === other?.roots && one?.crl === other?.crl)
 }
 
-function verifyDnsName({ dnsNames }: PeerNames, wanted: string): string | undefined {
+function verifyName({ dnsNames, addresses }: PeerNames, wanted: string): string | undefined {
+  if (!isName({ host: wanted })) return addresses.some((one) => isSameIp(one, wanted)) ? undefined : `the certificate is not for the address ${wanted}`
   const name = wanted.toLowerCase()
   const parent = name.slice(name.indexOf('.') + 1)
   const matches = dnsNames.some((one) => one.toLowerCase() === name || (parent.includes('.') && one.toLowerCase() === `*.${parent}`))
   return matches ? undefined : `the certificate is for ${dnsNames.join(', ') || 'no name'}, not for ${wanted}`
+}
+
+/** IPv6 has many spellings, of which a URL keeps one. */
+function isSameIp(one: string, other: string): boolean {
+  const spelt = (host: string) => (host.includes(':') ? new URL(`http://[${host}]`).hostname : host)
+  return spelt(one) === spelt(other)
 }

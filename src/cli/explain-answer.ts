@@ -53,10 +53,10 @@ const deniedStatus = 503
 function inOrder(all: Answer): Answer {
   const {
     from, request, listener, virtualHost, matchedVirtualService, routeIndex, routeName, matchIndex, destinations, timeout, retries, faults,
-    rewrite, redirect, directResponse, headers, mirrors, policy, denied, status, passthrough, blocked, considered, origin,
+    rewrite, redirect, directResponse, headers, mirrors, session, chosen, policy, endpoints, denied, status, passthrough, blocked, considered, origin,
   } = all
   return {
     from, request, listener, virtualHost, matchedVirtualService, routeIndex, routeName, matchIndex, destinations, timeout, retries, faults,
-    rewrite, redirect, directResponse, headers, mirrors, policy, denied, status, passthrough, blocked, considered, origin,
+    rewrite, redirect, directResponse, headers, mirrors, session, chosen, policy, endpoints, denied, status, passthrough, blocked, considered, origin,
   }
 }

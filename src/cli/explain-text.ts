@@ -55,7 +55,8 @@ function reasonOf({ status, destinations, faults, virtualHost, denied, blocked }
   return destinations.length > 0 ? ': there is no such cluster (flag NC); is the host, port or subset declared?' : ''
 }
 
-function treatment({ timeout, retries, faults, rewrite, headers, mirrors, policy }: Answer): Line[] {
+function treatment(answer: Answer): Line[] {
+  const { timeout, retries, faults, rewrite, headers, mirrors, policy } = answer
   const lines: Line[] = []
   if (faults?.delay != null) lines.push(['delay', `${faults.delay.fixedDelay} for ${faults.delay.percentage}%`])
   if (faults?.abort != null) lines.push(['abort', `${faults.abort.httpStatus ?? `gRPC status ${faults.abort.grpcStatus}`} for ${faults.abort.percentage}%`])
@@ -65,7 +66,21 @@ function treatment({ timeout, retries, faults, rewrite, headers, mirrors, policy
   if (headers !== null) lines.push(...headerLines('request', headers.request), ...headerLines('response', headers.response))
   for (const { host, subset, percentage } of mirrors) lines.push(['mirror', `${percentage}% to ${host}${subset === null ? '' : ` subset ${subset}`}`])
   if (policy !== null) lines.push(['policy', policyText(policy)])
-  return lines
+  return [...lines, ...placeLines(answer)]
+}
+
+/** What keeps a session together, where that leads, and the endpoints that the request cannot come to. */
+function placeLines({ session, chosen, endpoints, destinations }: Answer): Line[] {
+  const lines: Line[] = []
+  if (session !== null) {
+    const kept = session.hash === null ? 'this request has nothing of it' : `hash ${session.hash}`
+    lines.push(['session', `by ${session.by.join(', ')}${session.decidesWeights ? ', weights included' : ''}: ${kept}`])
+  }
+  if (chosen !== null && (destinations.length > 1 || chosen.endpoint !== null)) {
+    lines.push(['chosen', `${chosen.subset === null ? chosen.host : `subset ${chosen.subset}`}${chosen.endpoint === null ? '' : `, endpoint ${chosen.endpoint}`}`])
+  }
+  return [...lines, ...endpoints.flatMap(({ address, workload, locality, whyNot }): Line[] =>
+    (whyNot === null ? [] : [['left out', `${address}${workload === null ? '' : ` (${workload})`}${locality === null ? '' : ` in ${locality}`} ${whyNot}`]]))]
 }
 
 type HeaderOperations = NonNullable<Answer['headers']>['request']

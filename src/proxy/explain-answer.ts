@@ -1,8 +1,10 @@
 // The shape of what explain says of one request, and the parts of it that HTTP and TCP share.
 import type { Address } from '../model/address.ts'
 import type { ExplainedPolicy } from './explain-cluster.ts'
+import type { ExplainedEndpoint } from './explain-endpoints.ts'
 import { noRoute } from './explain-route.ts'
-import type { ExplainedRoute } from './explain-route.ts'
+import type { Destination, ExplainedRoute } from './explain-route.ts'
+import type { ExplainedSession } from './explain-session.ts'
 import type { Provenance } from './xds/provenance.ts'
 
 export interface ExplainableRequest {
@@ -36,6 +38,12 @@ export interface Explanation extends ExplainedRoute {
   readonly matchIndex: number | null
   /** Of the first destination that exists. */
   readonly policy: ExplainedPolicy | null
+  /** What keeps requests together; null where nothing does. */
+  readonly session: ExplainedSession | null
+  /** Where this very request goes, as far as no draw decides it. */
+  readonly chosen: Omit<Destination, 'weight'> & { readonly endpoint: string | null } | null
+  /** Of the destinations; empty where the proxy finds them itself (DNS, original destination). */
+  readonly endpoints: readonly ExplainedEndpoint[]
   /** Of an answer that the mesh certainly gives itself. */
   readonly status: number | null
   readonly passthrough: boolean
@@ -46,7 +54,7 @@ export interface Explanation extends ExplainedRoute {
 
 export const nothing: Explanation = {
   ...noRoute, listener: null, virtualHost: null, matchedVirtualService: null, routeIndex: null, routeName: null, matchIndex: null,
-  policy: null, status: null, passthrough: false, blocked: false, considered: [], origin: null,
+  policy: null, session: null, chosen: null, endpoints: [], status: null, passthrough: false, blocked: false, considered: [], origin: null,
 }
 
 export function sourceOf({ resource, rule, match, file, line }: Provenance): Pick<Explanation, 'matchedVirtualService' | 'routeIndex' | 'matchIndex' | 'origin'> {

@@ -1,11 +1,15 @@
-// The clusters that a proxy was sent, by name, with the endpoints that EDS has for them.
+// The clusters that a proxy was sent, by name, with the endpoints that EDS has for them, or that a running proxy has.
 import { fromBinary } from '@bufbuild/protobuf'
+import type { Hash64 } from '../lib/xxhash64.ts'
 import { ClusterSchema } from '../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import type { Cluster } from '../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import { ClusterLoadAssignmentSchema } from '../proto/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
 import type { ClusterLoadAssignment } from '../proto/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
 import { explainPolicy } from './explain-cluster.ts'
 import type { ExplainedPolicy } from './explain-cluster.ts'
+import { explainEndpoints, startingCluster } from './explain-endpoints.ts'
+import type { ExplainedEndpoints, FindCluster, KnownCluster } from './explain-endpoints.ts'
+import type { Explanation } from './explain-answer.ts'
 import type { Destination } from './explain-route.ts'
 import { assignmentNameOf } from './xds/cluster.ts'
 
@@ -15,13 +19,23 @@ export interface SentClusters {
   readonly endpoints: readonly Uint8Array[]
 }
 
+/** Of all destinations together; a list is to be read by a person. */
+const maxEndpoints = 100
+
 export class ClusterLookup {
   readonly #clusters: ReadonlyMap<string, Cluster>
   readonly #assignments: ReadonlyMap<string, ClusterLoadAssignment>
+  readonly #running: FindCluster | undefined
+  readonly #policies = new Map<string, ExplainedPolicy>()
+  readonly #starting = new Map<string, KnownCluster>()
+  /** As a proxy starts with them, for requests without a hash. */
+  readonly #unhashed = new Map<string, ExplainedEndpoints>()
 
-  constructor({ clusters, endpoints }: SentClusters) {
+  /** `running`: a proxy that serves; without one, the hosts are those that it would start with. */
+  constructor({ clusters, endpoints }: SentClusters, running?: FindCluster) {
     this.#clusters = new Map(clusters.map((bytes) => fromBinary(ClusterSchema, bytes)).map((one) => [one.name, one]))
     this.#assignments = new Map(endpoints.map((bytes) => fromBinary(ClusterLoadAssignmentSchema, bytes)).map((one) => [one.clusterName, one]))
+    this.#running = running
   }
 
   has(name: string): boolean {
@@ -31,7 +45,41 @@ export class ClusterLookup {
   policyOf(destinations: readonly Destination[]): ExplainedPolicy | null {
     const cluster = destinations.map((one) => this.#clusters.get(one.cluster)).find((one) => one !== undefined)
     if (cluster === undefined) return null
+    const known = this.#policies.get(cluster.name) ?? explainPolicy(cluster, this.#assignmentOf(cluster))
+    this.#policies.set(cluster.name, known)
+    return known
+  }
+
+  /** `decided`: the cluster that it will be, where there is no draw. */
+  endpointsOf(destinations: readonly Destination[], decided: string | undefined, hash: Hash64 | undefined): Pick<Explanation, 'chosen' | 'endpoints'> {
+    const asked = destinations.filter(({ cluster }) => decided === undefined || cluster === decided)
+    const found = asked.map(({ cluster }) => this.#endpointsOf(cluster, hash))
+    const [only] = asked
+    const endpoints = found.flatMap((one) => one.endpoints).slice(0, maxEndpoints)
+    if (decided === undefined || only === undefined) return { chosen: null, endpoints }
+    const { host, subset, port, cluster } = only
+    return { chosen: { host, subset, port, cluster, endpoint: found[0]!.chosen }, endpoints }
+  }
+
+  #endpointsOf(name: string, hash: Hash64 | undefined): ExplainedEndpoints {
+    const message = this.#clusters.get(name)
+    if (message === undefined) return { endpoints: [], chosen: null }
+    const running = this.#running?.(name)
+    if (running !== undefined) return explainEndpoints(message, running, hash)
+    if (hash !== undefined) return explainEndpoints(message, this.#startingAt(message), hash)
+    const known = this.#unhashed.get(name) ?? explainEndpoints(message, this.#startingAt(message), undefined)
+    this.#unhashed.set(name, known)
+    return known
+  }
+
+  #startingAt(cluster: Cluster): KnownCluster {
+    const known = this.#starting.get(cluster.name) ?? startingCluster(cluster, this.#assignmentOf(cluster))
+    this.#starting.set(cluster.name, known)
+    return known
+  }
+
+  #assignmentOf(cluster: Cluster): ClusterLoadAssignment | undefined {
     const name = assignmentNameOf(cluster)
-    return explainPolicy(cluster, name === undefined ? undefined : this.#assignments.get(name))
+    return name === undefined ? undefined : this.#assignments.get(name)
   }
 }

@@ -6,6 +6,7 @@ import type { ConsideredRoute, ExplainableRequest, Explanation } from './explain
 import type { ClusterLookup } from './explain-clusters.ts'
 import { explainRoute } from './explain-route.ts'
 import type { ExplainedRoute } from './explain-route.ts'
+import { decideRoute } from './explain-session.ts'
 import { decodeManager } from './http/manager-config.ts'
 import { isSuspicious, normalizePath } from './http/path.ts'
 import type { CompiledRoute, CompiledRoutes } from './http/router/compile.ts'
@@ -33,10 +34,19 @@ export function explainHttp(routes: CompiledRoutes, manager: HttpConnectionManag
     ...sourceOf(provenanceOf(route.message.metadata)),
     routeName: route.name === '' ? null : route.name,
     policy: clusters.policyOf(used),
+    ...placeOf(route, explained, used, request, asked, clusters),
     status: statusOf(route, explained, used.length > 0, request),
     passthrough: explained.destinations.some(({ cluster }) => passthroughClusters.has(cluster)),
     blocked: virtualHost?.name === blockedHost || explained.destinations.some(({ cluster }) => cluster === blockedCluster),
   }
+}
+
+/** Which destination and endpoint it will be, as far as no draw decides. */
+function placeOf({ action, message }: CompiledRoute, { destinations }: ExplainedRoute, used: ExplainedRoute['destinations'], request: RoutedRequest, asked: ExplainableRequest, clusters: ClusterLookup): Pick<Explanation, 'session' | 'chosen' | 'endpoints'> {
+  if (action.kind === 'reply' || destinations.length === 0) return { session: null, chosen: null, endpoints: [] }
+  const policies = message.action.case === 'route' ? message.action.value.hashPolicy : []
+  const { session, cluster, hash } = decideRoute(action, policies, request, asked)
+  return { session, ...clusters.endpointsOf(used, cluster, hash) }
 }
 
 /** As the connection manager reads a request's target; a number is the status of its refusal. */

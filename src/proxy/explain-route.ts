@@ -76,9 +76,10 @@ export function explainRoute(route: CompiledRoute, request: RoutedRequest): Expl
   }
 }
 
-/** Weights as they were written; one destination alone gets everything. */
-function destinationsOf({ targets }: ForwardAction, request: RoutedRequest): Destination[] {
-  return targets.map((target) => destinationOf(clusterNameOf(target, request), targets.length === 1 ? 100 : target.weight))
+/** Weights as they were written; one destination alone gets everything. Those that a session decides are sent in millionths. */
+function destinationsOf({ targets, drawsByHash, totalWeight }: ForwardAction, request: RoutedRequest): Destination[] {
+  const unit = drawsByHash && totalWeight === 1_000_000 ? 10_000 : 1
+  return targets.map((target) => destinationOf(clusterNameOf(target, request), targets.length === 1 ? 100 : target.weight / unit))
 }
 
 /** Istio's cluster names carry port, subset and host; of other names only the name is known. */

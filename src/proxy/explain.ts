@@ -11,6 +11,7 @@ import { blockedCluster, maxNamed, nothing, passthroughClusters, sourceOf } from
 import type { ConsideredRoute, ExplainableRequest, Explanation } from './explain-answer.ts'
 import { ClusterLookup } from './explain-clusters.ts'
 import type { SentClusters } from './explain-clusters.ts'
+import type { FindCluster } from './explain-endpoints.ts'
 import { explainHttp } from './explain-http.ts'
 import { compileListeners, compileOneListener } from './explain-listener.ts'
 import type { ExplainedConnection } from './explain-listener.ts'
@@ -33,12 +34,12 @@ export interface SentResources extends SentClusters {
 
 export type Explain = (request: ExplainableRequest) => Explanation
 
-/** Decodes and compiles once. The result throws `proxy/bad-config` where the request needs something that the proxy would refuse. */
-export function compileExplainer(sent: SentResources): Explain {
+/** Decodes and compiles once. `running`: clusters of a proxy that serves, for what it knows of their hosts. The result throws `proxy/bad-config` where the request needs something that the proxy would refuse. */
+export function compileExplainer(sent: SentResources, running?: FindCluster): Explain {
   const listeners = sent.listeners.map((bytes) => fromBinary(ListenerSchema, bytes))
   const findChain = compileListeners(listeners)
   const tables = new Map(sent.routes.map((bytes) => fromBinary(RouteConfigurationSchema, bytes)).map((table) => [table.name, table]))
-  const clusters = new ClusterLookup(sent)
+  const clusters = new ClusterLookup(sent, running)
   const compiled = new Map<RouteConfiguration, CompiledRoutes>()
   const routesOf = (table: RouteConfiguration): CompiledRoutes => {
     const routes = compiled.get(table) ?? compileRoutes(table)
@@ -97,6 +98,7 @@ function explainTcp(clusterNames: readonly string[], config: TcpProxy, from: Pro
     ...sourceOf(from),
     destinations,
     policy: clusters.policyOf(destinations),
+    ...clusters.endpointsOf(destinations, destinations.length === 1 ? clusterNames[0] : undefined, undefined),
     passthrough: clusterNames.some((name) => passthroughClusters.has(name)),
     blocked: clusterNames.includes(blockedCluster),
   }

@@ -81,7 +81,7 @@ test('a request that misses a header goes on, and the answer says what was neede
 test('every key is there, in one order, whatever the answer is', async () => {
   const keys = [
     'from', 'request', 'listener', 'virtualHost', 'matchedVirtualService', 'routeIndex', 'routeName', 'matchIndex', 'destinations', 'timeout',
-    'retries', 'faults', 'rewrite', 'redirect', 'directResponse', 'headers', 'mirrors', 'policy', 'denied', 'status', 'passthrough', 'blocked',
+    'retries', 'faults', 'rewrite', 'redirect', 'directResponse', 'headers', 'mirrors', 'session', 'chosen', 'policy', 'endpoints', 'denied', 'status', 'passthrough', 'blocked',
     'considered', 'origin',
   ]
   for (const request of ['GET http://reviews:9080/', 'GET http://nobody.example/', 'GET https://nobody.example/', 'POST http://10.9.9.9:1/']) {
@@ -253,6 +253,50 @@ test('TCP rules and TCP ports of services are explained too', async () => {
   assert.deepEqual([plain.listener, plain.destinations[0]?.cluster, plain.matchedVirtualService], ['10.96.0.9_5432', 'outbound|5432||db.default.svc.cluster.local', null])
   const routed = await explain(documents(database, rule), 'GET http://db:5433/')
   assert.deepEqual([routed.listener, routed.destinations[0]?.cluster, routed.matchedVirtualService], ['10.96.0.9_5433', 'outbound|5432||db.default.svc.cluster.local', 'default/db'])
+})
+
+const hashed = istio('DestinationRule', 'reviews', {
+  host: 'reviews', trafficPolicy: { loadBalancer: { consistentHash: { httpHeaderName: 'x-user' } } },
+  subsets: ['v1', 'v2'].map((version) => ({ name: version, labels: { version } })),
+})
+
+async function explainHashed(annotations: object, headers: readonly string[]): Promise<Answer> {
+  const io = captureIo(documents(hashed, { ...istio('VirtualService', 'reviews', { hosts: ['reviews'], http: [{ route: [to('v1', 50), to('v2', 50)] }] }), metadata: { name: 'reviews', annotations } }))
+  const files = ['bookinfo.yaml', 'processes.yaml'].flatMap((one) => ['-f', join(mesh, one)])
+  const code = await main(['explain', ...files, '-f', '-', '--from', 'productpage-v1', '--request', 'GET http://reviews:9080/', ...headers.flatMap((one) => ['-H', one]), '-o', 'json'], io)
+  assert.equal(code, 0, io.err())
+  return JSON.parse(io.out()) as Answer
+}
+
+test('a session that decides the weights has one destination for each of its keys, and the same one every time', async () => {
+  const sticky = { 'trysail.dev/sticky-weights': 'true' }
+  const chosen = await Promise.all(Array.from({ length: 16 }, async (_, i) => (await explainHashed(sticky, [`x-user: ${i % 8}`])).chosen))
+  assert.deepEqual(chosen.slice(0, 8), chosen.slice(8))
+  assert.deepEqual(new Set(chosen.map((one) => one?.subset)), new Set(['v1', 'v2']))
+  const { session, destinations, endpoints } = await explainHashed(sticky, ['x-user: anna'])
+  assert.deepEqual([session?.by, session?.decidesWeights, typeof session?.hash], [['header x-user'], true, 'string'])
+  assert.deepEqual(destinations.map(({ weight }) => weight), [50, 50])
+  assert.equal(endpoints.length, 1)
+})
+
+test('without the annotation, or without the key, the destination is drawn and both have their endpoints', async () => {
+  const drawn = await explainHashed({}, ['x-user: anna'])
+  assert.deepEqual([drawn.chosen, drawn.session?.decidesWeights, drawn.endpoints.length], [null, false, 2])
+  const keyless = await explainHashed({ 'trysail.dev/sticky-weights': 'true' }, [])
+  assert.deepEqual([keyless.chosen, keyless.session?.hash, keyless.endpoints.length], [null, null, 2])
+})
+
+test('connections are explained by where they go and by their server name', async () => {
+  const database = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'db' }, spec: { clusterIP: '10.96.0.9', ports: [{ name: 'tcp', port: 5432 }] } }
+  const answer = await explain(documents(database), 'TCP db:5432')
+  assert.deepEqual([answer.request.method, answer.request.path, answer.listener, answer.chosen?.cluster], ['TCP', '', '10.96.0.9_5432', 'outbound|5432||db.default.svc.cluster.local'])
+  const tls = await explain('', 'TLS reviews:9080')
+  assert.deepEqual([tls.listener, tls.passthrough], ['0.0.0.0_9080', true])
+  const page = await explain('', 'TCP localhost:8080', { from: 'default/bookinfo-gateway' })
+  assert.deepEqual([page.listener, page.destinations, page.considered[0]?.whyNot], ['0.0.0.0_8080', [], 'its filter chain speaks HTTP: ask with an http URL'])
+  const io = captureIo(documents(database))
+  assert.equal(await main(['explain', '-f', mesh, '-f', '-', '--from', 'productpage-v1', '--request', 'TCP db:5432', '--sni', 'x'], io), 64)
+  assert.match(io.err(), /--sni: tcp sends no server name/)
 })
 
 test('strict mutual TLS at the destination denies a client whose DestinationRule turns TLS off', async () => {

@@ -64,6 +64,9 @@ export const expectation = z.strictObject({
     destinationRule: z.string().min(1).optional(),
     endpoints: count.optional(),
   }).optional(),
+  /** Where this very request goes, as far as no draw decides it. */
+  chosen: destination.omit({ weight: true }).extend({ endpoint: z.string().min(1).optional() }).optional(),
+  session: z.strictObject({ by: z.array(z.string()).max(maxListed).optional(), decidesWeights: z.boolean().optional() }).optional(),
   /** Whether the destination's proxies refuse the connection. */
   denied: z.boolean().optional(),
   /** The policy that refuses it, as `PeerAuthentication/default/strict`. */

@@ -1,4 +1,5 @@
 // `trysail run`: the mesh of the given files on this machine, until Ctrl-C.
+import { existsSync } from 'node:fs'
 import { describe } from '../lib/errors.ts'
 import { formatAddress } from '../model/address.ts'
 import { exitCode } from './command.ts'
@@ -30,6 +31,11 @@ without root, Docker or a cluster. A program finds where to listen in PORT (PORT
   examples: ['trysail run -f mesh/ --watch', 'trysail run -f mesh/ --gateway-port 80=9000'],
   async run(invocation, io) {
     const options = optionsOf(invocation, io)
+    const missing = options.watch ? [] : options.files.filter((file) => !existsSync(file))
+    if (missing.length > 0) {
+      for (const file of missing) io.stderr(`trysail run: ${file}: there is no such file or folder (with --watch it would be waited for)\n`)
+      return exitCode.findings
+    }
     let mesh: Mesh
     try {
       mesh = await startMesh(options)
@@ -68,15 +74,20 @@ function optionsOf(invocation: Invocation, io: Io): MeshOptions {
 
 /** `80=8080`, any number of them. */
 export function gatewayPorts(given: readonly string[]): ReadonlyMap<number, number> {
-  return new Map(given.map((text) => {
+  const pairs = given.map((text) => {
     const [, from, to] = /^(\d{1,5})=(\d{1,5})$/.exec(text) ?? []
     const pair = [Number(from), Number(to)] as const
     if (from === undefined || pair.some((port) => port > 65_535)) throw new UsageError([`--gateway-port must be PORT=LOCAL such as 80=8080, not ${JSON.stringify(text)}`])
     return pair
-  }))
+  })
+  for (const [i, [from, to]] of pairs.entries()) {
+    const twin = pairs.slice(0, i).find((one) => (to !== 0 && one[1] === to) || one[0] === from)
+    if (twin !== undefined) throw new UsageError([twin[0] === from ? `--gateway-port: ${from} is placed twice` : `--gateway-port: ${twin[0]} and ${from} cannot both be ${to}`])
+  }
+  return new Map(pairs)
 }
 
-async function untilStopped(mesh: Mesh, { log, gateways }: MeshOptions, { stop }: Io): Promise<void> {
+async function untilStopped(mesh: Mesh, { log }: MeshOptions, { stop }: Io): Promise<void> {
   const stopped = new Promise<false>((resolve) => {
     if (stop.aborted) resolve(false)
     stop.addEventListener('abort', () => resolve(false), { once: true })
@@ -85,7 +96,7 @@ async function untilStopped(mesh: Mesh, { log, gateways }: MeshOptions, { stop }
     if (!stop.aborted) for (const one of mesh.missing) log.warn('mesh', `still waiting for ${one}`)
   }
   if (!stop.aborted) {
-    const doors = mesh.gateways.map(({ name, address }) => `${name} on http://${formatAddress({ ...address, host: gateways.host })}`)
+    const doors = mesh.gateways.map(({ name, url }) => `${name} on ${url}`)
     log.say('mesh', `up: ${mesh.processes.length} processes${doors.length === 0 ? '' : `, ${doors.join(', ')}`}; debug pages on http://${formatAddress(mesh.control.debug)}; Ctrl-C ends it`)
   }
   await stopped

@@ -1,5 +1,6 @@
 // Takes a port before the one who will serve it exists: a listening server to hand over to `listen` later. Clients that
 // connect meanwhile wait.
+import { randomInt } from 'node:crypto'
 import { createServer } from 'node:net'
 import type { AddressInfo, Server, Socket } from 'node:net'
 import type { Address } from '../model/address.ts'
@@ -42,8 +43,22 @@ export function reservePort(host = '127.0.0.1', port = 0): Promise<ReservedPort>
   })
 }
 
-/** Free a moment ago: the kernel hands out others before it comes to this one again. For programs that bind it themselves. */
+/** Below what any system hands out for outgoing connections: between our look and the program's bind, only a listener could take it. */
+const quietPorts = { from: 20_000, to: 30_000 }
+const maxLooks = 32
+/** Each is given once before any is given again: the one who asked before may not have bound it yet. */
+let nextQuiet = randomInt(quietPorts.from, quietPorts.to)
+
+/** Free a moment ago. For programs that bind it themselves. */
 export async function freePort(): Promise<number> {
+  for (let look = 0; look < maxLooks; look++) {
+    const port = nextQuiet
+    nextQuiet = port + 1 < quietPorts.to ? port + 1 : quietPorts.from
+    const release = await reservePort('127.0.0.1', port).then(({ release: free }) => free, () => undefined)
+    if (release === undefined) continue
+    release()
+    return port
+  }
   const { address, release } = await reservePort()
   release()
   return address.port

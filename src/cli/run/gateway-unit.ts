@@ -23,20 +23,28 @@ export interface GatewayPlacement {
   readonly privileged: boolean
 }
 
+export interface GatewayDoor {
+  /** Of the Gateway resource. */
+  readonly port: number
+  /** Where that is on this machine. */
+  readonly address: Address
+  readonly url: string
+}
+
 export class GatewayUnit {
   readonly wanted: WantedProcess
   readonly #capture: GatewayPorts
   readonly #placement: GatewayPlacement
   readonly #log: RunLog
-  readonly #said = new Set<number>()
+  readonly #said = new Set<string>()
   readonly #ending = Promise.withResolvers<void>()
   /** Also while it starts. */
   #starting: Promise<Proxy> | undefined
   #proxy: Proxy | undefined
   /** Ports that Gateways are written for: none of them is where another is moved to. */
-  #written: ReadonlySet<number>
+  #written: ReadonlyMap<number, string>
 
-  constructor(wanted: WantedProcess, placement: GatewayPlacement, log: RunLog, dialMap: DialMap, written: ReadonlySet<number>) {
+  constructor(wanted: WantedProcess, placement: GatewayPlacement, log: RunLog, dialMap: DialMap, written: ReadonlyMap<number, string>) {
     this.wanted = wanted
     this.#placement = placement
     this.#log = log
@@ -48,22 +56,22 @@ export class GatewayUnit {
     return this.#proxy
   }
 
-  /** Where it listens now, by port of the Gateway resource. */
-  get listening(): ReadonlyMap<number, Address> {
-    const placed = [...this.#capture.placed].flatMap(([listener, port]): [number, Address][] => {
+  /** Where it listens now. */
+  get listening(): readonly GatewayDoor[] {
+    return [...this.#capture.placed].flatMap(([listener, port]) => {
       const address = this.#proxy?.boundAddress(listener)
-      return address === undefined ? [] : [[port, address]]
+      return address === undefined ? [] : [{ port, address, url: `${schemeOf(this.#written.get(port))}://${formatAddress(address)}` }]
     })
-    return new Map(placed)
   }
 
   async start(startProxy: (wanted: WantedProcess, capture: GatewayPorts) => Promise<Proxy>): Promise<void> {
     this.#starting = startProxy(this.wanted, this.#capture)
     this.#proxy = await this.#starting
     await Promise.race([this.#proxy.whenReady, this.#ending.promise])
+    for (const { port, url } of this.listening) this.#say(`port ${port} is ${url}`)
   }
 
-  update(dialMap: DialMap, written: ReadonlySet<number>): void {
+  update(dialMap: DialMap, written: ReadonlyMap<number, string>): void {
     this.#written = written
     this.#capture.update(dialMap)
   }
@@ -74,6 +82,12 @@ export class GatewayUnit {
     await proxy?.close()
   }
 
+  #say(line: string): void {
+    if (this.#said.has(line)) return
+    this.#said.add(line)
+    this.#log.say(this.wanted.name, line)
+  }
+
   #place(port: number): Address {
     const { host, ports, privileged } = this.#placement
     const given = ports.get(port)
@@ -81,10 +95,12 @@ export class GatewayUnit {
     if (privileged || port >= firstFreePort) return { host, port }
     let instead = port + unprivilegedOffset
     while (this.#written.has(instead)) instead += unprivilegedStep
-    if (!this.#said.has(port)) {
-      this.#said.add(port)
-      this.#log.say(this.wanted.name, `port ${port} needs root: listening on ${formatAddress({ host, port: instead })} instead (--gateway-port ${port}=PORT chooses another)`)
-    }
+    this.#say(`port ${port} needs root: listening on ${formatAddress({ host, port: instead })} instead (--gateway-port ${port}=PORT chooses another)`)
     return { host, port: instead }
   }
+}
+
+function schemeOf(protocol = 'HTTP'): string {
+  if (protocol.startsWith('HTTPS')) return 'https'
+  return /^(HTTP|GRPC)/.test(protocol) ? 'http' : 'tcp'
 }

@@ -70,6 +70,7 @@ class LocalMesh implements Mesh {
   #units: MeshUnits | undefined
   /** Worlds that came before there were units. */
   #world: MergedWorld | undefined
+  #stopped = false
 
   constructor(options: MeshOptions) {
     this.#options = options
@@ -138,7 +139,8 @@ class LocalMesh implements Mesh {
         resolve(ready)
       }
       const check = (): void => {
-        if (this.missing.length === 0) finish(true)
+        if (this.#stopped) finish(false)
+        else if (this.missing.length === 0) finish(true)
       }
       const timer = setTimeout(finish, timeoutMs, false)
       this.#waiters.add(check)
@@ -147,6 +149,8 @@ class LocalMesh implements Mesh {
   }
 
   async stop(): Promise<void> {
+    this.#stopped = true
+    this.#wake()
     try {
       await this.#units?.stop()
       await this.#control?.close()

@@ -1,8 +1,8 @@
 // What runs on this machine, as others see it: plain values for people, tools and tests.
-import type { Address } from '../../model/address.ts'
 import { formatAddress } from '../../model/address.ts'
 import { formatSpiffeId } from '../../model/spiffe-id.ts'
 import { GatewayUnit } from './gateway-unit.ts'
+import type { GatewayDoor } from './gateway-unit.ts'
 import type { SidecarUnit } from './sidecar-unit.ts'
 import type { SupervisorState } from './supervisor.ts'
 
@@ -19,13 +19,9 @@ export interface MeshProcess {
   readonly inbound: readonly string[]
 }
 
-export interface MeshGateway {
+export interface MeshGateway extends GatewayDoor {
   readonly name: string
   readonly namespace: string
-  /** The port of the Gateway resource. */
-  readonly port: number
-  /** Where that is on this machine. */
-  readonly address: Address
 }
 
 export function processShown({ wanted, pid, state, ports }: SidecarUnit, trustDomain: string): MeshProcess {
@@ -38,7 +34,7 @@ export function processShown({ wanted, pid, state, ports }: SidecarUnit, trustDo
 }
 
 export function gatewaysShown({ wanted: { name, namespace }, listening }: GatewayUnit): readonly MeshGateway[] {
-  return [...listening].map(([port, address]) => ({ name, namespace, port, address }))
+  return listening.map((door) => ({ name, namespace, ...door }))
 }
 
 /** What of it is not up yet, in words. */

@@ -22,10 +22,11 @@ export function wantedProcesses(resources: readonly Resource[]): readonly Wanted
   return [...written, ...made.values()]
 }
 
-/** Ports that Gateways are written for. */
-export function gatewayPortsOf(resources: readonly Resource[]): ReadonlySet<number> {
+/** Ports that Gateways are written for, each with its protocol, of the first where several share it. */
+export function gatewayPortsOf(resources: readonly Resource[]): ReadonlyMap<number, string> {
   const gateways = resources.filter((one): one is Resource<GatewaySpec> => one.kind === 'Gateway')
-  return new Set(gateways.flatMap(({ spec }) => spec.servers.map(({ port }) => port.number)))
+  const ports = gateways.flatMap(({ spec }) => spec.servers.map(({ port }): [number, string] => [port.number, port.protocol]))
+  return new Map(ports.toReversed())
 }
 
 /** Moving it within its file changes nothing. */

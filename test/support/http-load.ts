@@ -1,6 +1,6 @@
 // Requests without end over kept-alive connections, with node's own client: what fails is kept, to be held against zero.
 import { Agent, get } from 'node:http'
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, RequestOptions } from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
 
 export interface Answer {
@@ -10,14 +10,23 @@ export interface Answer {
 }
 
 export function request(url: string, agent?: Agent, timeoutMs = 10_000): Promise<Answer> {
+  return answerTo(url, { ...(agent === undefined ? {} : { agent }), timeout: timeoutMs })
+}
+
+/** As to an HTTP_PROXY. */
+export function requestThrough({ host, port }: { readonly host: string; readonly port: number }, url: string): Promise<Answer> {
+  return answerTo(`http://${host}:${port}`, { path: url, headers: { host: new URL(url).host }, timeout: 10_000 })
+}
+
+function answerTo(url: string, options: RequestOptions): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const sent = get(url, { ...(agent === undefined ? {} : { agent }), timeout: timeoutMs }, (response) => {
+    const sent = get(url, options, (response) => {
       let body = ''
       response.setEncoding('utf8').on('data', (text: string) => (body += text))
       response.once('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }))
       response.once('error', reject)
     })
-    sent.once('timeout', () => sent.destroy(new Error(`no answer within ${timeoutMs} ms`)))
+    sent.once('timeout', () => sent.destroy(new Error(`no answer within ${options.timeout} ms`)))
     sent.once('error', reject)
   })
 }

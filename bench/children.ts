@@ -1,7 +1,8 @@
 // The programs that the bench starts: each in a process group of its own, pinned to a core where the machine has two,
 // and gone when the bench is.
-import { execFile, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
 import { openSync } from 'node:fs'
 import { connect } from 'node:net'
 import { availableParallelism } from 'node:os'
@@ -91,15 +92,19 @@ export class Children implements AsyncDisposable {
   }
 }
 
-/** Runs to its end; standard output. */
-export function run(core: Core, command: readonly string[]): Promise<string> {
+/** Runs to its end; its standard output, each line of which `onLine` hears at once. */
+export async function run(core: Core, command: readonly string[], onLine?: (line: string) => void): Promise<string> {
   const [program, args] = onCore(core, command)
-  return new Promise((resolve, reject) => {
-    execFile(program, args, { maxBuffer: 1 << 24 }, (error, stdout, stderr) => {
-      if (error === null) resolve(stdout)
-      else reject(new Error(`${command[0]} failed: ${stderr.trim() || error.message}`))
-    })
-  })
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const ended = once(child, 'exit')
+  const lines: string[] = []
+  for await (const line of createInterface({ input: child.stdout })) {
+    lines.push(line)
+    onLine?.(line)
+  }
+  const [code] = (await ended) as [number | null]
+  if (code !== 0) throw new Error(`${command[0]} failed (exit ${code ?? 'by signal'})`)
+  return lines.join('\n')
 }
 
 function takesConnections(port: number): Promise<boolean> {

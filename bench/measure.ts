@@ -46,8 +46,8 @@ export async function measure(contenders: readonly Contender[], options: Measure
 }
 
 async function sample({ port, pids }: Contender, { generator, load }: MeasureOptions): Promise<Omit<Sample, 'round'>> {
-  const before = usageOf(pids)
-  const result = await generator.load({ ...load, port })
+  let before = usageOf(pids)
+  const result = await generator.load({ ...load, port }, () => (before = usageOf(pids)))
   const after = usageOf(pids)
   return { ...result, cpuMicrosPerRequest: (after.cpuSeconds - before.cpuSeconds) * 1e6 / result.requests, rssBytes: after.rssBytes }
 }

@@ -15,7 +15,7 @@ export interface LoadOptions {
 }
 
 export interface LoadResult {
-  /** All of them, also those of the warm-up. */
+  /** Ended between `onBegin` and the end. */
   readonly requests: number
   readonly rps: number
   readonly errors: number
@@ -30,9 +30,10 @@ export interface LoadGenerator {
   readonly name: string
   /** Why there is only plain, closed-loop load; undefined when there is all. */
   readonly missing: string | undefined
-  load(options: LoadOptions): Promise<LoadResult>
+  /** `onBegin`: everything is connected and warm, measuring begins. */
+  load(options: LoadOptions, onBegin?: () => void): Promise<LoadResult>
   /** Only holds connections open. */
-  hold(options: LoadOptions): Promise<void>
+  hold(options: LoadOptions, onBegin?: () => void): Promise<void>
 }
 
 const here = import.meta.dirname
@@ -48,8 +49,8 @@ export function openGenerator(folder: string): LoadGenerator {
   return {
     name: 'generator.c',
     missing: undefined,
-    load: async (options) => parse(await run('load', [program, ...generatorArguments(options)])),
-    hold: async (options) => void (await run('load', [program, ...generatorArguments(options), '-i'])),
+    load: async (options, onBegin) => parse(await run('load', [program, ...generatorArguments(options)], (line) => line === 'begin' && onBegin?.())),
+    hold: async (options, onBegin) => void (await run('load', [program, ...generatorArguments(options), '-i'], (line) => line === 'begin' && onBegin?.())),
   }
 }
 
@@ -74,10 +75,13 @@ function wrk(missing: string): LoadGenerator {
   return {
     name: 'wrk',
     missing,
-    load: async ({ port, connections, seconds, path, headers }) => parse(await run('load', [
-      'wrk', '-t1', `-c${connections}`, `-d${Math.max(1, Math.round(seconds))}s`, '--latency', '-s', join(here, 'wrk-report.lua'),
-      ...headers.flatMap((header) => ['-H', header]), `http://127.0.0.1:${port}${path}`,
-    ])),
+    load: async ({ port, connections, seconds, path, headers }, onBegin) => {
+      onBegin?.()
+      return parse(await run('load', [
+        'wrk', '-t1', `-c${connections}`, `-d${Math.max(1, Math.round(seconds))}s`, '--latency', '-s', join(here, 'wrk-report.lua'),
+        ...headers.flatMap((header) => ['-H', header]), `http://127.0.0.1:${port}${path}`,
+      ]))
+    },
     hold: () => Promise.reject(new Error(missing)),
   }
 }

@@ -61,7 +61,6 @@ export const virtualService: Kind<VirtualService> = {
     { path: 'tcp[].match[].destinationSubnets', instead: 'a block that names subnets never matches' },
     { path: 'http[].match[].headers{}', keys: claims, instead: 'a block that asks for one never matches' },
     { path: 'http[].match[].withoutHeaders{}', keys: claims, instead: 'a block that asks for one never matches' },
-    { path: 'http[].retries.retryRemoteLocalities' },
   ],
   neverServed: [
     { path: 'http[].fault.abort.http2Error', severity: 'error', message: 'is not supported, by Istio neither: use httpStatus or grpcStatus' },

@@ -3,7 +3,7 @@
 import type { Exchange } from './exchange.ts'
 import type { ForwardAction } from './router/forward.ts'
 import { applyHeaderEdits } from './router/header-edits.ts'
-import { noRetry, withRequested } from './router/retry-policy.ts'
+import { coversRequest, noRetry, withRequested } from './router/retry-policy.ts'
 import type { CompiledRetry } from './router/retry-policy.ts'
 import type { HttpDeps } from './runtime.ts'
 
@@ -49,6 +49,7 @@ function limitsOf(exchange: Exchange, action: ForwardAction): ForwardLimits {
     retry: action.retry,
   }
   if (exchange.hasEnvoyHeaders) applyRequested(exchange, limits)
+  if (limits.retry !== undefined && !coversRequest(limits.retry, exchange)) limits.retry = undefined
   // A try that may take longer than everything together has no limit of its own.
   if (limits.timeoutMs > 0 && limits.perTryTimeoutMs >= limits.timeoutMs) limits.perTryTimeoutMs = 0
   return limits
@@ -79,7 +80,10 @@ function applyRequested({ requestHeaders }: Exchange, limits: ForwardLimits): vo
   if (timeout !== undefined && isMilliseconds(timeout)) limits.timeoutMs = Number(timeout)
   if (perTry !== undefined && isMilliseconds(perTry)) limits.perTryTimeoutMs = Number(perTry)
   if (retryOn !== undefined || retryGrpcOn !== undefined || (maxRetries !== undefined && limits.retry !== undefined)) {
-    limits.retry = withRequested(limits.retry ?? noRetry, `${retryOn ?? ''},${retryGrpcOn ?? ''}`, maxRetries)
+    limits.retry = withRequested(limits.retry ?? noRetry, {
+      retryOn: `${retryOn ?? ''},${retryGrpcOn ?? ''}`, maxRetries,
+      statusCodes: requestHeaders.get('x-envoy-retriable-status-codes'), headerNames: requestHeaders.get('x-envoy-retriable-header-names'),
+    })
   }
   for (const name of consumed) requestHeaders.remove(name)
 }
@@ -88,7 +92,7 @@ const isMilliseconds = (text: string): boolean => /^\d{1,9}$/.test(text)
 
 const consumed = [
   'x-envoy-upstream-rq-timeout-ms', 'x-envoy-upstream-rq-per-try-timeout-ms', 'x-envoy-retry-on', 'x-envoy-retry-grpc-on',
-  'x-envoy-max-retries',
+  'x-envoy-max-retries', 'x-envoy-retriable-status-codes', 'x-envoy-retriable-header-names',
 ]
 
 /** Outbound says who calls, and by what name; inbound, that ends. */

@@ -13,7 +13,7 @@ import { prepareResponseHeaders } from './response-headers.ts'
 import { clusterNameOf } from './router/forward.ts'
 import type { ForwardAction } from './router/forward.ts'
 import { hashOf } from './router/hash-policy.ts'
-import { backOffMs, retriesReset, retriesResponse, retriesTimeout } from './router/retry-policy.ts'
+import { backOffMs, retriesReset, retriesResponse, retriesTimeout, saidWaitMs } from './router/retry-policy.ts'
 import type { CompiledRetry } from './router/retry-policy.ts'
 import { retriesUnreached, saysUnreached, takeUnreached, unreachedHeader } from './unreached.ts'
 import type { HttpStream } from './stream.ts'
@@ -40,7 +40,7 @@ function resultOf(status: number, headers: HeaderList, isGrpc: boolean): HostRes
 }
 
 /** One for all: balancers read it during the call and do not keep it. */
-const choice: { -readonly [Field in keyof ChoiceContext]: ChoiceContext[Field] } = { hash: undefined, originalDestination: undefined, tried: [] }
+const choice: { -readonly [Field in keyof ChoiceContext]: ChoiceContext[Field] } = { hash: undefined, originalDestination: undefined, tried: [], avoidPriorities: [] }
 
 export class UpstreamTries implements ResponseReader, StreamWaiter {
   readonly #stream: HttpStream
@@ -121,7 +121,16 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
     choice.hash = exchange.hash
     choice.originalDestination = exchange.connection.destinationOf(exchange.authority)
     choice.tried = this.#retry?.avoidTriedHosts === true ? exchange.tried : noHosts
+    choice.avoidPriorities = exchange.tried.length === 0 ? noPriorities : this.#prioritiesToLeave()
     return this.#cluster!.chooseHost(choice)
+  }
+
+  /** Those that were tried, looked at anew every few tries; for the ones between, what was found last holds. */
+  #prioritiesToLeave(): readonly number[] {
+    const after = this.#retry?.leavePrioritiesAfter ?? 0
+    const { tried } = this.#exchange
+    if (after === 0 || tried.length < after) return noPriorities
+    return tried.slice(0, tried.length - (tried.length % after)).map(({ priority = 0 }) => priority)
   }
 
   onStream(upstream: UpstreamStream): void {
@@ -195,7 +204,7 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
     const exchange = this.#exchange
     exchange.host!.onResult(resultOf(status, headers, exchange.isGrpc))
     const unreached = status === 503 && takeUnreached(headers)
-    if (this.#retry !== undefined && (retriesResponse(this.#retry, status, headers) || (unreached && retriesUnreached(this.#retry))) && this.#tryAgain()) return
+    if (this.#retry !== undefined && (retriesResponse(this.#retry, status, headers) || (unreached && retriesUnreached(this.#retry))) && this.#tryAgain(headers)) return
     this.#tryDeadline = Infinity
     this.#body?.drop()
     prepareResponseHeaders(headers, exchange, status)
@@ -292,7 +301,7 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
   }
 
   /** False: this was the last try, and its outcome is the answer. */
-  #tryAgain(): boolean {
+  #tryAgain(response?: HeaderList): boolean {
     const retry = this.#retry!
     const { deps } = this.#stream.runtime
     const exchange = this.#exchange
@@ -309,7 +318,8 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
     this.#isRetry = true
     this.#release()
     this.#tryDeadline = Infinity
-    this.#cancel = deps.clock.after(backOffMs(retry, exchange.attempts, deps.random), () => {
+    const said = response === undefined || retry.waitHeaders.length === 0 ? undefined : saidWaitMs(retry, response, Date.now(), deps.random)
+    this.#cancel = deps.clock.after(said ?? backOffMs(retry, exchange.attempts, deps.random), () => {
       this.#cancel = undefined
       if (!this.#over) this.#try()
     })
@@ -349,3 +359,4 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
 }
 
 const noHosts: readonly Host[] = []
+const noPriorities: readonly number[] = []

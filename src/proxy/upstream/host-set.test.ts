@@ -223,3 +223,16 @@ test('hosts that were tried are avoided', () => {
   const [one, two] = hosts.all
   for (let i = 0; i < 4; i++) assert.equal(hosts.choose([one]), two)
 })
+
+test('a retry that leaves priorities goes to the next one with a healthy host; without one it goes where all go', () => {
+  const { hosts } = hostSet()
+  hosts.replace([endpoint(1), endpoint(2), endpoint(11, { priority: 1 }), endpoint(21, { priority: 2, health: 'unhealthy' })])
+  const ports = (avoid: readonly number[]) => [...new Set(Array.from({ length: 6 }, () => hosts.choose([], undefined, avoid)?.address.port ?? 0))].sort((one, other) => one - other)
+  assert.deepEqual(ports([]), [1, 2])
+  assert.deepEqual(ports([0]), [11])
+  assert.deepEqual(ports([0, 0, 1]), [1, 2])
+  hosts.replace([endpoint(1), endpoint(12, { priority: 1 })])
+  assert.deepEqual(ports([0]), [12], 'what was found for the hosts before is forgotten')
+  hosts.replace([endpoint(1)])
+  assert.deepEqual(ports([0]), [1])
+})

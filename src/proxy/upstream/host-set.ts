@@ -35,6 +35,8 @@ export class HostSet {
   #hosts = new Map<string, RuntimeHost>()
   /** Those that carry anything, the best first. */
   #levels: readonly Level[] = []
+  /** The levels for retries that leave some priorities, by those. */
+  readonly #elsewhere = new Map<string, readonly Level[]>()
   /** When something that only time changes has changed: a suspect may come back, a host is warm. */
   #lookAgainAt = Infinity
 
@@ -57,13 +59,14 @@ export class HostSet {
     this.refresh()
   }
 
-  /** One that was not tried yet, where there is one. */
-  choose(tried: readonly unknown[], hash?: Hash64): RuntimeHost | undefined {
+  /** One that was not tried yet, where there is one, and of another priority than those to avoid, where that has any. */
+  choose(tried: readonly unknown[], hash?: Hash64, avoid: readonly number[] = noPriorities): RuntimeHost | undefined {
     if (this.#lookAgainAt !== Infinity && this.#parts.now() >= this.#lookAgainAt) this.refresh()
-    let chosen = this.#pick(hash, 0)
+    const levels = avoid.length === 0 ? this.#levels : this.#levelsWithout(avoid)
+    let chosen = this.#pick(levels, hash, 0)
     if (tried.length === 0 || chosen === undefined) return chosen
-    for (let picks = 1; picks <= picksBeforeSearch && tried.includes(chosen); picks++) chosen = this.#pick(hash, picks)
-    return tried.includes(chosen) ? (this.#findUntried(tried) ?? chosen) : chosen
+    for (let picks = 1; picks <= picksBeforeSearch && tried.includes(chosen); picks++) chosen = this.#pick(levels, hash, picks)
+    return tried.includes(chosen) ? (findUntried(levels, tried) ?? chosen) : chosen
   }
 
   /** Brings the gauges of the membership up to date. */
@@ -77,32 +80,42 @@ export class HostSet {
 
   /** Health, ejection or suspicion has changed. */
   refresh(): void {
-    const priorities = this.#byPriority()
-    const now = this.#parts.now()
-    const loads = spreadLoad(priorities.map((hosts) => ({ healthy: hosts.filter(isTrusted).length, total: hosts.length })), this.#parts.panicPercent)
     this.#lookAgainAt = Infinity
-    this.#levels = priorities.map((all, i) => this.#level(all, loads[i]!, now)).filter(({ load }) => load.percent > 0)
+    this.#elsewhere.clear()
+    this.#levels = this.#loadedLevels(noPriorities)
   }
 
-  #pick(hash: Hash64 | undefined, attempt: number): RuntimeHost | undefined {
-    const level = this.#levels.length === 1 ? this.#levels[0] : this.#drawLevel(hash)
+  /** Those that carry anything, when some priorities count as if none of their hosts were healthy. */
+  #loadedLevels(avoid: readonly number[]): readonly Level[] {
+    const priorities = this.#byPriority()
+    const now = this.#parts.now()
+    const healthy = (hosts: readonly RuntimeHost[]): number => (avoid.includes(hosts[0]!.priority) ? 0 : hosts.filter(isTrusted).length)
+    const loads = spreadLoad(priorities.map((hosts) => ({ healthy: healthy(hosts), total: hosts.length })), avoid.length === 0 ? this.#parts.panicPercent : 0)
+    return priorities.map((all, i) => this.#level(all, loads[i]!, now)).filter(({ load }) => load.percent > 0)
+  }
+
+  /** When nothing else has a healthy host, all priorities are as good as they were. */
+  #levelsWithout(avoid: readonly number[]): readonly Level[] {
+    const key = [...new Set(avoid)].sort((one, other) => one - other).join()
+    const known = this.#elsewhere.get(key)
+    if (known !== undefined) return known
+    const others = this.#loadedLevels(avoid).filter(({ usable }) => usable.length > 0 && !avoid.includes(usable[0]!.priority))
+    const levels = others.length === 0 ? this.#levels : others
+    this.#elsewhere.set(key, levels)
+    return levels
+  }
+
+  #pick(levels: readonly Level[], hash: Hash64 | undefined, attempt: number): RuntimeHost | undefined {
+    const level = levels.length === 1 ? levels[0] : this.#drawLevel(levels, hash)
     if (level === undefined) return undefined
     if (level.load.panics) this.#parts.stats.lb_healthy_panic++
     return level.choose(hash, attempt)
   }
 
   /** The same hash meets the same level, as long as loads stay what they are. */
-  #drawLevel(hash: Hash64 | undefined): Level | undefined {
+  #drawLevel(levels: readonly Level[], hash: Hash64 | undefined): Level | undefined {
     let left = hash === undefined ? this.#parts.random() * 100 : remainder(hash, 100)
-    return this.#levels.find(({ load }) => (left -= load.percent) < 0)
-  }
-
-  #findUntried(tried: readonly unknown[]): RuntimeHost | undefined {
-    for (const { usable } of this.#levels) {
-      const found = usable.find((host) => !tried.includes(host))
-      if (found !== undefined) return found
-    }
-    return undefined
+    return levels.find(({ load }) => (left -= load.percent) < 0)
   }
 
   /** Another address, or another way to connect, is another host. */
@@ -144,3 +157,12 @@ export class HostSet {
 }
 
 const isTrusted = ({ trusted }: RuntimeHost): boolean => trusted
+const noPriorities: readonly number[] = []
+
+function findUntried(levels: readonly Level[], tried: readonly unknown[]): RuntimeHost | undefined {
+  for (const { usable } of levels) {
+    const found = usable.find((host) => !tried.includes(host))
+    if (found !== undefined) return found
+  }
+  return undefined
+}

@@ -98,8 +98,8 @@ export class RunningCluster implements Cluster {
 
   // --- What the HTTP and TCP sides ask for ---
 
-  chooseHost({ hash, originalDestination, tried }: ChoiceContext): Host | undefined {
-    if (this.#config.discovery !== 'original-destination') return this.#hosts.choose(tried, hash)
+  chooseHost({ hash, originalDestination, tried, avoidPriorities }: ChoiceContext): Host | undefined {
+    if (this.#config.discovery !== 'original-destination') return this.#hosts.choose(tried, hash, avoidPriorities)
     return originalDestination === undefined ? undefined : this.#original.at(originalDestination)
   }
 

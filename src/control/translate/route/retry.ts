@@ -1,5 +1,7 @@
 // Retry policies: what a rule says, else the mesh's, else Istio's built-in one (traffic spec 2.6).
 import { PreviousHostsPredicateSchema } from '../../../proto/gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.ts'
+import { PreviousPrioritiesConfigSchema } from '../../../proto/gen/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config_pb.ts'
+import { RetryPolicy_ResetHeaderFormat as ResetFormat } from '../../../proto/gen/envoy/config/route/v3/route_components_pb.ts'
 import type { RetryPolicySchema } from '../../../proto/gen/envoy/config/route/v3/route_components_pb.ts'
 import type { HttpRetry } from '../../specs.ts'
 import { packed } from '../any.ts'
@@ -25,6 +27,8 @@ export function retryPolicy(own: HttpRetry | undefined, fallback: HttpRetry, has
     ...(retry.backoff !== undefined && retry.backoff > 0 && {
       retryBackOff: { baseInterval: durationOf(retry.backoff), maxInterval: durationOf(retry.backoff * 10) },
     }),
+    ...(retry.retryRemoteLocalities === true && { retryPriority: previousPriorities() }),
+    ...(asksToWait(triggers, statusCodes) && { rateLimitedRetryBackOff: retryAfter }),
     ...(avoidTried && { retryHostPredicate: [previousHosts()], hostSelectionRetryMaxAttempts: 5n }),
   }
 }
@@ -42,3 +46,18 @@ const previousHosts = () => ({
   name: 'envoy.retry_host_predicates.previous_hosts',
   configType: { case: 'typedConfig' as const, value: packed(PreviousHostsPredicateSchema, {}) },
 })
+
+/** Every second retry leaves the priorities that were tried: with failover those are localities. */
+const previousPriorities = () => ({
+  name: 'envoy.retry_priorities.previous_priorities',
+  configType: { case: 'typedConfig' as const, value: packed(PreviousPrioritiesConfigSchema, { updateFrequency: 2 }) },
+})
+
+/**
+ * Who retries what a server refused because of its load does so when the server says, if it says (Istio has no word for it).
+ * Longer waits than this are not waited for: the usual back-off holds then.
+ */
+const retryAfter = { resetHeaders: [{ name: 'Retry-After', format: ResetFormat.SECONDS }], maxInterval: durationOf(30_000) }
+
+const asksToWait = (triggers: string, statusCodes: readonly number[]): boolean =>
+  triggers.split(',').includes('envoy-ratelimited') || statusCodes.includes(429)

@@ -3,8 +3,11 @@ import { test } from 'node:test'
 import { create } from '@bufbuild/protobuf'
 import { HeaderList } from '../../../codec/header-list.ts'
 import { RetryPolicySchema } from '../../../proto/gen/envoy/config/route/v3/route_components_pb.ts'
+import { anyPack } from '@bufbuild/protobuf/wkt'
+import { PreviousPrioritiesConfigSchema } from '../../../proto/gen/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config_pb.ts'
+import { routedRequest } from '../../../../test/support/routed-request.ts'
 import type { ResetReason } from '../../upstream/types.ts'
-import { backOffMs, compileRetry, noRetry, retriesReset, retriesResponse, retriesTimeout, withRequested } from './retry-policy.ts'
+import { backOffMs, compileRetry, coversRequest, noRetry, retriesReset, retriesResponse, retriesTimeout, saidWaitMs, withRequested } from './retry-policy.ts'
 
 const policy = (retryOn: string, retriableStatusCodes: number[] = []) => compileRetry(create(RetryPolicySchema, { retryOn, retriableStatusCodes, numRetries: 2 }))
 
@@ -54,11 +57,13 @@ test('responses are tried again by status, header and gRPC status', () => {
 })
 
 test('what a client asks for adds to what the route says', () => {
-  const both = withRequested(istio, '5xx', '7')
+  const both = withRequested(istio, { retryOn: '5xx', maxRetries: '7', statusCodes: '418, 42', headerNames: 'x-again,' })
   assert.equal(both.maxRetries, 7)
   assert.equal(retriesResponse(both, 500, new HeaderList()), true)
   assert.equal(retriesReset(both, 'remote-refused', false), true)
-  assert.equal(withRequested(noRetry, 'reset', 'many').maxRetries, 1)
+  assert.equal(retriesResponse(both, 418, new HeaderList()), true)
+  assert.equal(retriesResponse(withRequested(noRetry, { retryOn: 'retriable-headers', maxRetries: undefined, statusCodes: undefined, headerNames: 'x-again' }), 200, HeaderList.of('x-again', '1')), true)
+  assert.equal(withRequested(noRetry, { retryOn: 'reset', maxRetries: 'many', statusCodes: undefined, headerNames: undefined }).maxRetries, 1)
 })
 
 test('waits are drawn from a window that doubles up to ten times the base', () => {
@@ -67,4 +72,32 @@ test('waits are drawn from a window that doubles up to ten times the base', () =
   assert.equal(backOffMs(istio, 1, () => 0), 0)
   const own = compileRetry(create(RetryPolicySchema, { retryBackOff: { baseInterval: { seconds: 1n }, maxInterval: { seconds: 2n } } }))
   assert.deepEqual([1, 2, 3].map((retry) => backOffMs(own, retry, almostOne)), [999, 1999, 1999])
+})
+
+test('retriable_request_headers: only requests that have one of them are tried again', () => {
+  const some = compileRetry(create(RetryPolicySchema, { retryOn: '5xx', retriableRequestHeaders: [{ name: 'x-idempotent' }, { name: ':method', headerMatchSpecifier: { case: 'exactMatch', value: 'GET' } }] }))
+  assert.equal(coversRequest(some, routedRequest({ method: 'POST' })), false)
+  assert.equal(coversRequest(some, routedRequest({ method: 'GET' })), true)
+  assert.equal(coversRequest(some, routedRequest({ method: 'POST', headers: { 'x-idempotent': '1' } })), true)
+  assert.equal(coversRequest(istio, routedRequest({ method: 'POST' })), true)
+})
+
+test('a server that says when to come back is believed, up to a limit, and half as long again at most', () => {
+  const now = 1_700_000_000_000
+  const polite = compileRetry(create(RetryPolicySchema, { rateLimitedRetryBackOff: { maxInterval: { seconds: 30n }, resetHeaders: [{ name: 'Retry-After' }, { name: 'x-reset', format: 1 }] } }))
+  const wait = (...headers: string[]) => [0, 0.9999].map((draw) => saidWaitMs(polite, HeaderList.of(...headers), now, () => draw))
+  assert.deepEqual(wait('retry-after', '2'), [2000, 2999])
+  assert.deepEqual(wait('x-reset', '1700000003'), [3000, 4499])
+  assert.deepEqual(wait('retry-after', 'soon', 'x-reset', '1700000001'), [1000, 1499])
+  for (const headers of [[], ['retry-after', '31'], ['retry-after', '0'], ['retry-after', '-1'], ['x-reset', '1699999999'], ['retry-after', '9'.repeat(400)]]) {
+    assert.deepEqual(wait(...headers), [undefined, undefined], headers.join())
+  }
+  assert.equal(saidWaitMs(istio, HeaderList.of('retry-after', '2'), now, () => 0), undefined)
+})
+
+test('priorities are left after so many tries; other plug-ins are refused', () => {
+  const typedConfig = anyPack(PreviousPrioritiesConfigSchema, create(PreviousPrioritiesConfigSchema, { updateFrequency: 2 }))
+  assert.equal(compileRetry(create(RetryPolicySchema, { retryPriority: { name: 'any', configType: { case: 'typedConfig', value: typedConfig } } })).leavePrioritiesAfter, 2)
+  assert.equal(istio.leavePrioritiesAfter, 0)
+  assert.throws(() => compileRetry(create(RetryPolicySchema, { retryPriority: { name: 'own' } })), /retry_priority: own is not supported/)
 })

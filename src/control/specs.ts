@@ -237,6 +237,7 @@ export interface ClientTls {
 export interface PolicyBlocks {
   readonly loadBalancer?: LoadBalancer | undefined
   readonly connectionPool?: ConnectionPool | undefined
+  readonly caCrl?: string | undefined
   readonly outlierDetection?: OutlierDetection | undefined
   readonly tls?: ClientTls | undefined
 }
@@ -276,6 +277,30 @@ export interface GatewayServer {
     readonly mode?: string | undefined
     readonly serverCertificate?: string | undefined
     readonly privateKey?: string | undefined
+export interface ServerTls {
+  readonly httpsRedirect?: boolean | undefined
+  readonly mode?: string | undefined
+  readonly serverCertificate?: string | undefined
+  readonly privateKey?: string | undefined
+  readonly caCertificates?: string | undefined
+  readonly caCrl?: string | undefined
+  readonly credentialName?: string | undefined
+  readonly credentialNames?: readonly string[] | undefined
+  readonly caCertCredentialName?: string | undefined
+  readonly tlsCertificates?: readonly {
+    readonly serverCertificate?: string | undefined
+    readonly privateKey?: string | undefined
+    readonly caCertificates?: string | undefined
+  }[] | undefined
+  readonly subjectAltNames?: readonly string[] | undefined
+  readonly verifyCertificateSpki?: readonly string[] | undefined
+  readonly verifyCertificateHash?: readonly string[] | undefined
+  readonly minProtocolVersion?: string | undefined
+  readonly maxProtocolVersion?: string | undefined
+  readonly cipherSuites?: readonly string[] | undefined
+  readonly ecdhCurves?: readonly string[] | undefined
+}
+
     readonly caCertificates?: string | undefined
     readonly credentialName?: string | undefined
     readonly subjectAltNames?: readonly string[] | undefined

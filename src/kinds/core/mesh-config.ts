@@ -6,7 +6,7 @@ import { port } from '../fields/number.ts'
 import type { Frozen, NotServed } from '../kind.ts'
 import { retries } from '../networking/http-route.ts'
 import { localityLbSetting, zoneAwareLbSetting } from '../networking/load-balancer.ts'
-import { connectionPool, outlierDetection, tcpKeepalive } from '../networking/traffic-policy.ts'
+import { connectionPool, connectionPoolNotServed, keepaliveNotServed, outlierCodesNotServed, outlierDetection, tcpKeepalive } from '../networking/traffic-policy.ts'
 
 const everyone = ['*']
 const later = z.unknown().optional()
@@ -110,13 +110,13 @@ export const meshConfigNotServed: readonly NotServed[] = [
   { path: 'enableTracing', instead: 'no spans are sent' },
   { path: 'enableEnvoyAccessLogService' },
   { path: 'disableEnvoyListenerLog' },
-  { path: 'localityLbSetting', instead: 'all localities get their share' },
   { path: 'zoneAwareLbSetting', instead: 'all localities get their share' },
   { path: 'defaultHttpRetryPolicy.retryRemoteLocalities' },
   { path: 'defaultInboundHttpRetryPolicy' },
-  { path: 'tcpKeepalive' },
+  ...keepaliveNotServed('tcpKeepalive'),
   { path: 'h2UpgradePolicy', values: ['UPGRADE'], instead: 'HTTP/1.1 is spoken' },
-  { path: 'defaultTrafficPolicy' },
+  ...connectionPoolNotServed('defaultTrafficPolicy.connectionPool'),
+  outlierCodesNotServed('defaultTrafficPolicy.outlierDetection'),
   { path: 'meshMTLS' },
   { path: 'tlsDefaults' },
   { path: 'discoverySelectors', instead: 'all namespaces are looked at' },

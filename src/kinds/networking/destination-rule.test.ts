@@ -63,8 +63,8 @@ testKind(destinationRule, [
   hash({ useSourceIp, maglev: { tableSize: 1000 } }, { useSourceIp, maglev: { tableSize: 2 } }, '.maglev.tableSize', 'must be a prime number, such as 65537, not 1000', 'a table whose size is no prime'),
   hash({ useSourceIp, maglev: { tableSize: 5_000_011 } }, { useSourceIp, maglev: { tableSize: 4_999_999 } }, '.maglev.tableSize', 'must be below 5000011, not 5000011', 'a table too large'),
   { title: 'the old size of a ring', severity: 'warning', change: [lb, { consistentHash: { useSourceIp, minimumRingSize: 7 } }], path: `${lb}.consistentHash.minimumRingSize`, message: 'is deprecated: use ringHash.minimumRingSize', twin: [lb, { consistentHash: { useSourceIp } }] },
-  { title: 'a hash, since it is not served', severity: 'warning', change: [lb, { consistentHash: { useSourceIp } }], path: `${lb}.consistentHash`, message: 'consistentHash is not served yet: endpoints are picked at random', twin: [lb, {}] },
-  { title: 'two ways to treat localities', change: [lb, { localityLbSetting: {}, zoneAwareLbSetting: {} }], path: `${lb}.zoneAwareLbSetting`, message: 'cannot stand beside localityLbSetting: remove one of them', twin: [lb, { zoneAwareLbSetting: {} }] },
+  { title: 'awareness of zones, since it is not served', severity: 'warning', change: [lb, { zoneAwareLbSetting: {} }], path: `${lb}.zoneAwareLbSetting`, message: 'zoneAwareLbSetting is not served yet: all localities get their share', twin: [lb, { localityLbSetting: {} }] },
+  { title: 'two ways to treat localities', change: [lb, { localityLbSetting: {}, zoneAwareLbSetting: {} }], path: `${lb}.zoneAwareLbSetting`, message: 'cannot stand beside localityLbSetting: remove one of them', twin: [lb, { localityLbSetting: {} }] },
   { title: 'a warm-up without a time', change: [lb, { warmup: {} }], path: `${lb}.warmup.duration`, message: 'is required: how long a new endpoint takes to get its full share', twin: [lb, { warmup: { duration: '10s', minimumPercent: 100, aggression: 1.5 } }] },
   { title: 'a warm-up without aggression', change: [lb, { warmup: { duration: '1s', aggression: 0.3 } }], path: `${lb}.warmup.aggression`, message: 'must be at least 1, not 0.3', twin: [lb, { warmup: { duration: '1s', aggression: 1 } }] },
   { title: 'a warm-up from more than all', change: [lb, { warmup: { duration: '1s', minimumPercent: 101 } }], path: `${lb}.warmup.minimumPercent`, message: 'must be at most 100, not 101', twin: [lb, { warmup: { duration: '1s', minimumPercent: 0 } }] },
@@ -106,7 +106,6 @@ testKind(destinationRule, [
   tls({ mode: 'SIMPLE', insecureSkipVerify: true, caCertificates: '/a' }, { mode: 'SIMPLE', insecureSkipVerify: false, caCertificates: '/a' }, '.caCertificates', unchecked, 'roots that are not used'),
   tls({ mode: 'SIMPLE', insecureSkipVerify: true, credentialName: 'a' }, { mode: 'MUTUAL', insecureSkipVerify: true, credentialName: 'a' }, '.credentialName', unchecked, 'a secret that is not used'),
   tls({ sni: 'a.com' }, { mode: 'SIMPLE', sni: 'a.com' }, '.sni', 'has no effect with mode DISABLE, which is also the mode when none is given', 'a server name without TLS', 'warning'),
-  tls({ mode: 'SIMPLE', caCertificates: '/a' }, { mode: 'SIMPLE', credentialName: 'a' }, '.caCertificates', 'caCertificates is not served yet: certificates from files are never loaded, so nothing is sent: put them into a secret and name it in credentialName', 'files, since they are not served', 'warning'),
 ])
 
 test('DestinationRule: mistakes in a policy of a subset and of its ports are found there', () => {

@@ -4,7 +4,7 @@ import { dnsLabel, wildcardHost } from '../fields/host.ts'
 import { exportTo, labels, matchLabels } from '../fields/labels.ts'
 import type { Frozen, Kind, NotServed } from '../kind.ts'
 import { destinationRuleRules } from './destination-rule-rules.ts'
-import { connectionPoolNotServed, trafficPolicy } from './traffic-policy.ts'
+import { connectionPoolNotServed, outlierCodesNotServed, trafficPolicy } from './traffic-policy.ts'
 
 export const subset = z.strictObject({
   name: dnsLabel,
@@ -24,29 +24,18 @@ export type DestinationRule = z.infer<typeof schema>
 export type DestinationRuleSpec = Frozen<DestinationRule>
 export type Subset = z.infer<typeof subset>
 
-const noFiles = 'certificates from files are never loaded, so nothing is sent: put them into a secret and name it in credentialName'
-
 /** Of the blocks that stand at the top, at a port and in a subset alike. */
 const policyNotServed: readonly NotServed[] = [
-  { path: 'loadBalancer.consistentHash', instead: 'endpoints are picked at random' },
-  { path: 'loadBalancer.localityLbSetting', instead: 'all localities get their share' },
   { path: 'loadBalancer.zoneAwareLbSetting', instead: 'all localities get their share' },
-  { path: 'loadBalancer.warmup', instead: 'a new endpoint gets its full share at once' },
-  { path: 'loadBalancer.warmupDurationSecs', instead: 'a new endpoint gets its full share at once' },
   ...connectionPoolNotServed('connectionPool'),
-  { path: 'outlierDetection', instead: 'endpoints that cannot be connected to are left out for a while, whatever this says' },
-  { path: 'tls.clientCertificate', instead: noFiles },
-  { path: 'tls.privateKey', instead: noFiles },
-  { path: 'tls.caCertificates', instead: noFiles },
-  { path: 'tls.caCrl', instead: 'revoked certificates are accepted' },
+  outlierCodesNotServed('outlierDetection'),
 ]
 
 const wholePolicyNotServed: readonly NotServed[] = [
   ...policyNotServed,
   ...policyNotServed.map((row) => ({ ...row, path: `portLevelSettings[].${row.path}` })),
   { path: 'tunnel' },
-  { path: 'proxyProtocol' },
-  { path: 'retryBudget' },
+  { path: 'retryBudget.budgetInterval', instead: 'the budget is counted by what runs right now' },
 ]
 
 const policies = ['trafficPolicy', 'trafficPolicy.portLevelSettings[]', 'subsets[].trafficPolicy', 'subsets[].trafficPolicy.portLevelSettings[]']

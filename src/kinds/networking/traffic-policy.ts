@@ -41,12 +41,22 @@ export type ConnectionPool = z.infer<typeof connectionPool>
 
 const http1 = 'HTTP/1.1 is spoken'
 
+/** Node lets us say when the kernel begins to ask, not how often. */
+export function keepaliveNotServed(at: string): readonly NotServed[] {
+  const instead = "it is the operating system's"
+  return [{ path: `${at}.probes`, instead }, { path: `${at}.interval`, instead }]
+}
+
+/** Wherever a kind has outlier detection. */
+export function outlierCodesNotServed(at: string): NotServed {
+  return { path: `${at}.outlierDetectionHttpErrorCodes`, instead: 'errors are those of 500 to 599' }
+}
+
 /** Wherever a kind has pools: `at` is the path of one. */
 export function connectionPoolNotServed(at: string): readonly NotServed[] {
   return [
-    { path: `${at}.tcp.tcpKeepalive.probes`, instead: "it is the operating system's" },
-    { path: `${at}.tcp.tcpKeepalive.interval`, instead: "it is the operating system's" },
-    { path: `${at}.tcp.maxConnectionDuration` },
+    ...keepaliveNotServed(`${at}.tcp.tcpKeepalive`),
+    { path: `${at}.tcp.maxConnectionDuration`, instead: 'it is the longest life of HTTP connections only' },
     { path: `${at}.tcp.idleTimeout`, instead: 'it is the idle timeout of HTTP connections only' },
     { path: `${at}.http.h2UpgradePolicy`, values: ['UPGRADE'], instead: http1 },
     { path: `${at}.http.useClientProtocol`, instead: http1 },

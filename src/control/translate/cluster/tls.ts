@@ -133,7 +133,7 @@ function trust(tls: ClientTls, names: readonly string[]) {
     return { defaultValidationContext: { trustChainVerification: TrustChain.ACCEPT_UNTRUSTED } }
   }
   const roots = !tls.credentialName
-    ? localSecret(`file-root:${tls.caCertificates || 'system'}`)
+    ? localSecret(`file-root:${tls.caCertificates || 'system'}${tls.caCrl ? `~${tls.caCrl}` : ''}`)
     : remoteSecret(`kubernetes://${tls.credentialName}-cacert`)
   return { defaultValidationContext: { matchTypedSubjectAltNames: dnsOrUriNames(names) }, validationContextSdsSecretConfig: roots }
 }

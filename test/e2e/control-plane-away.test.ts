@@ -15,12 +15,12 @@ test('a control plane that is killed or told to end ten times under load takes n
   // Joined both ways: each has its own road back.
   const [reviews, productpage, gateway] = await Promise.all([mesh.startReviews(app.at), mesh.startProductpage({ plaintext: true }), mesh.startGateway()])
   await reviews.saying(/info +serves/)
-  await using load = new HttpLoad([productpage.url, gateway.url], { connections: 4, pauseMs: 10 })
+  await using load = new HttpLoad([productpage.url, gateway.url], { connections: 4, pauseMs: 25 })
 
   mesh.control!.signal('SIGKILL')
   assert.equal(await mesh.control!.exited, 'SIGKILL')
   await productpage.proxy.saying(/warning control plane at \S+ is away, what was accepted goes on serving/)
-  await load.more(100)
+  await load.more(60)
   assert.ok(await inForce(productpage.url, '1'), 'what was accepted serves')
   await restart(mesh, productpage.url, 'round-1')
   await productpage.proxy.saying(/warning control plane at \S+ is back/)

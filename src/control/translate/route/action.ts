@@ -21,9 +21,12 @@ import type { Init } from '../any.ts'
 
 export type RouteActionInit = Init<typeof RouteActionSchema>
 
-/** The timeouts of a route; 0 is none, also for gRPC's own deadline header. */
+/**
+ * The timeouts of a route; 0 is none, and then gRPC's own deadline header holds. Envoy does not look at `timeout` where there
+ * is a `max_stream_duration`, so a route has either; what could hold both is deprecated.
+ */
 export function timeouts(ms: number): RouteActionInit {
-  return { timeout: durationOf(ms), maxStreamDuration: { grpcTimeoutHeaderMax: durationOf(ms) } }
+  return ms === 0 ? { timeout: durationOf(0), maxStreamDuration: { grpcTimeoutHeaderMax: durationOf(0) } } : { timeout: durationOf(ms) }
 }
 
 export function forwardAction(rule: HttpRule, match: HttpMatch | undefined, owner: VirtualService, context: RouteContext, sticky: boolean): RouteActionInit {

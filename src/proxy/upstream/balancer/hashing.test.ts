@@ -91,3 +91,30 @@ test('a ring places hosts as Envoy does: at xxHash64 of ADDRESS_0, ADDRESS_1 and
   ring.replace(hosts)
   for (const { name } of hosts) for (let i = 0; i < 3; i++) assert.equal(ring.choose(xxHash64(`${name}_${i}`))!.name, name)
 })
+
+const hash = (value: bigint) => ({ high: Number(value >> 32n), low: Number(value & 0xffffffffn) })
+const envoyHosts = [90, 91, 92, 93, 94, 95].map((port) => host(`127.0.0.1:${port}`))
+
+/** Of Envoy's own test (ring_hash_lb_test.cc, Basic): the ring of six hosts with 12 points. */
+const envoyRing: [port: number, position: bigint][] = [
+  [94, 833437586790550860n], [92, 928266305478181108n], [90, 1033482794131418490n], [95, 3551244743356806947n], [93, 3851675632748031481n],
+  [91, 5583722120771150861n], [91, 6311230543546372928n], [93, 7700377290971790572n], [95, 13144177310400110813n], [92, 13444792449719432967n],
+  [94, 15516499411664133160n], [90, 16117243373044804889n],
+]
+
+test('the ring is the one of Envoy, point by point', () => {
+  const ring = new RingHashBalancer<Balanced>(Math.random, { minSize: 12, maxSize: 8_388_608 })
+  ring.replace(envoyHosts)
+  assert.equal(ring.choose(hash(0n))!.name, '127.0.0.1:94')
+  for (const [at, [port, position]] of envoyRing.entries()) {
+    assert.equal(ring.choose(hash(position))!.name, `127.0.0.1:${port}`)
+    // Twelve points have no neighbours so close that the lowest 11 bits, which are not looked at, would matter.
+    assert.equal(ring.choose(hash(position + 4_096n))!.name, `127.0.0.1:${envoyRing[(at + 1) % envoyRing.length]![0]}`)
+  }
+})
+
+test('the Maglev table is the one of Envoy, place by place (maglev_lb_test.cc, Basic)', () => {
+  const table = new MaglevBalancer<Balanced>(Math.random, 7)
+  table.replace(envoyHosts)
+  assert.deepEqual([0, 1, 2, 3, 4, 5, 6].map((place) => table.choose({ high: 0, low: place })!.name.slice(-2)), ['92', '94', '90', '91', '95', '90', '93'])
+})

@@ -2,12 +2,13 @@
 // or all that are visible to its namespace.
 import type { Resource } from '../model/resource.ts'
 import type { Service } from '../model/service.ts'
-import { covers, overlaps, selects } from './hosts.ts'
+import { covers, overlaps, resolveHost, selects } from './hosts.ts'
 import type { MeshSettings } from './mesh-settings.ts'
 import { boundGateways, destinationsOf, hostsOf, meshGateway } from './snapshot-virtual-services.ts'
 import type { VirtualService, VirtualServiceIndex } from './snapshot-virtual-services.ts'
 import type { ServiceIndex } from './snapshot-services.ts'
-import type { SidecarSpec } from './specs.ts'
+import type { Destination, SidecarSpec } from './specs.ts'
+import { outboundCluster } from './translate/names.ts'
 
 export type Sidecar = Resource<SidecarSpec>
 
@@ -20,6 +21,8 @@ export interface SidecarScope {
   /** Bound to the mesh, the ones that win first. */
   readonly virtualServices: readonly VirtualService[]
   readonly registryOnly: boolean
+  /** The cluster that takes what is for no known host; empty: it goes where the client meant it to. */
+  readonly egressCluster: string
   serviceAt(hostname: string): Service | undefined
 }
 
@@ -61,7 +64,7 @@ export function sidecarScope(world: ScopeWorld, namespace: string, sidecar: Side
   const virtualServices = world.virtualServices.visibleTo(namespace).filter(
     (one) => boundGateways(one).has(meshGateway) && imports(hosts, one, world.mesh),
   )
-  const reachable = withDestinations(world, namespace, services, virtualServices)
+  const reachable = withDestinations(world, namespace, services, virtualServices, egressProxyOf(sidecar))
   const byHost = new Map(reachable.map((service) => [service.hostname, service]))
   return {
     sidecar,
@@ -69,6 +72,7 @@ export function sidecarScope(world: ScopeWorld, namespace: string, sidecar: Side
     reachable,
     virtualServices,
     registryOnly: registryOnly(sidecar, world.mesh),
+    egressCluster: egressCluster(sidecar, world.mesh),
     serviceAt: (hostname) => byHost.get(hostname),
   }
 }
@@ -81,6 +85,15 @@ export function gatewayScope(world: ScopeWorld, namespace: string): SidecarScope
 function registryOnly(sidecar: Sidecar | undefined, mesh: MeshSettings): boolean {
   const policy = sidecar?.spec.outboundTrafficPolicy
   return policy === undefined ? mesh.registryOnly : policy.mode === 'REGISTRY_ONLY' || policy.mode === undefined
+}
+
+/** Where nothing else is known, everything goes to one service: an egress gateway. */
+const egressProxyOf = (sidecar: Sidecar | undefined): Destination | undefined => sidecar?.spec.outboundTrafficPolicy?.egressProxy
+
+function egressCluster(sidecar: Sidecar | undefined, mesh: MeshSettings): string {
+  const proxy = egressProxyOf(sidecar)
+  if (proxy === undefined || registryOnly(sidecar, mesh)) return ''
+  return outboundCluster(proxy.port?.number ?? 0, proxy.subset ?? '', resolveHost(proxy.host, sidecar!.metadata.namespace, mesh.domain))
 }
 
 function egressHosts(sidecar: Sidecar | undefined, namespace: string): readonly EgressHost[] {
@@ -147,10 +160,12 @@ function withDestinations(
   namespace: string,
   services: readonly Service[],
   virtualServices: readonly VirtualService[],
+  egressProxy: Destination | undefined,
 ): readonly Service[] {
   const known = new Set(services.map((service) => service.hostname))
   const added: Service[] = []
-  for (const host of virtualServices.flatMap((one) => destinationsOf(one, world.mesh))) {
+  const named = egressProxy === undefined ? [] : [resolveHost(egressProxy.host, namespace, world.mesh.domain)]
+  for (const host of [...virtualServices.flatMap((one) => destinationsOf(one, world.mesh)), ...named]) {
     if (known.has(host)) continue
     known.add(host)
     const found = world.services.visibleTo(namespace).find((service) => service.hostname === host)

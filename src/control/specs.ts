@@ -138,6 +138,15 @@ export interface TcpMatch {
   readonly gateways?: readonly string[] | undefined
 }
 
+export interface TlsMatch extends TcpMatch {
+  readonly sniHosts: readonly string[]
+}
+
+export interface TlsRule {
+  readonly match: readonly TlsMatch[]
+  readonly route?: readonly RouteDestination[] | undefined
+}
+
 export interface TcpRule {
   readonly match?: readonly TcpMatch[] | undefined
   readonly route?: readonly RouteDestination[] | undefined
@@ -148,6 +157,7 @@ export interface VirtualServiceSpec {
   readonly gateways?: readonly string[] | undefined
   readonly http?: readonly HttpRule[] | undefined
   readonly tcp?: readonly TcpRule[] | undefined
+  readonly tls?: readonly TlsRule[] | undefined
   readonly exportTo?: readonly string[] | undefined
 }
 
@@ -227,6 +237,7 @@ export interface ClientTls {
   readonly clientCertificate?: string | undefined
   readonly privateKey?: string | undefined
   readonly caCertificates?: string | undefined
+  readonly caCrl?: string | undefined
   readonly credentialName?: string | undefined
   readonly subjectAltNames?: readonly string[] | undefined
   readonly sni?: string | undefined
@@ -237,7 +248,6 @@ export interface ClientTls {
 export interface PolicyBlocks {
   readonly loadBalancer?: LoadBalancer | undefined
   readonly connectionPool?: ConnectionPool | undefined
-  readonly caCrl?: string | undefined
   readonly outlierDetection?: OutlierDetection | undefined
   readonly tls?: ClientTls | undefined
 }
@@ -267,16 +277,6 @@ export interface DestinationRuleSpec {
   readonly workloadSelector?: { readonly matchLabels?: Labels | undefined } | undefined
 }
 
-export interface GatewayServer {
-  readonly port: { readonly number: number; readonly name: string; readonly protocol: string }
-  readonly bind?: string | undefined
-  readonly hosts: readonly string[]
-  readonly name?: string | undefined
-  readonly tls?: {
-    readonly httpsRedirect?: boolean | undefined
-    readonly mode?: string | undefined
-    readonly serverCertificate?: string | undefined
-    readonly privateKey?: string | undefined
 export interface ServerTls {
   readonly httpsRedirect?: boolean | undefined
   readonly mode?: string | undefined
@@ -301,10 +301,12 @@ export interface ServerTls {
   readonly ecdhCurves?: readonly string[] | undefined
 }
 
-    readonly caCertificates?: string | undefined
-    readonly credentialName?: string | undefined
-    readonly subjectAltNames?: readonly string[] | undefined
-  } | undefined
+export interface GatewayServer {
+  readonly port: { readonly number: number; readonly name: string; readonly protocol: string }
+  readonly bind?: string | undefined
+  readonly hosts: readonly string[]
+  readonly name?: string | undefined
+  readonly tls?: ServerTls | undefined
 }
 
 export interface GatewaySpec {
@@ -325,7 +327,7 @@ export interface SidecarSpec {
     readonly hosts: readonly string[]
   }[] | undefined
   readonly inboundConnectionPool?: ConnectionPool | undefined
-  readonly outboundTrafficPolicy?: { readonly mode?: string | undefined } | undefined
+  readonly outboundTrafficPolicy?: { readonly mode?: string | undefined; readonly egressProxy?: Destination | undefined } | undefined
 }
 
 export interface PeerAuthenticationSpec {

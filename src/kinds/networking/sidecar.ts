@@ -5,7 +5,7 @@ import type { Frozen, Kind } from '../kind.ts'
 import { destination } from './destination.ts'
 import { serverTls } from './server-tls.ts'
 import { sidecarRules } from './sidecar-rules.ts'
-import { connectionPool, connectionPoolNotServed } from './traffic-policy.ts'
+import { connectionPool, inboundPoolNotServed } from './traffic-policy.ts'
 
 const sidecarPort = z.strictObject({
   number: z.int().min(0).max(65535),
@@ -68,9 +68,8 @@ export const sidecar: Kind<Sidecar> = {
     { path: 'ingress[].tls', instead: 'the port takes what PeerAuthentication says' },
     { path: 'egress[].bind', instead: 'connections come by capture, and no listener of its own opens' },
     { path: 'egress[].captureMode', values: ['NONE'], instead: 'connections come by capture, and no listener of its own opens' },
-    ...connectionPoolNotServed('ingress[].connectionPool'),
-    ...connectionPoolNotServed('inboundConnectionPool'),
-    { path: 'outboundTrafficPolicy.egressProxy', instead: 'traffic to unknown hosts goes there directly' },
+    ...inboundPoolNotServed('ingress[].connectionPool'),
+    ...inboundPoolNotServed('inboundConnectionPool'),
   ],
   neverServed: [
     { path: 'ingress[].port.targetPort', severity: 'error', message: noTargetPort },

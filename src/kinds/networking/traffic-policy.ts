@@ -56,12 +56,19 @@ export function outlierCodesNotServed(at: string): NotServed {
 export function connectionPoolNotServed(at: string): readonly NotServed[] {
   return [
     ...keepaliveNotServed(`${at}.tcp.tcpKeepalive`),
-    { path: `${at}.tcp.maxConnectionDuration`, instead: 'it is the longest life of HTTP connections only' },
-    { path: `${at}.tcp.idleTimeout`, instead: 'it is the idle timeout of HTTP connections only' },
     { path: `${at}.http.h2UpgradePolicy`, values: ['UPGRADE'], instead: http1 },
     { path: `${at}.http.useClientProtocol`, instead: http1 },
     { path: `${at}.http.maxConcurrentStreams`, instead: http1 },
     { path: `${at}.http.http2KeepAlive`, instead: http1 },
+  ]
+}
+
+/** Of pools in front of the workload itself: there, opaque connections have no limits of time. */
+export function inboundPoolNotServed(at: string): readonly NotServed[] {
+  return [
+    { path: `${at}.tcp.maxConnectionDuration`, instead: 'it is the longest life of HTTP connections only' },
+    { path: `${at}.tcp.idleTimeout`, instead: 'it is the idle timeout of HTTP connections only' },
+    ...connectionPoolNotServed(at),
   ]
 }
 

@@ -41,6 +41,7 @@ export interface OutboundRouteView {
   /** As JSON; empty unless a VirtualService asks for them. */
   readonly clientLabels: string
   readonly registryOnly: boolean
+  readonly egressCluster: string
 }
 
 export const outboundRoutes = translator<OutboundRouteView, typeof RouteConfigurationSchema>('rds-outbound', {
@@ -102,6 +103,7 @@ export function outboundRouteView(proxy: ProxyNode, snapshot: Snapshot, name: st
     clientNamespace: proxy.namespace,
     clientLabels: [...virtualServices, ...delegates].some(asksForLabels) ? JSON.stringify(proxy.labels) : '',
     registryOnly: scope.registryOnly,
+    egressCluster: scope.egressCluster,
   }
 }
 
@@ -140,7 +142,7 @@ const asksForLabels = (one: VirtualService): boolean =>
 function buildRouteTable(view: OutboundRouteView): Init<typeof RouteConfigurationSchema> {
   const hosts = new VirtualHostList()
   for (const port of portsOf(view)) addServices(view, port, hosts)
-  if (view.table !== 'sniffed') hosts.add(catchAllHost(view.registryOnly))
+  if (view.table !== 'sniffed') hosts.add(catchAllHost(view.registryOnly, view.egressCluster))
   return {
     name: view.name,
     virtualHosts: hosts.hosts,

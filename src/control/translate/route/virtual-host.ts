@@ -77,15 +77,15 @@ export function defaultRoute(service: Service, port: ServicePort, context: Route
   }
 }
 
-/** What becomes of hosts that nobody knows: passed on to where they were going, or refused with 502. */
-export function catchAllHost(registryOnly: boolean): VirtualHostInit {
+/** What becomes of hosts that nobody knows: passed on to where they were going or to an egress gateway, or refused with 502. */
+export function catchAllHost(registryOnly: boolean, egressCluster: string): VirtualHostInit {
   const name = registryOnly ? 'block_all' : 'allow_any'
   return virtualHost(name, ['*'], [{
     name,
     match: { pathSpecifier: { case: 'prefix', value: '/' } },
     action: registryOnly
       ? { case: 'directResponse', value: { status: 502 } }
-      : { case: 'route', value: { clusterSpecifier: { case: 'cluster', value: passthroughCluster }, ...timeouts(0) } },
+      : { case: 'route', value: { clusterSpecifier: { case: 'cluster', value: egressCluster || passthroughCluster }, ...timeouts(0) } },
   }])
 }
 

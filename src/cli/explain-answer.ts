@@ -23,7 +23,8 @@ export interface Answer extends Omit<Explanation, 'policy'> {
     readonly headers: Readonly<Record<string, string>>
   }
   readonly policy: Policy | null
-  readonly denied: false | Denial
+  /** Null where the other end was not asked. */
+  readonly denied: false | Denial | null
 }
 
 export function answer(world: OfflineWorld, from: string, asked: AskedRequest): Answer {
@@ -50,7 +51,7 @@ export function answerOf({ from, explained, reception: { modes, denial }, destin
 const deniedStatus = 503
 
 /** Every key, always, in the order in which the documentation has them. */
-function inOrder(all: Answer): Answer {
+export function inOrder(all: Answer): Answer {
   const {
     from, request, listener, virtualHost, matchedVirtualService, routeIndex, routeName, matchIndex, destinations, timeout, retries, faults,
     rewrite, redirect, directResponse, headers, mirrors, session, chosen, policy, endpoints, denied, status, passthrough, blocked, considered, origin,

@@ -42,15 +42,15 @@ function outcome(answer: Answer): Line[] {
   if (redirect !== null) lines.push(['answers', `redirect ${redirect.code} to ${redirect.scheme ?? 'the same scheme'}, ${redirect.authority ?? 'the same host'}${redirect.port === null ? '' : `:${redirect.port}`}, ${redirect.path}`])
   if (directResponse !== null) lines.push(['answers', `${directResponse.status} ${JSON.stringify(directResponse.body)}`])
   if (blocked) lines.push(['blocked', 'nobody declared the host, and only declared ones may be called (REGISTRY_ONLY)'])
-  if (denied !== false) lines.push(['denied', `by ${denied.policy.replace('/', ' ')}: ${denied.reason}`])
+  if (denied !== false && denied !== null) lines.push(['denied', `by ${denied.policy.replace('/', ' ')}: ${denied.reason}`])
   if (status !== null && redirect === null && directResponse === null) lines.push(['answers', `${status}${reasonOf(answer)}`])
-  if (policy?.endpoints === 0) lines.push(['endpoints', 'none in these files: the answer would be 503 with flag UH'])
+  if (policy?.endpoints === 0) lines.push(['endpoints', 'none takes requests: the answer would be 503 with flag UH'])
   return lines
 }
 
 function reasonOf({ status, destinations, faults, virtualHost, denied, blocked }: Answer): string {
   if (faults?.abort?.percentage === 100) return ', by the fault of the route'
-  if (blocked || denied !== false) return ''
+  if (blocked || (denied !== false && denied !== null)) return ''
   if (status === 404) return virtualHost === null ? ': no virtual host covers the host (flag NR)' : ': no route matches (flag NR)'
   return destinations.length > 0 ? ': there is no such cluster (flag NC); is the host, port or subset declared?' : ''
 }

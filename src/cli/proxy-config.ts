@@ -1,7 +1,4 @@
 // `trysail proxy-config`: what a running proxy has accepted, from its own admin server.
-import { MeshError } from '../lib/errors.ts'
-import type { Address } from '../model/address.ts'
-import { formatAddress, parseAddress } from '../model/address.ts'
 import { exitCode } from './command.ts'
 import type { Command } from './command.ts'
 import { fetchJson } from './fetch-json.ts'
@@ -10,8 +7,7 @@ import { isRecord, list, record, text } from './json.ts'
 import type { JsonRecord } from './json.ts'
 import { rowsOf } from './proxy-config-rows.ts'
 import type { ConfigType } from './proxy-config-rows.ts'
-import { findRunning } from './running.ts'
-import { UsageError } from './usage-error.ts'
+import { adminAddress } from './proxy-address.ts'
 
 /** Where each type stands in Envoy's config dump: section, list, and the field of the resource in an entry. */
 const places: Readonly<Record<ConfigType, readonly [section: string, entries: string, resource: string]>> = {
@@ -45,21 +41,6 @@ export const command: Command = {
     })
     return exitCode.fine
   },
-}
-
-function adminAddress(given: string | undefined, name: string | undefined): Address {
-  if (given !== undefined) {
-    const address = parseAddress(given)
-    if (address === undefined) throw new UsageError([`--admin must be HOST:PORT, not ${JSON.stringify(given)}`])
-    return address
-  }
-  const all = findRunning().flatMap(({ proxies }) => proxies)
-  const fits = all.filter((one) => name === undefined || one.name === name || `${one.name}.${one.namespace}` === name || `${one.namespace}/${one.name}` === name)
-  const [only, another] = fits
-  if (only !== undefined && another === undefined) return only.admin
-  const known = all.map((one) => `${one.name}.${one.namespace} (${formatAddress(one.admin)})`).join(', ')
-  if (known === '') throw new MeshError('cli/not-running', 'no proxy runs on this machine; --admin names another')
-  throw new UsageError([`${name === undefined ? 'NAME or --admin is needed' : `${fits.length === 0 ? 'no' : 'more than one'} proxy is named ${name}`}; there are ${known}`])
 }
 
 function resourcesOf(dump: unknown, type: ConfigType): readonly JsonRecord[] {

@@ -36,7 +36,7 @@ export interface ExplainedEndpoints {
 /** The hosts of a cluster: of a running one, or as they would be at its start. */
 export interface KnownCluster {
   readonly hosts: readonly Host[]
-  /** The host for a hash. Undefined: the cluster does not choose by hash, or has none. */
+  /** The host for a hash; asked only of clusters that choose by hash. Undefined: there is none. */
   choose(hash: Hash64): Host | undefined
 }
 
@@ -50,7 +50,7 @@ export function explainEndpoints(message: Cluster, { hosts, choose }: KnownClust
   const config = decodeCluster(message)
   const levels = [...Map.groupBy(hosts, ({ priority = 0 }) => priority)].sort(([one], [other]) => one - other)
   const loads = spreadLoad(levels.map(([, all]) => ({ healthy: all.filter(isTrusted).length, total: all.length })), config.panicPercent)
-  const chosen = hash === undefined ? undefined : choose(hash)
+  const chosen = hash === undefined || !isHashing(config.balancer) ? undefined : choose(hash)
   const endpoints = levels.flatMap(([priority, all], index) => {
     const { percent, panics } = loads[index]!
     const believed = all.some((host) => host.suspect !== true && (panics || isTrusted(host)))
@@ -100,7 +100,7 @@ export function startingCluster(message: Cluster, assignment: ClusterLoadAssignm
   const settings = assignment === undefined ? config.endpoints : decodeEndpoints(assignment)
   const hosts = hostSetOf(config)
   hosts.replace(settings)
-  return { hosts: hosts.all, choose: (hash) => (isHashing(config.balancer) ? hosts.choose([], hash) : undefined) }
+  return { hosts: hosts.all, choose: (hash) => hosts.choose([], hash) }
 }
 
 function hostSetOf({ balancer, panicPercent, weighsLocalities }: ClusterConfig): HostSet {

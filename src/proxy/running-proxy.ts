@@ -294,6 +294,7 @@ class RunningProxy implements Proxy {
       version: this.#parts.version ?? '',
       nodeId: this.nodeId,
       clusters: () => this.#upstream.statuses(),
+      lookup: this.#upstream.lookup,
       listeners: () => listenersShown(this.planner, this.#serving),
       stats: () => [...(this.#parts.stats?.() ?? []), { name: 'listener_manager.downstream_cx_active', value: this.#serving.open }],
       prometheus: () => this.#parts.prometheus?.() ?? '',

@@ -36,7 +36,7 @@ async function adminWith(over: Partial<AdminSource>) {
     state: () => 'LIVE',
     notReadyBecause: () => '',
     startedAt: Date.now(), version: '0.1.0', nodeId: 'sidecar~10.0.0.1~web.default~default.svc.cluster.local',
-    clusters: () => [], listeners: () => [],
+    clusters: () => [], listeners: () => [], lookup: () => undefined,
     stats: () => [{ name: 'listener.downstream_cx_total', value: 3 }, { name: 'cluster.upstream_cx_total', value: 0 }],
     prometheus: () => '# TYPE x counter\nx 1\n',
     drain: (graceful) => {

@@ -11,8 +11,8 @@ export type MeansHost = (written: string, host: string) => boolean
 export function observedFor(field: keyof Expectation, answer: Answer): unknown {
   switch (field) {
     case 'destination': return answer.destinations
-    case 'denied': return answer.denied !== false
-    case 'deniedBy': return answer.denied === false ? null : answer.denied.policy
+    case 'denied': return answer.denied !== false && answer.denied !== null
+    case 'deniedBy': return answer.denied === false || answer.denied === null ? null : answer.denied.policy
     default: return answer[field]
   }
 }

@@ -33,7 +33,7 @@ export function failureLines({ failures, error, answer }: Result): readonly stri
       `    ${field.startsWith('not.') ? 'not wanted' : 'expected'.padEnd(10)}  ${shown(field, expected)}`,
       `    ${'observed'.padEnd(10)}  ${shown(field, observed)}`,
     ]),
-    ...(answer.denied === false ? [] : [`  denied by ${answer.denied.policy}: ${answer.denied.reason}`]),
+    ...(answer.denied === false || answer.denied === null ? [] : [`  denied by ${answer.denied.policy}: ${answer.denied.reason}`]),
     `  matched ${matchedText(answer)}`,
     ...(answer.considered.length === 0 ? [] : ['  not taken:', ...answer.considered.slice(0, maxListed).map(({ route, whyNot }) => `    ${route}\n      ${whyNot}`)]),
   ]

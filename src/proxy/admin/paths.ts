@@ -8,12 +8,14 @@ import { clustersPath } from './clusters.ts'
 import type { ClusterStatus } from './clusters.ts'
 import { configDumpPath } from './config-dump.ts'
 import type { ConfigDumpSource } from './config-dump.ts'
+import { explainPath } from './explain.ts'
+import type { ExplainSource } from './explain.ts'
 import { json, plainText } from './server.ts'
 import type { AdminPath, AdminResponse } from './server.ts'
 
 export type ProxyState = 'LIVE' | 'DRAINING' | 'PRE_INITIALIZING' | 'INITIALIZING'
 
-export interface AdminSource extends ConfigDumpSource {
+export interface AdminSource extends ConfigDumpSource, ExplainSource {
   state(): ProxyState
   /** What keeps it from being ready; empty when nothing does. */
   notReadyBecause(): string
@@ -41,6 +43,7 @@ export function adminPaths(source: AdminSource): readonly AdminPath[] {
     get('/server_info', 'version, state, uptime, node', () => json(serverInfo(source))),
     configDumpPath(source),
     clustersPath(() => source.clusters()),
+    explainPath(source),
     get('/listeners', 'listeners and where they listen (?format=json)', ({ query }) => listeners(source, query.get('format') === 'json')),
     get('/certs', 'certificates and their validity', () => json({ certificates: certificates(source) })),
     get('/stats', 'counters and gauges (?filter=substring, ?usedonly, ?format=json or prometheus)', ({ query }) => stats(source, query)),

@@ -32,6 +32,13 @@ const answers: Record<string, Answer> = {
     for await (const chunk of incoming) bytes += (chunk as Buffer).length
     json(response, { ...me, bytes })
   },
+  /** Sends its body on to BACK as it comes, and the answer back. */
+  '/relay': (_, incoming, response) => {
+    const { BACK_SERVICE_HOST: host, BACK_SERVICE_PORT: port } = env
+    const failed = (error: Error): void => void response.destroy(error)
+    const onward = request({ host, port, path: '/count', method: 'POST', agent: false }, (answer) => answer.pipe(response.writeHead(answer.statusCode ?? 500)))
+    incoming.on('error', failed).pipe(onward.on('error', failed))
+  },
   '/exit': (_, __, response) => {
     json(response, me)
     response.on('close', () => process.exit(1))

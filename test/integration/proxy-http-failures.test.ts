@@ -130,7 +130,7 @@ test('an upstream that nobody listens on: 503 UF with the reason; none at all: 5
   })
   await using client = await world.client()
   const rows: [string, string, string, string, string][] = [
-    ['/refused', '503 Service Unavailable', 'UF', `${contextBody}reset reason: remote connection failure, transport failure reason: delayed connect error: Connection refused`, 'upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused}'],
+    ['/refused', '503 Service Unavailable', 'UF', `${contextBody}reset reason: remote connection failure`, 'upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused}'],
     ['/empty', '503 Service Unavailable', 'UH', 'no healthy upstream', 'no_healthy_upstream'],
     ['/unknown', '503 Service Unavailable', 'NC', '', 'cluster_not_found'],
     ['/else', '404 Not Found', 'NR', '', 'route_not_found'],

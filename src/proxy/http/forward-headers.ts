@@ -32,14 +32,15 @@ function rewriteHost(exchange: Exchange, { appendForwardedHost }: ForwardAction)
   const host = typeof rewrite === 'function' ? rewrite(exchange) : rewrite
   if (host === undefined || host === '' || host === exchange.authority) return
   if (appendForwardedHost) exchange.requestHeaders.add('x-forwarded-host', exchange.authority)
+  exchange.requestHeaders.set('x-envoy-original-host', exchange.authority)
   exchange.authority = host
 }
 
 function rewritePath(exchange: Exchange, rewrite: (pathname: string) => string): void {
   const rewritten = rewrite(exchange.pathname)
-  if (rewritten === exchange.pathname) return
+  // Also where the rewrite changes nothing.
   exchange.requestHeaders.set('x-envoy-original-path', exchange.path)
-  exchange.setPath(exchange.query === '' ? rewritten : `${rewritten}?${exchange.query}`)
+  if (rewritten !== exchange.pathname) exchange.setPath(exchange.query === '' ? rewritten : `${rewritten}?${exchange.query}`)
 }
 
 function limitsOf(exchange: Exchange, action: ForwardAction): ForwardLimits {

@@ -54,12 +54,11 @@ const resets: Readonly<Record<ResetReason, Reset>> = {
   'overflow': { words: 'overflow', flag: 'UO', status: 503 },
 }
 
-/** The upstream failed before it answered. `detail` is the transport's own reason, for failures to connect. */
+/** The upstream failed before it answered. `detail` is the transport's own reason, for failures to connect: it is for the log, not for clients. */
 export function upstreamReset(reason: ResetReason, detail: string, retried: boolean): LocalReply {
   const { words, flag: name, status } = resets[reason]
   const transport = hasTransportReason(reason) ? detail : ''
   const body = `upstream connect error or disconnect/reset before headers. ${retried ? 'retried and the latest ' : ''}reset reason: ${words}`
-    + (transport === '' ? '' : `, transport failure reason: ${transport}`)
   const details = `upstream_reset_before_response_started{${transport === '' ? words : `${words}|${transport}`}}`
   return reply(status, body, details.replaceAll(' ', '_'), name, reason === 'overflow' ? ['x-envoy-overloaded', 'true'] : [])
 }

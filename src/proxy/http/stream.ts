@@ -16,7 +16,7 @@ import { filterFailed, noRoute, noRouteTable, requestTimeout, streamIdle, stream
 import { finishResponseHeaders } from './response-headers.ts'
 import type { HttpRuntime } from './runtime.ts'
 import { findRoute } from './router/compile.ts'
-import { chooseTarget } from './router/forward.ts'
+import { chooseTarget, clusterNameOf } from './router/forward.ts'
 import type { ForwardAction } from './router/forward.ts'
 import { applyHeaderEdits } from './router/header-edits.ts'
 import type { HeaderEdit } from './router/header-edits.ts'
@@ -71,13 +71,21 @@ export class HttpStream implements Timed {
       if (exchange.virtualHost !== undefined) exchange.route = findRoute(exchange.virtualHost, exchange, runtime.deps.random)
     }
     const action = exchange.route?.action
-    if (action?.kind === 'forward') exchange.target = chooseTarget(action, runtime.deps.random, exchange)
+    if (action?.kind === 'forward') this.#draw(action)
     const chain = runtime.chains.of(exchange.target ?? (action?.kind === 'reply' ? action : undefined))
     this.#chain = chain
     if (chain.length > 0) exchange.slots = chain.emptySlots.slice()
     // Filters may make the body longer or shorter.
     if (chain.onRequestData.length > 0 && exchange.bodyLength > 0) exchange.bodyLength = -1
     this.#runFilters(chain, 0)
+  }
+
+  /** The log names the cluster also when a filter answers; one that does not exist has no name. */
+  #draw(action: ForwardAction): void {
+    const { exchange, runtime } = this
+    exchange.target = chooseTarget(action, runtime.deps.random, exchange)
+    const name = clusterNameOf(exchange.target, exchange)
+    exchange.clusterName = runtime.deps.clusters(name) === undefined ? '' : name
   }
 
   /** `bytes` are only valid during the call. */

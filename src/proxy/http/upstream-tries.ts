@@ -76,8 +76,8 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
     const exchange = this.#exchange
     const { deps } = this.#stream.runtime
     const name = clusterNameOf(exchange.target!, exchange)
-    exchange.clusterName = name
     const cluster = deps.clusters(name)
+    exchange.clusterName = cluster === undefined ? '' : name
     if (cluster === undefined) return this.#fail(noCluster(this.#action.notFoundStatus))
     this.#cluster = cluster
     exchange.cluster = cluster

@@ -22,6 +22,8 @@ interface Delay {
 
 interface Abort {
   readonly reply: LocalReply
+  /** For requests that are not gRPC. */
+  readonly plain: LocalReply
   readonly probability: number
 }
 
@@ -44,7 +46,7 @@ function faultFilter({ headers, upstreamCluster }: HTTPFault, delay: Delay | und
   const drawAbort = (exchange: Exchange): LocalReply | undefined => {
     if (abort === undefined || random() >= abort.probability) return undefined
     exchange.flags |= flag.FI
-    return abort.reply
+    return exchange.isGrpc ? abort.reply : abort.plain
   }
   return {
     name: 'fault',
@@ -70,13 +72,10 @@ function delayOf({ faultDelaySecifier: { case: kind, value }, percentage }: Faul
 
 function abortOf({ errorType: { case: kind, value }, percentage }: FaultAbort): Abort {
   if (kind !== 'httpStatus' && kind !== 'grpcStatus') throw badConfig(`abort: only http_status and grpc_status are served, not ${kind ?? 'none'}`)
-  const reply: LocalReply = {
-    status: kind === 'httpStatus' ? value : 200,
-    body: 'fault filter abort',
-    details: 'fault_filter_abort',
-    flags: 'FI',
-    headers: kind === 'httpStatus' ? [] : ['content-type', 'application/grpc', 'grpc-status', String(value), 'grpc-message', 'fault filter abort'],
-    grpcStatus: kind === 'grpcStatus' ? value : undefined,
+  const plain: LocalReply = {
+    status: kind === 'httpStatus' ? value : 200, body: 'fault filter abort', details: 'fault_filter_abort', flags: 'FI', headers: [], grpcStatus: undefined,
   }
-  return { reply: kind === 'grpcStatus' ? { ...reply, body: '' } : reply, probability: probabilityOf(percentage) }
+  const headers = ['content-type', 'application/grpc', 'grpc-status', String(value), 'grpc-message', 'fault filter abort']
+  const reply = kind === 'httpStatus' ? plain : { ...plain, body: '', headers, grpcStatus: value }
+  return { reply, plain, probability: probabilityOf(percentage) }
 }

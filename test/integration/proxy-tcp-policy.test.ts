@@ -87,6 +87,42 @@ test('a tunnel is asked for before any byte of the client is sent, and then carr
   assert.deepEqual(proxy.targets, [target])
 })
 
+test('a tunnel by POST carries bytes both ways, and the end of each side', async () => {
+  const seen: string[] = []
+  const server = createServer((request, response) => {
+    seen.push(`${request.method} ${request.headers.host}`)
+    response.write('welcome\n')
+    request.on('data', (bytes: Buffer) => response.write(bytes.toString('latin1').toUpperCase()))
+    request.on('end', () => response.end('\nbye'))
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  await using world = await tcpWorld([{ host: '127.0.0.1', port: (server.address() as AddressInfo).port }], { tunnelingConfig: { hostname: 'db.test:5432', usePost: true } })
+  await using client = await world.client()
+  client.send('hello')
+  await client.until(() => client.text === 'welcome\nHELLO')
+  client.send(' again')
+  await client.until(() => client.text.endsWith(' AGAIN'))
+  client.socket.end()
+  await client.until(() => client.state === 'end')
+  assert.ok(client.text.endsWith('\nbye'), client.text)
+  await until(() => world.ended.length === 1)
+  assert.deepEqual([world.ended[0]!.flags, world.ended[0]!.result?.end, seen], ['', 'finished', ['POST db.test:5432']])
+  server.closeAllConnections()
+  server.close()
+})
+
+test('a POST that is refused, or whose answer is no HTTP, ends the connection with UF', async () => {
+  for (const [answer, failure] of [['HTTP/1.1 405 No\r\ncontent-length: 0\r\n\r\n', /answered with 405 No/], ['nonsense\r\n\r\n', /is no HTTP/]] as const) {
+    await using proxy = await scriptedPeer((socket) => void socket.once('data', () => socket.write(answer)))
+    await using world = await tcpWorld([proxy.address], { tunnelingConfig: { hostname: 'a.test:443', usePost: true } })
+    await using client = await world.client()
+    await client.until(() => client.state !== 'open')
+    await until(() => world.ended.length === 1)
+    assert.equal(world.ended[0]!.flags, 'UF,URX')
+    assert.match(world.ended[0]!.failure, failure)
+  }
+})
+
 test('what a server says right behind the answer to CONNECT reaches the client', async () => {
   await using proxy = await scriptedPeer((socket) => void socket.once('data', () => socket.write('HTTP/1.1 200 OK\r\n\r\nfirst words')))
   await using world = await tcpWorld([proxy.address], { tunnelingConfig: { hostname: 'db.test:5432' } })
@@ -105,7 +141,6 @@ test('a tunnel that is refused ends the connection with UF, and says by what ans
 
 test('tunnels that cannot be are refused with their listener', async () => {
   const make = (config: ProxyInit) => compileTcpProxy(create(TcpProxySchema, { ...config, clusterSpecifier: { case: 'cluster', value: 'up' } }), { clusters: () => undefined, clock: systemClock, random: Math.random, onEnd() {} })
-  assert.throws(() => make({ tunnelingConfig: { hostname: 'a:1', usePost: true } }), /use_post is not served/)
   assert.throws(() => make({ tunnelingConfig: { hostname: '%REQUESTED_SERVER_NAME%:443' } }), /is no plain host and port/)
   assert.throws(() => make({ hashPolicy: [{ policySpecifier: { case: 'filterState', value: {} } }] }), /the source address only/)
 })

@@ -34,7 +34,6 @@ const policyNotServed: readonly NotServed[] = [
 const wholePolicyNotServed: readonly NotServed[] = [
   ...policyNotServed,
   ...policyNotServed.map((row) => ({ ...row, path: `portLevelSettings[].${row.path}` })),
-  { path: 'tunnel' },
   { path: 'retryBudget.budgetInterval', instead: 'the budget is counted by what runs right now' },
 ]
 

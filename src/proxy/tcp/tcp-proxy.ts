@@ -12,6 +12,7 @@ import { milliseconds } from '../xds/duration.ts'
 import { Forward } from './forward.ts'
 import type { ForwardResult } from './forward.ts'
 import { openTunnel } from './tunnel.ts'
+import type { TunnelRequest } from './tunnel.ts'
 
 /** Those who log and count connections. Must not throw. */
 export interface TcpHooks {
@@ -66,17 +67,16 @@ export function compileTcpProxy(config: TcpProxy, parts: TcpParts): ChainService
     idleMs: config.idleTimeout === undefined ? defaultIdleMs : milliseconds(config.idleTimeout),
     longestMs: config.maxDownstreamConnectionDuration === undefined ? 0 : milliseconds(config.maxDownstreamConnectionDuration),
     attempts: config.maxConnectAttempts ?? 1,
-    tunnelTo: tunnelTarget(config),
+    tunnel: tunnelOf(config),
     hashesSource: hashesSource(config),
   })
 }
 
 /** Undefined: bytes go to the host as they are. */
-function tunnelTarget({ tunnelingConfig: tunnel }: TcpProxy): string | undefined {
+function tunnelOf({ tunnelingConfig: tunnel }: TcpProxy): TcpLimits['tunnel'] {
   if (tunnel === undefined) return undefined
-  if (tunnel.usePost) throw new MeshError('proxy/bad-config', 'tcp_proxy: tunneling_config with use_post is not served: CONNECT is')
   if (tunnel.hostname === '' || tunnel.hostname.includes('%')) throw new MeshError('proxy/bad-config', `tcp_proxy: tunneling_config.hostname ${JSON.stringify(tunnel.hostname)} is no plain host and port`)
-  return tunnel.hostname
+  return { target: tunnel.hostname, method: tunnel.usePost ? 'POST' : 'CONNECT' }
 }
 
 function hashesSource({ hashPolicy }: TcpProxy): boolean {
@@ -103,8 +103,8 @@ interface TcpLimits {
   /** From the client's connecting; 0: no limit. */
   readonly longestMs: number
   readonly attempts: number
-  /** `host:port` that an HTTP proxy behind the cluster is asked for. */
-  readonly tunnelTo: string | undefined
+  /** What an HTTP proxy behind the cluster is asked for. */
+  readonly tunnel: Pick<TunnelRequest, 'target' | 'method'> | undefined
   /** Connections of one client address go to one host. */
   readonly hashesSource: boolean
 }
@@ -209,10 +209,10 @@ class TcpConnection {
   }
 
   #onTransport(host: Host, upstream: Transport): void {
-    const { tunnelTo: target } = this.#limits
-    if (target === undefined || this.#over) return this.#onUpstream(upstream, undefined)
-    this.#giveUp = openTunnel(upstream, { target, timeoutMs: this.#cluster!.connectTimeoutMs, clock: this.#parts.clock }, {
-      onTunnel: (early) => this.#onUpstream(upstream, early),
+    const { tunnel } = this.#limits
+    if (tunnel === undefined || this.#over) return this.#onUpstream(upstream, undefined)
+    this.#giveUp = openTunnel(upstream, { ...tunnel, timeoutMs: this.#cluster!.connectTimeoutMs, clock: this.#parts.clock }, {
+      onTunnel: (opened, early) => this.#onUpstream(opened, early),
       onFailure: (detail) => this.#onFailure(host, 'remote-reset', detail),
     })
   }

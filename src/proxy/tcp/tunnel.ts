@@ -1,18 +1,20 @@
-// Asks an HTTP proxy behind a fresh connection for a tunnel (CONNECT, RFC 9110 §9.3.6), and hands the connection on once that is
-// granted. Nothing of the client's is sent before.
+// Asks an HTTP proxy behind a fresh connection for a tunnel (CONNECT, RFC 9110 §9.3.6, or POST), and hands the connection on
+// once that is granted. Nothing of the client's is sent before.
 import { describe } from '../../lib/errors.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Transport, TransportHandler } from '../../net/transport.ts'
+import { PostTunnel } from './post-tunnel.ts'
 
 export interface TunnelWaiter {
-  /** `early`: what came behind the answer already. */
-  onTunnel(early: Buffer): void
+  /** `early`: what came behind the answer already; it is not told to the transport's handler. */
+  onTunnel(transport: Transport, early: Buffer): void
   onFailure(detail: string): void
 }
 
 export interface TunnelRequest {
   /** `host:port`. */
   readonly target: string
+  readonly method: 'CONNECT' | 'POST'
   readonly timeoutMs: number
   readonly clock: Clock
 }
@@ -23,7 +25,7 @@ const headEnd = '\r\n\r\n'
 
 /** One of the two is called exactly once. The result gives up: then neither is. */
 export function openTunnel(transport: Transport, request: TunnelRequest, waiter: TunnelWaiter): () => void {
-  const asking = new Asking(transport, request, waiter)
+  const asking = request.method === 'POST' ? new PostTunnel(transport, request, waiter) : new Asking(transport, request, waiter)
   return () => asking.giveUp()
 }
 
@@ -71,7 +73,7 @@ class Asking implements TransportHandler {
     if (status?.startsWith('2') !== true) return this.#fail(`CONNECT was answered with ${head.split('\r\n', 1)[0]!.slice(0, 100)}`)
     if (!this.#end()) return
     this.#transport.pause()
-    this.#waiter.onTunnel(Buffer.from(early, 'latin1'))
+    this.#waiter.onTunnel(this.#transport, Buffer.from(early, 'latin1'))
   }
 
   #fail(detail: string): void {

@@ -78,7 +78,7 @@ function gatewayName(name: string, namespace: string): string {
 /** Every gateway that a VirtualService names, at the top or in a match block. */
 export function boundGateways(one: VirtualService): ReadonlySet<string> {
   const { namespace } = one.metadata
-  const inBlocks = [...(one.spec.http ?? []), ...(one.spec.tcp ?? [])]
+  const inBlocks = [...(one.spec.http ?? []), ...(one.spec.tcp ?? []), ...(one.spec.tls ?? [])]
     .flatMap((rule) => rule.match ?? [])
     .flatMap((match) => (match.gateways === undefined || match.gateways.length === 0 ? [] : gatewayNames(match.gateways, namespace)))
   return new Set([...gatewayNames(one.spec.gateways, namespace), ...inBlocks])
@@ -97,6 +97,6 @@ export function destinationsOf(one: VirtualService, mesh: MeshSettings): readonl
     for (const mirror of rule.mirrors ?? []) hosts.push(mirror.destination.host)
     if (rule.mirror !== undefined) hosts.push(rule.mirror.host)
   }
-  for (const rule of one.spec.tcp ?? []) for (const route of rule.route ?? []) hosts.push(route.destination.host)
+  for (const rule of [...(one.spec.tcp ?? []), ...(one.spec.tls ?? [])]) for (const route of rule.route ?? []) hosts.push(route.destination.host)
   return hosts.map((host) => resolveHost(host, namespace, mesh.domain))
 }

@@ -51,7 +51,7 @@ export interface Snapshot {
   readonly sidecars: readonly Sidecar[]
   /** By age. */
   readonly gateways: readonly Gateway[]
-  /** Kinds with a change since the last snapshot, and `Endpoint`, `Service`, `Workload`, `MeshConfig`. */
+  /** Kinds with a change since the last snapshot, and `Endpoint`, `HeadlessEndpoint`, `Service`, `Workload`, `MeshConfig`. */
   readonly changed: ReadonlySet<string>
   scopeOf(peer: Pick<Peer, 'namespace' | 'labels'>, type: string): SidecarScope
   servicesOf(peer: Peer): readonly Service[]
@@ -146,11 +146,20 @@ function byAge(one: Resource, other: Resource): number {
   return one.metadata.name.localeCompare(other.metadata.name, 'en') || one.metadata.namespace.localeCompare(other.metadata.namespace, 'en')
 }
 
+/** Each has a listener of its own at sidecars. */
+function endpointsOfHeadless({ services, endpoints }: World): readonly Endpoint[] {
+  const headless = new Set(services.filter((one) => one.resolution === 'passthrough').map((one) => `${one.namespace}/${one.hostname}`))
+  return headless.size === 0 ? [] : endpoints.filter((one) => headless.has(`${one.namespace}/${one.hostname}`))
+}
+
 function changes(before: World, now: World): ReadonlySet<string> {
   const changed = new Set<string>()
   if (before.services !== now.services) changed.add('Service')
   if (before.workloads !== now.workloads) changed.add('Workload')
-  if (before.endpoints !== now.endpoints) changed.add('Endpoint')
+  if (before.endpoints !== now.endpoints) {
+    changed.add('Endpoint')
+    if (!sameItems(endpointsOfHeadless(before), endpointsOfHeadless(now))) changed.add('HeadlessEndpoint')
+  }
   if (before.mesh !== now.mesh) changed.add('MeshConfig')
   if (before.resources === now.resources) return changed
   const old = Map.groupBy(before.resources, (one) => one.kind)

@@ -10,7 +10,7 @@ const ignores: Readonly<Record<TypeName, readonly string[]>> = {
   LDS: ['WorkloadEntry', 'WorkloadGroup', 'Secret', 'ProxyConfig', 'Endpoint', 'Namespace', 'Node'],
   RDS: [
     'WorkloadEntry', 'WorkloadGroup', 'AuthorizationPolicy', 'RequestAuthentication', 'PeerAuthentication', 'Secret', 'Telemetry',
-    'ProxyConfig', 'Endpoint', 'Namespace', 'Node',
+    'ProxyConfig', 'Endpoint', 'HeadlessEndpoint', 'Namespace', 'Node',
   ],
   SDS: [],
 }

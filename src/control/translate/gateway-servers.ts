@@ -22,34 +22,60 @@ export interface PlacedServer {
 const httpProtocols = ['HTTP', 'HTTP2', 'GRPC', 'GRPC-WEB', 'HTTP_PROXY']
 const tlsProtocols = ['HTTPS', 'TLS']
 
-const placed = new WeakMap<Snapshot, WeakMap<ProxyNode, readonly PlacedServer[]>>()
+/** A server that gives way to an older one. */
+export interface RefusedServer {
+  readonly server: PlacedServer
+  readonly other: PlacedServer
+}
 
-export function gatewayServers(proxy: ProxyNode, snapshot: Snapshot): readonly PlacedServer[] {
+export interface Placement {
+  readonly accepted: readonly PlacedServer[]
+  readonly refused: readonly RefusedServer[]
+}
+
+const placed = new WeakMap<Snapshot, WeakMap<ProxyNode, Placement>>()
+
+export const gatewayServers = (proxy: ProxyNode, snapshot: Snapshot): readonly PlacedServer[] => placeServers(proxy, snapshot).accepted
+
+export function placeServers(proxy: ProxyNode, snapshot: Snapshot): Placement {
   const known = placed.get(snapshot)?.get(proxy)
   if (known !== undefined) return known
   const found = place(proxy, snapshot)
-  const byProxy = placed.get(snapshot) ?? new WeakMap<ProxyNode, readonly PlacedServer[]>()
+  const byProxy = placed.get(snapshot) ?? new WeakMap<ProxyNode, Placement>()
   byProxy.set(proxy, found)
   placed.set(snapshot, byProxy)
   return found
 }
 
-function place(proxy: ProxyNode, snapshot: Snapshot): readonly PlacedServer[] {
+function place(proxy: ProxyNode, snapshot: Snapshot): Placement {
   const families = new Map<string, ServerFamily>()
   const accepted: PlacedServer[] = []
+  const refused: RefusedServer[] = []
   for (const one of snapshot.gatewaysFor(peerOf(proxy, snapshot).labels).flatMap((gateway) => serversOf(gateway, proxy, snapshot))) {
     const at = `${one.bind} ${one.port}`
     const family = families.get(at)
-    if (family !== undefined && family !== one.family) continue
+    const other = family === undefined || family === one.family ? accepted.find((each) => clash(one, each)) : accepted.find((each) => isAt(one, each))
+    if (other !== undefined) {
+      refused.push({ server: one, other })
+      continue
+    }
     families.set(at, one.family)
-    if (one.family !== 'tls' || !accepted.some((other) => clash(one, other))) accepted.push(one)
+    accepted.push(one)
   }
-  return accepted
+  return { accepted, refused }
 }
 
-/** Two TLS servers of one port must differ in their hosts: the server name chooses between them. */
+const isAt = (one: PlacedServer, other: PlacedServer): boolean => one.port === other.port && one.bind === other.bind
+
+/**
+ * Two servers of one port that end TLS must differ in their hosts: the server name chooses between them. Those that pass it
+ * on may share hosts: they take the names of their routes.
+ */
 function clash(one: PlacedServer, other: PlacedServer): boolean {
-  if (one.port !== other.port || one.bind !== other.bind) return false
+  if (!isAt(one, other)) return false
+  if (one.family === 'tcp') return true
+  if (one.family === 'http' || passesTlsOn(one) || passesTlsOn(other)) return false
+  if (one.route !== '' && one.route === other.route) return true
   return serverHosts(one).some((host) => serverHosts(other).some((mine) => mine.host === host.host))
 }
 
@@ -67,15 +93,22 @@ function familyOf(server: GatewayServer): ServerFamily {
   return httpProtocols.includes(protocol) ? 'http' : tlsProtocols.includes(protocol) ? 'tls' : 'tcp'
 }
 
+/** Without a mode, as in protobuf, it is the first one. */
+export const tlsModeOf = ({ tls }: GatewayServer): string => tls?.mode ?? 'PASSTHROUGH'
+
 /** Whether the proxy ends TLS and reads HTTP. */
-export const terminatesHttps = (one: PlacedServer): boolean =>
-  one.family === 'tls' && one.server.port.protocol.toUpperCase() === 'HTTPS' && !(one.server.tls?.mode ?? '').includes('PASSTHROUGH')
+export const terminatesHttps = (one: PlacedServer): boolean => one.family === 'tls' && readsHttps(one.server)
+
+/** TLS goes on as it comes, by its server name. */
+export const passesTlsOn = (one: PlacedServer): boolean => one.family === 'tls' && tlsModeOf(one.server).endsWith('PASSTHROUGH')
+
+const readsHttps = (server: GatewayServer): boolean =>
+  server.port.protocol.toUpperCase() === 'HTTPS' && !tlsModeOf(server).endsWith('PASSTHROUGH')
 
 function routeName(gateway: Gateway, server: GatewayServer, family: ServerFamily, port: number, bind: string): string {
   const suffix = bind === '' ? '' : `.${bind}`
   if (family === 'http') return `http.${port}${suffix}`
-  const https = server.port.protocol.toUpperCase() === 'HTTPS' && !(server.tls?.mode ?? '').includes('PASSTHROUGH')
-  return https ? `https.${port}.${server.port.name}.${gateway.metadata.name}.${gateway.metadata.namespace}${suffix}` : ''
+  return readsHttps(server) ? `https.${port}.${server.port.name}.${gateway.metadata.name}.${gateway.metadata.namespace}${suffix}` : ''
 }
 
 /**

@@ -5,22 +5,29 @@ import { isHttp, usablePorts } from './cluster/protocol.ts'
 
 /**
  * `shared`: by Host, on a listener of the port on all addresses. `sniffed`: on the service's own addresses, HTTP or not.
- * `opaque`: bytes, on the service's own addresses. `any-address`: bytes, for all addresses on this port.
+ * `opaque`: bytes, on the service's own addresses. `any-address`: bytes, on a listener of the port on all addresses, known
+ * by ranges of addresses or by server name where there are such. `endpoints`: bytes, on the addresses of its endpoints.
  */
-export type Reach = 'shared' | 'sniffed' | 'opaque' | 'any-address'
+export type Reach = 'shared' | 'sniffed' | 'opaque' | 'any-address' | 'endpoints'
 
 export function reachOf(service: Service, port: ServicePort): Reach {
   const own = virtualAddresses(service).length > 0
   if (isHttp(port.protocol)) return 'shared'
   if (port.protocol === 'auto') return own ? 'sniffed' : 'shared'
-  return own ? 'opaque' : 'any-address'
+  if (own) return 'opaque'
+  return isHeadless(service) ? 'endpoints' : 'any-address'
 }
+
+/** Its name stands for the addresses of its endpoints. */
+export const isHeadless = (service: Service): boolean => service.resolution === 'passthrough' && service.registry === 'Kubernetes'
 
 /** Addresses that stand for the service alone. A headless service has none: its addresses are its endpoints'. */
 export function virtualAddresses(service: Service): readonly string[] {
-  return service.resolution === 'passthrough' ? service.addresses.filter((one) => service.registry !== 'Kubernetes' && !one.includes('/'))
-    : service.addresses.filter((one) => !one.includes('/'))
+  return isHeadless(service) ? [] : service.addresses.filter((one) => !one.includes('/'))
 }
+
+/** Ranges of addresses that stand for the service. */
+export const addressRanges = (service: Service): readonly string[] => service.addresses.filter((one) => one.includes('/'))
 
 export interface PortOfService {
   readonly service: Service

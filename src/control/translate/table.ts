@@ -1,8 +1,10 @@
 // All translators, by type and in the order in which a proxy takes the types: clusters before what is sent to them.
 import { inboundClusters } from './cluster/inbound.ts'
 import { outboundClusters } from './cluster/outbound.ts'
+import { dnatClusters } from './cluster/sni-dnat.ts'
 import { specialClusters } from './cluster/special.ts'
 import { outboundEndpoints } from './endpoint/outbound.ts'
+import { dnatEndpoints } from './endpoint/sni-dnat.ts'
 import { gatewayListeners } from './listener/gateway.ts'
 import { inboundListeners } from './listener/inbound.ts'
 import { outboundListeners } from './listener/outbound.ts'
@@ -14,8 +16,8 @@ import type { Translator } from './translator.ts'
 export type TypeName = 'CDS' | 'EDS' | 'LDS' | 'RDS' | 'SDS'
 
 export const translators: Readonly<Record<TypeName, readonly Translator[]>> = {
-  CDS: [specialClusters, outboundClusters, inboundClusters],
-  EDS: [outboundEndpoints],
+  CDS: [specialClusters, outboundClusters, dnatClusters, inboundClusters],
+  EDS: [outboundEndpoints, dnatEndpoints],
   LDS: [outboundListeners, inboundListeners, gatewayListeners],
   RDS: [outboundRoutes, gatewayRoutes],
   SDS: [secrets],

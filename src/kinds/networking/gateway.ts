@@ -30,7 +30,6 @@ export type GatewaySpec = Frozen<Gateway>
 export type GatewayServer = z.infer<typeof server>
 
 const http1 = 'only HTTP/1.1 is spoken'
-const noFiles = 'certificates from files are never loaded, so every handshake is refused: put them into a secret and name it in credentialName'
 
 export const gateway: Kind<Gateway> = {
   kind: 'Gateway',
@@ -44,24 +43,9 @@ export const gateway: Kind<Gateway> = {
   notServed: [
     { path: 'servers[].port.protocol', values: ['HTTP2', 'GRPC', 'GRPC-WEB'], instead: http1 },
     { path: 'servers[].port.protocol', values: ['HTTP_PROXY'], instead: 'it is a server of plain HTTP' },
-    { path: 'servers[].bind', texts: { fit: /^unix:/, called: 'unix://...' }, instead: 'the server does not open' },
-    { path: 'servers[].defaultEndpoint' },
-    { path: 'servers[].tls.mode', values: ['PASSTHROUGH', 'AUTO_PASSTHROUGH'], instead: 'the server does not open' },
-    { path: 'servers[].tls.serverCertificate', instead: noFiles },
-    { path: 'servers[].tls.privateKey', instead: noFiles },
-    { path: 'servers[].tls.caCertificates', instead: noFiles },
-    { path: 'servers[].tls.caCrl', instead: 'revoked certificates are accepted' },
-    { path: 'servers[].tls.credentialNames', instead: 'the server has no certificate' },
-    { path: 'servers[].tls.caCertCredentialName', instead: 'clients are verified by the secret of credentialName' },
-    { path: 'servers[].tls.tlsCertificates', instead: 'the server has no certificate' },
-    { path: 'servers[].tls.verifyCertificateSpki', instead: 'certificates of clients are not pinned' },
-    { path: 'servers[].tls.verifyCertificateHash', instead: 'certificates of clients are not pinned' },
-    { path: 'servers[].tls.minProtocolVersion', values: ['TLSV1_0', 'TLSV1_1', 'TLSV1_3'], instead: 'it is TLS 1.2' },
-    { path: 'servers[].tls.maxProtocolVersion', values: ['TLSV1_0', 'TLSV1_1', 'TLSV1_2'], instead: 'it is TLS 1.3' },
-    { path: 'servers[].tls.cipherSuites', instead: 'the default ones are offered' },
-    { path: 'servers[].tls.ecdhCurves', instead: 'the default ones are offered' },
   ],
   neverServed: [
+    { path: 'servers[].defaultEndpoint', severity: 'warning', message: 'is ignored, by Istio too: routes say where requests go' },
     { path: 'servers[].port.targetPort', severity: 'error', message: 'has no effect at a Gateway: the Service of the gateway maps ports; remove it' },
   ],
 }

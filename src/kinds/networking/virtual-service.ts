@@ -57,8 +57,6 @@ export const virtualService: Kind<VirtualService> = {
   schema,
   rules: virtualServiceRules,
   notServed: [
-    { path: 'tls', instead: 'connections go to the service whose name they ask for' },
-    { path: 'tcp[].match[].destinationSubnets', instead: 'a block that names subnets never matches' },
     { path: 'http[].match[].headers{}', keys: claims, instead: 'a block that asks for one never matches' },
     { path: 'http[].match[].withoutHeaders{}', keys: claims, instead: 'a block that asks for one never matches' },
   ],

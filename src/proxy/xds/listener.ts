@@ -27,14 +27,15 @@ export interface DecodedChain {
   readonly terminal: TerminalFilter
 }
 
-/** Where the listener stands, whether or not it binds. */
+/** Where the listener stands, whether or not it binds; `unix:///path` with port 0 for a unix socket. */
 export function listenerAddress(listener: Listener): Address {
   const at = socketAddress(listener.address)
-  if (at === undefined) throw new MeshError('proxy/bad-config', `listener ${listener.name}: needs a TCP address with a port number`)
+  if (at === undefined) throw new MeshError('proxy/bad-config', `listener ${listener.name}: needs a TCP address with a port number, or a unix socket`)
   return at
 }
 
 function socketAddress(address: AddressMessage | undefined): Address | undefined {
+  if (address?.address.case === 'pipe') return { host: `unix://${address.address.value.path}`, port: 0 }
   if (address?.address.case !== 'socketAddress') return undefined
   const { address: host, portSpecifier } = address.address.value
   return portSpecifier.case === 'portValue' && host !== '' ? { host, port: portSpecifier.value } : undefined

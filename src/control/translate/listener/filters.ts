@@ -98,12 +98,26 @@ export interface WeightedTarget {
   readonly weight: number
 }
 
-export function tcpProxy(statPrefix: string, targets: readonly WeightedTarget[], mesh: MeshSettings, idleMs?: number): NetworkFilter {
+export interface TcpOptions {
+  readonly idleMs?: number
+  /** However busy. */
+  readonly longestMs?: number
+  /** Connections of one client address go to one host. */
+  readonly byClientAddress?: boolean
+  /** An HTTP proxy behind the cluster takes the bytes to this `host:port`. */
+  readonly tunnel?: { readonly to: string; readonly byPost: boolean }
+}
+
+export function tcpProxy(statPrefix: string, targets: readonly WeightedTarget[], mesh: MeshSettings, options: TcpOptions = {}): NetworkFilter {
+  const { idleMs, longestMs, byClientAddress, tunnel } = options
   const [only] = targets
   const config = packed(TcpProxySchema, {
     statPrefix,
     accessLog: accessLogs(mesh),
     ...(idleMs !== undefined && { idleTimeout: durationOf(idleMs) }),
+    ...(longestMs !== undefined && { maxDownstreamConnectionDuration: durationOf(longestMs) }),
+    ...(tunnel !== undefined && { tunnelingConfig: { hostname: tunnel.to, usePost: tunnel.byPost } }),
+    ...(byClientAddress === true && { hashPolicy: [{ policySpecifier: { case: 'sourceIp', value: {} } }] }),
     clusterSpecifier: targets.length === 1
       ? { case: 'cluster', value: only!.cluster }
       : { case: 'weightedClusters', value: { clusters: targets.map((one) => ({ name: one.cluster, weight: one.weight })) } },

@@ -93,6 +93,7 @@ function buildGatewayRoutes(view: GatewayRouteView): Init<typeof RouteConfigurat
       ...(rules.redirectToTls && { requireTls: TlsRequirement.ALL }),
     })
   }
+  if (view.tls) refuseMisdirected(view, hosts)
   if (hosts.hosts.length === 0) hosts.add(virtualHost(`blackhole:${view.port}`, ['*'], []))
   return {
     name: view.name,
@@ -101,6 +102,21 @@ function buildGatewayRoutes(view: GatewayRouteView): Init<typeof RouteConfigurat
     maxDirectResponseBodySizeBytes: 1_048_576,
     ignorePortInHostMatching: true,
   }
+}
+
+/**
+ * The server name has chosen the server: a request for a host that it does not serve came by a connection that was made for
+ * another one. 421 has the client make its own (RFC 9110 §15.5.20); a host of the server without routes is 404 as ever.
+ */
+function refuseMisdirected(view: GatewayRouteView, hosts: VirtualHostList): void {
+  const served = view.gateways.flatMap((gateway, at) => serverHosts({ gateway, server: gateway.spec.servers![view.servers[at]!]! }))
+  if (served.some(({ host }) => host === '*')) return
+  for (const { host } of served) hosts.add(virtualHost(`${host}:${view.port}`, [host], []))
+  hosts.add(virtualHost(`misdirected:${view.port}`, ['*'], [{
+    name: 'misdirected',
+    match: { pathSpecifier: { case: 'prefix', value: '/' } },
+    action: { case: 'directResponse', value: { status: 421 } },
+  }]))
 }
 
 function addServer(view: GatewayRouteView, gateway: Gateway, index: number, byHost: Map<string, HostRules>): void {

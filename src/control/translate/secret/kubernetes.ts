@@ -1,7 +1,10 @@
 // SDS: certificates and roots of Kubernetes Secrets, for gateways of the secret's own namespace (traffic spec 4.2). The
-// workload's own certificate and the mesh's roots never come from here: a proxy makes its key itself.
+// workload's own certificate and the mesh's roots never come from here: a proxy makes its key itself. One that cannot be used
+// is not sent: proxies keep the last good one.
+import { MeshError } from '../../../lib/errors.ts'
 import type { Resource } from '../../../model/resource.ts'
 import { SecretSchema } from '../../../proto/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts'
+import { bundleProblem, keyPairProblem } from '../../../security/x509/key-pair.ts'
 import type { Snapshot } from '../../snapshot.ts'
 import type { Init } from '../any.ts'
 import type { ProxyNode } from '../proxy-node.ts'
@@ -36,36 +39,53 @@ function secretView(proxy: ProxyNode, snapshot: Snapshot, name: string): SecretV
   return { name, secret: found }
 }
 
-function secretNamed(snapshot: Snapshot, namespace: string, name: string): Resource | undefined {
-  return snapshot.resources.find((one) => one.kind === 'Secret' && one.metadata.namespace === namespace && one.metadata.name === name)
+const byName = new WeakMap<readonly Resource[], ReadonlyMap<string, Resource>>()
+
+function secretNamed({ resources }: Snapshot, namespace: string, name: string): Resource | undefined {
+  const known = byName.get(resources)
+    ?? new Map(resources.filter(({ kind }) => kind === 'Secret').map((one) => [`${one.metadata.namespace}/${one.metadata.name}`, one]))
+  byName.set(resources, known)
+  return known.get(`${namespace}/${name}`)
 }
 
 const usable = (secret: Resource, name: string): boolean =>
-  name.endsWith(rootsSuffix) ? dataOf(secret, 'ca.crt', 'cacert') !== undefined
-    : dataOf(secret, 'tls.crt', 'cert') !== undefined && dataOf(secret, 'tls.key', 'key') !== undefined
+  name.endsWith(rootsSuffix) ? dataOf(secret, ...rootKeys) !== undefined
+    : dataOf(secret, ...chainKeys) !== undefined && dataOf(secret, ...keyKeys) !== undefined
 
-/** The first of these keys, decoded. */
+/** The first of these keys, decoded. Plain text wins, as in Kubernetes. */
 function dataOf(secret: Resource, ...keys: readonly string[]): Uint8Array | undefined {
   const spec = secret.spec as { readonly data?: Readonly<Record<string, string>>; readonly stringData?: Readonly<Record<string, string>> }
   for (const key of keys) {
-    const encoded = spec.data?.[key]
-    if (encoded !== undefined) return Buffer.from(encoded, 'base64')
     const plain = spec.stringData?.[key]
     if (plain !== undefined) return Buffer.from(plain, 'utf8')
+    const encoded = spec.data?.[key]
+    if (encoded !== undefined) return Buffer.from(encoded, 'base64')
   }
   return undefined
 }
 
+/** What keeps a secret from being shown or trusted; undefined for nothing. Tells keys by name, never what is in them. */
+export function secretProblem(secret: Resource, isRoots: boolean): string | undefined {
+  const text = (...keys: readonly string[]) => Buffer.from(dataOf(secret, ...keys) ?? []).toString('utf8')
+  return isRoots ? bundleProblem(text(...rootKeys)) : keyPairProblem(text(...chainKeys), text(...keyKeys))
+}
+
+const rootKeys = ['ca.crt', 'cacert']
+const listKeys = ['ca.crl', 'crl']
+const chainKeys = ['tls.crt', 'cert']
+const keyKeys = ['tls.key', 'key']
+
 function buildSecret({ name, secret }: SecretView): Init<typeof SecretSchema> {
-  const bytes = (...keys: readonly string[]) => {
-    const value = dataOf(secret, ...keys)
-    return value === undefined ? {} : { specifier: { case: 'inlineBytes' as const, value } }
+  const problem = secretProblem(secret, name.endsWith(rootsSuffix))
+  if (problem !== undefined) {
+    throw new MeshError('control/not-translatable', `Secret ${secret.metadata.namespace}/${secret.metadata.name} (${secret.origin.file}:${secret.origin.line}): ${problem}`)
   }
+  const bytes = (...keys: readonly string[]) => ({ specifier: { case: 'inlineBytes' as const, value: dataOf(secret, ...keys) ?? new Uint8Array() } })
   if (name.endsWith(rootsSuffix)) {
-    return { name, type: { case: 'validationContext', value: { trustedCa: bytes('ca.crt', 'cacert') } } }
+    return { name, type: { case: 'validationContext', value: { trustedCa: bytes(...rootKeys), ...(dataOf(secret, ...listKeys) !== undefined && { crl: bytes(...listKeys) }) } } }
   }
   return {
     name,
-    type: { case: 'tlsCertificate', value: { certificateChain: bytes('tls.crt', 'cert'), privateKey: bytes('tls.key', 'key') } },
+    type: { case: 'tlsCertificate', value: { certificateChain: bytes(...chainKeys), privateKey: bytes(...keyKeys) } },
   }
 }

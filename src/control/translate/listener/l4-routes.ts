@@ -1,0 +1,195 @@
+// Where connections of opaque bytes go: VirtualService.tcp and .tls as chains of a listener, each with what it matches
+// (traffic spec 1.2.5, 1.2.6, 4.3). What can be decided for this client already is decided here.
+import type { Service, ServicePort } from '../../../model/service.ts'
+import { bySpecificity, covers, overlaps, selects } from '../../hosts.ts'
+import type { MeshSettings } from '../../mesh-settings.ts'
+import { effectivePolicy, withMeshDefaults } from '../../snapshot-destination-rules.ts'
+import type { MergedRule } from '../../snapshot-destination-rules.ts'
+import { gatewayNames, hostsOf, meshGateway } from '../../snapshot-virtual-services.ts'
+import type { VirtualService } from '../../snapshot-virtual-services.ts'
+import type { RouteDestination, TcpMatch, TlsMatch } from '../../specs.ts'
+import { serverHosts } from '../gateway-servers.ts'
+import type { PlacedServer } from '../gateway-servers.ts'
+import { resourceProvenance, serviceProvenance } from '../metadata.ts'
+import type { Provenance } from '../metadata.ts'
+import { outboundCluster } from '../names.ts'
+import { usedDestinations } from '../route/action.ts'
+import { resolveDestination } from '../route/context.ts'
+import type { TcpOptions, WeightedTarget } from './filters.ts'
+
+/** Plain data: views carry it as text. */
+export interface ByteChain {
+  /** Ranges of destination addresses; empty: any. */
+  readonly subnets: readonly string[]
+  /** Of the ClientHello; empty: any, and connections that are not TLS. */
+  readonly serverNames: readonly string[]
+  readonly clusters: readonly WeightedTarget[]
+  readonly statPrefix: string
+  /** What the DestinationRule of the first cluster says of connections. */
+  readonly options: TcpOptions
+  readonly from: Provenance
+}
+
+/** For whom, and on which port. */
+export interface ByteClient {
+  readonly mesh: MeshSettings
+  readonly namespace: string
+  readonly labels: Readonly<Record<string, string>>
+  /** `mesh`, or the gateway that serves. */
+  readonly gateway: string
+  readonly port: number
+  serviceAt(hostname: string): Service | undefined
+  ruleOf(service: Service): MergedRule | undefined
+}
+
+export const hasByteRules = ({ spec }: VirtualService): boolean => (spec.tcp ?? []).length + (spec.tls ?? []).length > 0
+
+export const speaksTls = (port: ServicePort): boolean => port.protocol === 'TLS' || port.protocol === 'HTTPS'
+
+/** How connections to a service are known on a listener that others share: both empty where it has the listener alone. */
+export interface KnownBy {
+  readonly subnets: readonly string[]
+  /** Only TLS has one. */
+  readonly serverNames: readonly string[]
+}
+
+/** The chains of a service port at a sidecar, the service itself last. */
+export function servicePortChains(all: readonly VirtualService[], service: Service, port: ServicePort, known: KnownBy, client: ByteClient): readonly ByteChain[] {
+  const owners = rulesFor(all, service, client.mesh)
+  const chains = speaksTls(port) ? tlsChains(owners, known.subnets, client) : tcpChains(owners, known.subnets, client)
+  return chains.at(-1)?.last === true ? chains : [...chains, serviceChain(service, port, speaksTls(port) ? known : { ...known, serverNames: [] }, client)]
+}
+
+/** Exact hosts before wildcards, then as they come. */
+function rulesFor(all: readonly VirtualService[], service: Service, mesh: MeshSettings): readonly VirtualService[] {
+  const found = all.flatMap((one) => {
+    const [host] = hostsOf(one, mesh).filter((name) => overlaps(name, service.hostname)).sort(bySpecificity)
+    return host === undefined ? [] : [{ one, host }]
+  })
+  return found.sort((one, other) => wildness(one.host) - wildness(other.host)).map(({ one }) => one)
+}
+
+/** 0 for an exact name; the shorter a wildcard, the wilder. */
+const wildness = (host: string): number => (host.startsWith('*') ? 1000 - host.length : 0)
+
+/** A chain behind which no other of its service is ever met. */
+type OrderedChain = ByteChain & { readonly last?: true }
+
+/** The first rule that asks for no subnet ends the list. */
+function tcpChains(owners: readonly VirtualService[], subnets: readonly string[], client: ByteClient): readonly OrderedChain[] {
+  const chains: ByteChain[] = []
+  for (const owner of owners) {
+    for (const [index, rule] of (owner.spec.tcp ?? []).entries()) {
+      const blocks = rule.match === undefined || rule.match.length === 0 ? [{}] : rule.match.filter((match) => applies(match, owner, client))
+      if (blocks.length === 0) continue
+      const make = (ranges: readonly string[]) => ruleChain(rule.route ?? [], owner, ['tcp', index], { subnets: ranges, serverNames: [] }, client)
+      if (blocks.some((match) => (match.destinationSubnets ?? []).length === 0)) return [...chains, { ...make(subnets), last: true }]
+      chains.push(make(blocks.flatMap((match) => match.destinationSubnets ?? [])))
+    }
+  }
+  return chains
+}
+
+function tlsChains(owners: readonly VirtualService[], subnets: readonly string[], client: ByteClient): readonly OrderedChain[] {
+  return owners.flatMap((owner) => tlsRules(owner, client).map(({ rule, index, match }) => {
+    const own = match.destinationSubnets ?? []
+    return ruleChain(rule, owner, ['tls', index], { subnets: own.length > 0 ? own : subnets, serverNames: match.sniHosts.map(lowerCase) }, client)
+  }))
+}
+
+const lowerCase = (name: string): string => name.toLowerCase()
+
+function tlsRules(owner: VirtualService, client: ByteClient) {
+  return (owner.spec.tls ?? []).flatMap((rule, index) =>
+    rule.match.filter((match) => applies(match, owner, client)).map((match) => ({ rule: rule.route ?? [], index, match })))
+}
+
+/** The chains of one gateway server that does not end TLS; names outside of its hosts are none of its business. */
+export function passthroughChains(owners: readonly VirtualService[], one: PlacedServer, client: ByteClient): readonly ByteChain[] {
+  return owners.filter((owner) => isOffered(owner, one, client.mesh)).flatMap((owner) => tlsRules(owner, client).flatMap(({ rule, index, match }) => {
+    const serverNames = narrowed(match.sniHosts.map(lowerCase), serverHosts(one).map(({ host }) => host))
+    return serverNames.length === 0 ? [] : [ruleChain(rule, owner, ['tls', index], { subnets: [], serverNames: serverNames.includes('*') ? [] : serverNames }, client)]
+  }))
+}
+
+/** Of each pair that overlaps, the narrower name. */
+function narrowed(names: readonly string[], hosts: readonly string[]): readonly string[] {
+  const found = names.flatMap((name) => hosts.flatMap((host) => (covers(host, name) ? [name] : covers(name, host) ? [host] : [])))
+  return [...new Set(found)]
+}
+
+/** What a gateway's server does with bytes: the first tcp rule of the first VirtualService that has one for it. */
+export function gatewayTcpChain(owners: readonly VirtualService[], one: PlacedServer, client: ByteClient): ByteChain | undefined {
+  for (const owner of owners.filter((each) => isOffered(each, one, client.mesh))) {
+    const index = (owner.spec.tcp ?? []).findIndex(({ match = [] }) =>
+      (match.length === 0 ? applies({}, owner, client) : match.some((block) => applies(block, owner, client))))
+    const rule = owner.spec.tcp?.[index]
+    if (rule !== undefined) return ruleChain(rule.route ?? [], owner, ['tcp', index], { subnets: [], serverNames: [] }, client)
+  }
+  return undefined
+}
+
+/** Whether a VirtualService shares a host with a server that takes those of its namespace. */
+export function isOffered(owner: VirtualService, one: PlacedServer, mesh: MeshSettings): boolean {
+  const hosts = hostsOf(owner, mesh)
+  return serverHosts(one).some(({ namespace, host }) =>
+    (namespace === '*' || namespace === owner.metadata.namespace) && hosts.some((own) => overlaps(host, own)))
+}
+
+/** Gateways know nothing of where clients run. */
+function applies(match: Partial<TcpMatch & TlsMatch>, owner: VirtualService, { gateway, port, labels, namespace }: ByteClient): boolean {
+  const gateways = match.gateways !== undefined && match.gateways.length > 0 ? match.gateways : owner.spec.gateways
+  if (!gatewayNames(gateways, owner.metadata.namespace).includes(gateway)) return false
+  if (match.port && match.port !== port) return false
+  return gateway !== meshGateway || (selects(match.sourceLabels ?? {}, labels) && (!match.sourceNamespace || match.sourceNamespace === namespace))
+}
+
+type Matches = Pick<ByteChain, 'subnets' | 'serverNames'>
+
+function ruleChain(routes: readonly RouteDestination[], owner: VirtualService, [list, rule]: readonly ['tcp' | 'tls', number], matches: Matches, client: ByteClient): ByteChain {
+  const targets = usedDestinations(routes).map(({ destination, weight }) => ({ ...resolveDestination(destination, owner, routeContext(client)), weight: weight ?? 1 }))
+  const from = { ...resourceProvenance(owner), origin: owner.locate(['spec', list, rule]), rule }
+  return {
+    ...matches,
+    clusters: targets.map(({ cluster, weight }) => ({ cluster, weight })),
+    statPrefix: targets.length === 1 ? targets[0]!.cluster : `${owner.metadata.name}.${owner.metadata.namespace}`,
+    options: optionsOf(targets[0], client),
+    from,
+  }
+}
+
+function serviceChain(service: Service, port: ServicePort, matches: Matches, client: ByteClient): ByteChain {
+  const cluster = outboundCluster(port.number, '', service.hostname)
+  return {
+    ...matches, clusters: [{ cluster, weight: 1 }], statPrefix: cluster,
+    options: optionsOf({ service, port: port.number, subset: '' }, client), from: serviceProvenance(service),
+  }
+}
+
+interface PolicyTarget {
+  readonly service: Service | undefined
+  readonly port: number
+  readonly subset: string
+}
+
+function optionsOf(target: PolicyTarget | undefined, { mesh, ruleOf }: ByteClient): TcpOptions {
+  if (target?.service === undefined) return {}
+  const { loadBalancer, connectionPool, tunnel } = withMeshDefaults(effectivePolicy(ruleOf(target.service), target.port, target.subset), mesh)
+  const { idleTimeout, maxConnectionDuration } = connectionPool?.tcp ?? {}
+  return {
+    ...(idleTimeout !== undefined && { idleMs: idleTimeout }),
+    ...(maxConnectionDuration !== undefined && { longestMs: maxConnectionDuration }),
+    ...(loadBalancer?.consistentHash?.useSourceIp === true && { byClientAddress: true }),
+    ...(tunnel !== undefined && { tunnel: { to: `${bracketed(tunnel.targetHost)}:${tunnel.targetPort}`, byPost: tunnel.protocol?.toUpperCase() === 'POST' } }),
+  }
+}
+
+const bracketed = (host: string): string => (host.includes(':') ? `[${host}]` : host)
+
+function routeContext(client: ByteClient): Parameters<typeof resolveDestination>[2] {
+  return {
+    mesh: client.mesh, clientNamespace: client.namespace, clientLabels: client.labels, gateways: [client.gateway],
+    port: client.port, listensForTls: false, serviceAt: client.serviceAt, ruleOf: client.ruleOf,
+    delegateAt: () => undefined,
+  }
+}

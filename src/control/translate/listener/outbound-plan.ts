@@ -1,0 +1,114 @@
+// Which listeners a sidecar has for the services that it reaches, and which services share one (traffic spec 3.2): by
+// address and port. Of two that want the same connections the first one has them: Kubernetes' services before others, then
+// the oldest.
+import type { Service, ServicePort } from '../../../model/service.ts'
+import type { Snapshot } from '../../snapshot.ts'
+import type { SidecarScope } from '../../snapshot-sidecars.ts'
+import { meshGateway } from '../../snapshot-virtual-services.ts'
+import type { VirtualService } from '../../snapshot-virtual-services.ts'
+import { listenerName } from '../names.ts'
+import { addressRanges, portsReached, sharedPorts, sniffedRoute, virtualAddresses } from '../outbound-ports.ts'
+import type { PortOfService } from '../outbound-ports.ts'
+import type { ProxyNode } from '../proxy-node.ts'
+import { hasByteRules, servicePortChains, speaksTls } from './l4-routes.ts'
+import type { ByteChain, ByteClient, KnownBy } from './l4-routes.ts'
+
+export const anyAddress = '0.0.0.0'
+
+interface BytesOf extends PortOfService {
+  readonly known: KnownBy
+}
+
+/** One listener. */
+export interface Bind {
+  readonly address: string
+  readonly port: number
+  /** Route table of its HTTP; empty for none. */
+  routes: string
+  /** Whose table that is, where it is one service's. */
+  service: Service | undefined
+  declaredBytes: boolean
+  readonly bytes: BytesOf[]
+}
+
+export type OutboundPlan = ReadonlyMap<string, Bind>
+
+const plans = new WeakMap<SidecarScope, WeakMap<ProxyNode, OutboundPlan>>()
+
+/** By name of the listener. */
+export function outboundPlan(proxy: ProxyNode, snapshot: Snapshot): OutboundPlan {
+  const scope = snapshot.scopeOf(proxy, proxy.type)
+  const known = plans.get(scope)?.get(proxy)
+  if (known !== undefined) return known
+  const plan = makePlan(proxy, snapshot, scope)
+  const byProxy = plans.get(scope) ?? new WeakMap<ProxyNode, OutboundPlan>()
+  byProxy.set(proxy, plan)
+  plans.set(scope, byProxy)
+  return plan
+}
+
+const alone: KnownBy = { subnets: [], serverNames: [] }
+
+function makePlan(proxy: ProxyNode, snapshot: Snapshot, scope: SidecarScope): OutboundPlan {
+  const plan = new Map<string, Bind>()
+  const at = (address: string, port: number): Bind => {
+    const name = listenerName(address, port)
+    const bind = plan.get(name) ?? { address, port, routes: '', service: undefined, declaredBytes: false, bytes: [] }
+    plan.set(name, bind)
+    return bind
+  }
+  const add = (address: string, reached: PortOfService, known: KnownBy) => {
+    const bind = at(address, reached.port.number)
+    bind.bytes.push({ ...reached, known })
+    bind.declaredBytes ||= reached.port.protocol !== 'auto' && !speaksTls(reached.port)
+  }
+  for (const port of sharedPorts(scope)) at(anyAddress, port).routes = String(port)
+  for (const reached of portsReached(scope, 'sniffed')) {
+    for (const address of virtualAddresses(reached.service)) {
+      const bind = at(address, reached.port.number)
+      if (bind.routes === '') Object.assign(bind, { routes: sniffedRoute(reached.service, reached.port), service: reached.service })
+      add(address, reached, alone)
+    }
+  }
+  for (const reached of portsReached(scope, 'opaque')) {
+    for (const address of virtualAddresses(reached.service)) add(address, reached, alone)
+    if (addressRanges(reached.service).length > 0) add(anyAddress, reached, knownAnywhere(reached))
+  }
+  for (const reached of portsReached(scope, 'any-address')) add(anyAddress, reached, knownAnywhere(reached))
+  for (const reached of portsReached(scope, 'endpoints')) {
+    for (const address of endpointAddresses(reached, proxy, snapshot)) add(address, reached, alone)
+  }
+  return plan
+}
+
+/** By ranges of addresses; else, where it speaks TLS, by the name that clients ask for. */
+function knownAnywhere({ service, port }: PortOfService): KnownBy {
+  const subnets = addressRanges(service)
+  return { subnets, serverNames: subnets.length === 0 && speaksTls(port) ? [service.hostname] : [] }
+}
+
+/** Of a headless service, without the proxy's own: what a workload sends to itself does not come here. */
+function endpointAddresses({ service, port }: PortOfService, proxy: ProxyNode, snapshot: Snapshot): readonly string[] {
+  const all = snapshot.endpoints.of(service, port).map((one) => one.address)
+  return [...new Set(all)].filter((address) => !proxy.addresses.includes(address))
+}
+
+const rulesOfScope = new WeakMap<SidecarScope, readonly VirtualService[]>()
+
+function byteRules(scope: SidecarScope): readonly VirtualService[] {
+  const found = rulesOfScope.get(scope) ?? scope.virtualServices.filter(hasByteRules)
+  rulesOfScope.set(scope, found)
+  return found
+}
+
+/** Where the bytes of a listener go. */
+export function chainsAt(bind: Bind, proxy: ProxyNode, snapshot: Snapshot): readonly ByteChain[] {
+  const scope = snapshot.scopeOf(proxy, proxy.type)
+  const client: ByteClient = {
+    mesh: snapshot.mesh, namespace: proxy.namespace, labels: proxy.labels, gateway: meshGateway, port: bind.port,
+    serviceAt: scope.serviceAt,
+    ruleOf: (service) => snapshot.destinationRules.lookup(proxy, service),
+  }
+  return bind.bytes.flatMap(({ service, port, known }: { service: Service; port: ServicePort; known: KnownBy }) =>
+    servicePortChains(byteRules(scope), service, port, known, client))
+}

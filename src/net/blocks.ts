@@ -2,8 +2,8 @@
 
 export const blockBytes = 64 * 1024
 
-/** More than this many idle blocks are left to the garbage collector. */
-const maxIdle = 64
+/** More than this many idle blocks are left to the garbage collector. As many transports as wait in one turn, twice. */
+const maxIdle = 128
 const idle: Buffer[] = []
 
 export function takeBlock(): Buffer {

@@ -2,7 +2,7 @@
 // all that was written in a turn of the event loop.
 // The node socket stays the owner of the connection's life: FIN, close, errors. Rules that keep it safe:
 // - One write in flight per handle: a second one on a TLS handle aborts the process. The rest queues here.
-// - Bytes are copied into blocks of our own, since a write that did not finish at once still reads from them.
+// - Bytes are copied into blocks of our own, since a write that did not finish at once still reads from them; not so on TLS.
 // - TLS hands out data that it has decrypted already even after readStop: it is held until resume.
 import type { Socket } from 'node:net'
 import { getSystemErrorName } from 'node:util'
@@ -34,6 +34,7 @@ export function loadHandleTransports(): Transports | undefined {
 }
 
 const readBufferBytes = 64 * 1024
+const noBlocks: readonly Buffer[] = []
 
 /** What all handles share: the binding, the read buffer, spare write requests. */
 class HandleIo {
@@ -124,7 +125,7 @@ class HandleTransport implements Transport, HandleOwner, Flushable {
   #block: Buffer | undefined
   #blockUsed = 0
   #inFlight = 0
-  #inFlightBlocks: Buffer[] = []
+  #inFlightBlocks: readonly Buffer[] = noBlocks
   #calling = false
   #dirty = false
   #waiting = false
@@ -260,14 +261,16 @@ class HandleTransport implements Transport, HandleOwner, Flushable {
     const last = blocks.length - 1
     const tail = lastLength === blockBytes ? blocks[last]! : blocks[last]!.subarray(0, lastLength)
     const request = this.#io.takeRequest(this)
-    request.bytes = blocks
+    const copied = this.tls !== undefined // OpenSSL has encrypted or node has copied them when the call returns
+    if (!copied) request.bytes = blocks
     this.#inFlight = last * blockBytes + lastLength
-    this.#inFlightBlocks = blocks
+    if (!copied) this.#inFlightBlocks = blocks
     this.#calling = true
     const error = last === 0
       ? this.#handle.writeBuffer(request, tail)
       : this.#handle.writev(request, blocks.with(last, tail), true)
     this.#calling = false
+    if (copied) for (const block of blocks) giveBlock(block)
     if (error !== 0) {
       this.#written()
       this.#failNumber(error)
@@ -280,15 +283,17 @@ class HandleTransport implements Transport, HandleOwner, Flushable {
   /** What was in flight is no more; its memory is ours again. */
   #written(): void {
     this.#inFlight = 0
-    for (const block of this.#inFlightBlocks) giveBlock(block)
-    this.#inFlightBlocks = []
+    const blocks = this.#inFlightBlocks
+    if (blocks === noBlocks) return
+    this.#inFlightBlocks = noBlocks
+    for (const block of blocks) giveBlock(block)
   }
 
   onWritten(status: number): void {
     this.#written()
     if (this.#destroyed) return
     if (status < 0) return this.#failNumber(status)
-    this.#markDirty()
+    if (this.#ending || this.#waiting || this.writableLength > 0) this.#markDirty()
   }
 
   /** After a flush: FIN when the last byte is out, and the word to a writer that waits. */

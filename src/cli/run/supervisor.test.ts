@@ -142,3 +142,24 @@ test('a late answer of a probe of the program before does not make the next one 
   await clock.advance(1)
   assert.equal(supervisor.state, 'starting')
 })
+
+test('what blocks a start is said once and looked at again; the program starts when it is gone', async () => {
+  const clock = handClock()
+  const said: string[] = []
+  let blocked: string | undefined = 'port already taken'
+  let started = 0
+  const supervisor = new Supervisor({ command: ['app'], workingDirectory: '/', env: {} }, {
+    clock,
+    start: () => (started++, { pid: 7, stop: () => Promise.resolve() }),
+    blocked: () => Promise.resolve(blocked),
+    probe: () => Promise.resolve(undefined),
+    probing: { initialDelayMs: 0, periodMs: 1000, failureThreshold: 3 },
+    line: () => {}, say: (text) => said.push(text), changed: () => {}, group: () => {},
+  })
+  supervisor.start()
+  await clock.advance(9000)
+  assert.deepEqual([started, supervisor.state, said], [0, 'waiting', ['cannot be started: port already taken; it is started once that is over']])
+  blocked = undefined
+  await clock.advance(2100)
+  assert.deepEqual([started, supervisor.state, supervisor.restarts], [1, 'ready', 0])
+})

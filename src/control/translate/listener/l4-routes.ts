@@ -21,7 +21,7 @@ import type { TcpOptions, WeightedTarget } from './filters.ts'
 export interface ByteChain {
   /** Ranges of destination addresses; empty: any. */
   readonly subnets: readonly string[]
-  /** Of the ClientHello; empty: any, and connections that are not TLS. */
+  /** Of the ClientHello; empty for any, and connections that are not TLS. */
   readonly serverNames: readonly string[]
   readonly clusters: readonly WeightedTarget[]
   readonly statPrefix: string

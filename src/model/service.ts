@@ -42,6 +42,8 @@ export interface Service {
   readonly aliasOf: string | undefined
   /** ServiceEntry.subjectAltNames. */
   readonly subjectAltNames: readonly string[]
+  /** Kubernetes' wish to stay near, `PreferClose` and the like; annotations may say it too. */
+  readonly trafficDistribution?: string | undefined
   readonly creationTimestamp: number
   readonly origin: Origin
 }

@@ -86,7 +86,6 @@ export const service: Kind<KubernetesService> = {
     { path: 'spec.ports[].name', texts: { fit: /^(http2|grpc|grpc-web)(-|$)/, called: 'http2-..., grpc-...' }, instead: 'HTTP/1.1 is spoken, and HTTP/2 is refused' },
     { path: 'spec.ports[].appProtocol', values: ['http2', 'grpc', 'grpc-web', 'kubernetes.io/h2c'], instead: 'HTTP/1.1 is spoken, and HTTP/2 is refused' },
     { path: 'spec.internalTrafficPolicy', values: ['Local'], instead: 'endpoints on all nodes are used' },
-    { path: 'spec.trafficDistribution', instead: 'all localities get their share' },
     ...ofTheCluster.map((name) => ({ path: `spec.${name}`, quiet: "not read: the cluster's own business" })),
   ],
 }

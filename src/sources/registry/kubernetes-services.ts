@@ -45,6 +45,7 @@ export function kubernetesService(resource: KubernetesService, allocated: string
     selector: alias ? undefined : selectorOf(spec),
     aliasOf: alias ? spec.externalName.toLowerCase().replace(/\.$/, '') : undefined,
     subjectAltNames: [],
+    ...(spec.trafficDistribution !== undefined && { trafficDistribution: spec.trafficDistribution }),
     creationTimestamp: metadata.creationTimestamp ?? undated,
     origin: resource.origin,
   })

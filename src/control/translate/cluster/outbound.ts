@@ -13,7 +13,7 @@ import { Cluster_DiscoveryType as DiscoveryType, Cluster_DnsLookupFamily, Cluste
 import { durationOf } from '../duration.ts'
 import { loadAssignment } from '../endpoint/assignment.ts'
 import { withPeerModes } from '../endpoint/peer-modes.ts'
-import { placeOf, placementOf, weighsLocalities } from '../endpoint/placement.ts'
+import { placeOf, placementOf, prefersNodes, weighsLocalities } from '../endpoint/placement.ts'
 import type { Placement } from '../endpoint/placement.ts'
 import { configPath, metadataOf, resourceProvenance, serviceProvenance } from '../metadata.ts'
 import { dnatServerName, outboundCluster, parseOutboundCluster } from '../names.ts'
@@ -56,9 +56,10 @@ export const outboundClusters = translator<OutboundView, typeof ClusterSchema>('
 /** Scopes are made anew for each snapshot. Labels count only where a DestinationRule is for chosen clients, or prefers by them. */
 export function outboundSharing(proxy: ProxyNode, snapshot: Snapshot): Sharing {
   const { destinationRules } = snapshot
-  const own = destinationRules.ordersByLabels ? `${proxy.network} ${snapshot.workloads.named(proxy.namespace, proxy.name)?.node ?? ''}` : ''
-  const labels = own !== '' || destinationRules.choosesClientsIn(proxy.namespace) ? JSON.stringify(proxy.labels) : ''
-  return { within: snapshot.scopeOf(proxy, proxy.type), key: `${proxy.type} ${placeOf(proxy, snapshot)} ${own} ${labels}` }
+  const { ordersByLabels } = destinationRules
+  const node = ordersByLabels || prefersNodes(snapshot) ? (snapshot.workloads.named(proxy.namespace, proxy.name)?.node ?? '') : ''
+  const labels = ordersByLabels || destinationRules.choosesClientsIn(proxy.namespace) ? JSON.stringify(proxy.labels) : ''
+  return { within: snapshot.scopeOf(proxy, proxy.type), key: `${proxy.type} ${proxy.network} ${placeOf(proxy, snapshot)} ${node} ${labels}` }
 }
 
 function clusterNames(proxy: ProxyNode, snapshot: Snapshot, service: Service): readonly string[] {
@@ -94,7 +95,7 @@ function outboundView(proxy: ProxyNode, snapshot: Snapshot, name: string): Outbo
     autoTls: autoTls(service, snapshot, endpoints, discovery),
     discovery,
     endpoints: discovery === 'dns' || discovery === 'logical-dns' ? endpoints : [],
-    ...placementOf(policy, snapshot.mesh, proxy, snapshot),
+    ...placementOf(service, policy, proxy, snapshot),
   }
 }
 

@@ -50,6 +50,6 @@ function endpointsView(proxy: ProxyNode, snapshot: Snapshot, name: string): Endp
     subset,
     endpoints: all ? endpoints : endpoints.filter((one) => selects(labels, one.labels) && (!healthyOnly || one.health === 'healthy')),
     clusterId: proxy.clusterId,
-    ...placementOf(policy, snapshot.mesh, proxy, snapshot),
+    ...placementOf(service, policy, proxy, snapshot),
   }
 }

@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Endpoint } from '../../../model/service.ts'
+import { service, workload } from '../../../../test/support/bookinfo-world.ts'
+import { meshSettings } from '../../mesh-settings.ts'
+import { createSnapshot } from '../../snapshot.ts'
 import type { LocalityLbSetting } from '../../specs.ts'
-import { placeEndpoints, weighsLocalities } from './placement.ts'
+import { readProxyNode } from '../proxy-node.ts'
+import { placeEndpoints, placeOf, placementOf, prefersNodes, weighsLocalities } from './placement.ts'
 import type { Placement } from './placement.ts'
 
 function endpoint(address: string, place: string, labels: Record<string, string> = {}, weight = 1): Endpoint {
@@ -53,4 +57,40 @@ test('localities are drawn by weight for distribute, and for failover with outli
   assert.equal(weighsLocalities(at('r', { failover: [{ from: 'r', to: 's' }] })), true)
   assert.equal(weighsLocalities(at('r', { failover: [{ from: 'r', to: 's' }] }, { tiers: false })), false)
   assert.equal(weighsLocalities(at('r')), false)
+})
+
+const shop = service('shop')
+const proxyAt = (locality: { region: string; zone: string }) => readProxyNode({ id: 'sidecar~10.0.0.9~web-1.default~x', locality })
+const snapshotOf = (more: Partial<Parameters<typeof createSnapshot>[0]> = {}) => createSnapshot({ resources: [], services: [shop], workloads: [], endpoints: [], ...more })
+
+test('a client whose node says no place is where its workload is', () => {
+  const web = workload('web-1', '10.0.0.9', {}, { locality: { region: 'r2', zone: 'z2', subzone: '' } })
+  const snapshot = snapshotOf({ workloads: [web] })
+  assert.equal(placeOf(proxyAt({ region: '', zone: '' }), snapshot), 'r2/z2/')
+  assert.equal(placeOf(proxyAt({ region: 'r1', zone: 'z1' }), snapshot), 'r1/z1/')
+  assert.equal(placeOf(proxyAt({ region: '', zone: '' }), snapshotOf()), '')
+})
+
+test('the rule comes before the wish of the service, that before the mesh; tiers need outlier detection or a wish', () => {
+  const client = proxyAt({ region: 'r1', zone: 'z1' })
+  const mesh = meshSettings({ localityLbSetting: { failover: [{ from: 'r1', to: 'r2' }] } })
+  const place = (of: Parameters<typeof placementOf>[0], policy: Parameters<typeof placementOf>[1]) => {
+    const { setting, tiers } = placementOf(of, policy, client, snapshotOf({ mesh }))
+    return setting === undefined ? 'flat' : `${Object.keys(setting).join()} ${tiers}`
+  }
+  const wishing = { ...shop, trafficDistribution: 'PreferClose' }
+  const annotated = { ...shop, annotations: { 'networking.istio.io/traffic-distribution': 'PreferSameNode' } }
+  const rule = { loadBalancer: { localityLbSetting: { distribute: [{ from: 'r1/*', to: { 'r1/*': 100 } }] } } }
+  assert.equal(place(shop, {}), 'flat')
+  assert.equal(place(shop, { outlierDetection: {} }), 'failover true')
+  assert.equal(place(wishing, {}), 'failoverPriority true')
+  assert.equal(place(annotated, {}), 'failoverPriority true')
+  assert.equal(place(wishing, rule), 'distribute false')
+  assert.equal(place(wishing, { loadBalancer: { localityLbSetting: { enabled: false } } }), 'flat')
+  assert.equal(place({ ...shop, trafficDistribution: 'Whatever' }, {}), 'flat')
+})
+
+test('whether a service wants its clients on its own node is known of the whole snapshot', () => {
+  assert.equal(prefersNodes(snapshotOf()), false)
+  assert.equal(prefersNodes(snapshotOf({ services: [{ ...shop, trafficDistribution: 'PreferSameNode' }] })), true)
 })

@@ -1,7 +1,6 @@
 // Where a client stands to the endpoints of a service, and what a DestinationRule or the mesh makes of that: tiers of
 // endpoints of which the nearest is used first, or fixed shares for localities (traffic spec 2.3).
-import type { Endpoint, Locality } from '../../../model/service.ts'
-import type { MeshSettings } from '../../mesh-settings.ts'
+import type { Endpoint, Locality, Service } from '../../../model/service.ts'
 import type { Snapshot } from '../../snapshot.ts'
 import type { LocalityLbSetting, PolicyBlocks } from '../../specs.ts'
 import type { ProxyNode } from '../proxy-node.ts'
@@ -11,7 +10,7 @@ export interface Placement {
   readonly [part: string]: string | boolean | object | undefined
   /** Undefined: all endpoints are equal, wherever they are. */
   readonly setting: LocalityLbSetting | undefined
-  /** Outlier detection notices when a tier fails; without it there are none. */
+  /** Outlier detection notices when a tier fails; without it there are none, unless the service asks for them. */
   readonly tiers: boolean
   /** `region/zone/subzone` of the client; empty where it does not matter. */
   readonly place: string
@@ -24,15 +23,33 @@ export const nowhere: Placement = { setting: undefined, tiers: false, place: '',
 const none: LocalityLbSetting = {}
 
 /** `policy` as the DestinationRule says it: the mesh's own outlier detection does not make tiers. */
-export function placementOf(policy: PolicyBlocks, mesh: MeshSettings, proxy: ProxyNode, snapshot: Snapshot): Placement {
-  const setting = policy.loadBalancer?.localityLbSetting ?? mesh.localityLb ?? none
-  const tiers = policy.outlierDetection !== undefined
+export function placementOf(service: Service, policy: PolicyBlocks, proxy: ProxyNode, snapshot: Snapshot): Placement {
+  const own = policy.loadBalancer?.localityLbSetting
+  const wish = own === undefined ? distributions[distributionOf(service)] : undefined
+  const setting = own ?? wish ?? snapshot.mesh.localityLb ?? none
+  const tiers = policy.outlierDetection !== undefined || wish !== undefined
   const shares = (setting.distribute ?? []).length > 0
   if (setting.enabled === false || (!tiers && !shares)) return nowhere
   const place = placeOf(proxy, snapshot)
   const wanted = shares ? [] : (setting.failoverPriority ?? [])
   const labels = wanted.length === 0 ? '' : JSON.stringify(labelsOf(proxy, snapshot, wanted))
   return place === '' && labels === '' ? nowhere : { setting, tiers, place, labels }
+}
+
+const zone: LocalityLbSetting = { failoverPriority: ['topology.istio.io/network', 'topology.kubernetes.io/region', 'topology.kubernetes.io/zone'] }
+const node: LocalityLbSetting = { failoverPriority: [...zone.failoverPriority!, 'topology.istio.io/subzone', 'kubernetes.io/hostname'] }
+const distributions: Readonly<Record<string, LocalityLbSetting | undefined>> = { PreferClose: zone, PreferSameZone: zone, PreferSameNode: node }
+
+const distributionOf = ({ trafficDistribution, annotations }: Service): string =>
+  trafficDistribution ?? annotations['networking.istio.io/traffic-distribution'] ?? ''
+
+const wishes = new WeakMap<object, boolean>()
+
+/** Whether any service wants its clients on its own node: then the node of a client matters. */
+export function prefersNodes({ services }: Pick<Snapshot, 'services'>): boolean {
+  const known = wishes.get(services) ?? services.all.some((service) => distributionOf(service) === 'PreferSameNode')
+  wishes.set(services, known)
+  return known
 }
 
 /** What a proxy's node says, else what is known of its workload; empty when nobody knows its region. */

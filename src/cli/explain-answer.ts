@@ -53,11 +53,11 @@ const deniedStatus = 503
 /** Every key, always, in the order in which the documentation has them. */
 export function inOrder(all: Answer): Answer {
   const {
-    from, request, listener, virtualHost, matchedVirtualService, routeIndex, routeName, matchIndex, destinations, timeout, retries, faults,
+    from, request, listener, protocol, tls, virtualHost, matchedVirtualService, routeIndex, routeName, matchIndex, destinations, timeout, retries, faults,
     rewrite, redirect, directResponse, headers, mirrors, session, chosen, policy, endpoints, denied, status, passthrough, blocked, considered, origin,
   } = all
   return {
-    from, request, listener, virtualHost, matchedVirtualService, routeIndex, routeName, matchIndex, destinations, timeout, retries, faults,
+    from, request, listener, protocol, tls, virtualHost, matchedVirtualService, routeIndex, routeName, matchIndex, destinations, timeout, retries, faults,
     rewrite, redirect, directResponse, headers, mirrors, session, chosen, policy, endpoints, denied, status, passthrough, blocked, considered, origin,
   }
 }

@@ -4,7 +4,7 @@ import { covers } from '../control/hosts.ts'
 import type { Snapshot } from '../control/snapshot.ts'
 import { boundGateways, gatewayNames, hostsOf, meshGateway } from '../control/snapshot-virtual-services.ts'
 import type { VirtualService } from '../control/snapshot-virtual-services.ts'
-import type { HttpMatch } from '../control/specs.ts'
+import type { HttpMatch, HttpRule } from '../control/specs.ts'
 import { gatewayKey, gatewayServers, serverHosts } from '../control/translate/gateway-servers.ts'
 import type { PlacedServer } from '../control/translate/gateway-servers.ts'
 import type { ProxyNode } from '../control/translate/proxy-node.ts'
@@ -29,6 +29,8 @@ export interface LeftOutQuery {
   readonly matched: string | null
   /** Whether the request found a service at all. */
   readonly declared: boolean
+  /** What the client's connection met: rules for other protocols are not near. Null: nothing. */
+  readonly protocol: 'http' | 'tcp' | 'tls' | null
 }
 
 /** A list is to be read by a person. */
@@ -90,20 +92,29 @@ function gatewaysOf(one: VirtualService): readonly string[] {
 
 /** Of a proxy's own VirtualServices: blocks that cannot hold for it, and what stands behind one that always holds. */
 function blocks(one: VirtualService, query: LeftOutQuery): readonly LeftOut[] {
+  const lists = query.protocol === null ? (['http', 'tcp', 'tls'] as const) : query.protocol === 'http' ? (['http'] as const) : (['tcp', 'tls'] as const)
+  return lists.flatMap((list) => blocksOf(one, list, query))
+}
+
+/** What translation reads of a block is the same for requests and connections. */
+type Rules = readonly Pick<HttpRule, 'match' | 'delegate'>[]
+
+function blocksOf(one: VirtualService, list: 'http' | 'tcp' | 'tls', query: LeftOutQuery): readonly LeftOut[] {
+  const rules = (one.spec as Readonly<Partial<Record<typeof list, Rules>>>)[list] ?? []
   const context = contextOf(query)
   const found: LeftOut[] = []
   let closedBy: string | undefined
-  for (const [index, rule] of (one.spec.http ?? []).entries()) {
+  for (const [index, rule] of rules.entries()) {
     const matches: readonly (HttpMatch | undefined)[] = rule.match === undefined || rule.match.length === 0 ? [undefined] : rule.match
     for (const [position, match] of matches.entries()) {
-      const path = match === undefined ? `http[${index}]` : `http[${index}].match[${position}]`
-      const origin = one.locate(match === undefined ? ['spec', 'http', index] : ['spec', 'http', index, 'match', position])
+      const path = match === undefined ? `${list}[${index}]` : `${list}[${index}].match[${position}]`
+      const origin = one.locate(match === undefined ? ['spec', list, index] : ['spec', list, index, 'match', position])
       const obstacle = obstacleTo(match ?? {}, one, context)
       const missing = rule.delegate === undefined ? undefined : missingDelegate(one, rule.delegate, query.snapshot)
-      if (closedBy !== undefined) found.push(entry(one, path, origin, `is never reached: ${closedBy} takes every request`))
+      if (closedBy !== undefined) found.push(entry(one, path, origin, `is never reached: ${closedBy} takes every ${list === 'http' ? 'request' : 'connection'}`))
       else if (obstacle !== undefined) found.push(entry(one, path, origin, wordsFor(obstacle, match ?? {}, one, context)))
       else if (missing !== undefined) found.push(entry(one, path, origin, missing))
-      else if (rule.delegate === undefined && (match === undefined || matchesEverything(match))) closedBy = path
+      else if (rule.delegate === undefined && (match === undefined || (list === 'http' && matchesEverything(match)))) closedBy = path
     }
   }
   return found

@@ -66,7 +66,7 @@ export class MeshExplainer {
     return leftOut({
       proxy: node, snapshot, port: destination.port, matched: explained.matchedVirtualService,
       hosts: [...namesOf(asked.host, node.namespace, snapshot.mesh.domain), ...hostOf(explained)],
-      declared: !explained.passthrough && !explained.blocked,
+      declared: !explained.passthrough && !explained.blocked, protocol: explained.protocol,
     })
   }
 

@@ -22,15 +22,16 @@ export function requestLine({ method, scheme, authority, path }: Answer['request
   return scheme === 'tcp' || scheme === 'tls' ? `${method} ${authority}` : `${method} ${scheme}://${authority}${path}`
 }
 
-function matched({ matchedVirtualService, routeIndex, matchIndex, routeName, origin, listener, virtualHost }: Answer): Line[] {
+function matched({ matchedVirtualService, routeIndex, matchIndex, routeName, origin, listener, virtualHost, protocol }: Answer): Line[] {
   const at = origin === null ? '' : ` (${origin.file}:${origin.line})`
   if (matchedVirtualService !== null) {
     const match = matchIndex === null ? '' : `.match[${matchIndex}]`
     const named = routeName === null ? '' : ` "${routeName}"`
-    const rule = routeIndex === null ? '' : ` ${virtualHost === null ? 'tcp' : 'http'}[${routeIndex}]${match}`
+    const rule = routeIndex === null ? '' : ` ${protocol ?? 'http'}[${routeIndex}]${match}`
     return [['matched', `VirtualService ${matchedVirtualService}${rule}${named}${at}`]]
   }
   if (listener === null) return [['matched', 'nothing listens where the request goes']]
+  if (protocol === null) return [['matched', 'no filter chain of the listener']]
   if (origin !== null) return [['matched', `no VirtualService: the service's own route${at}`]]
   return [['matched', virtualHost === null ? 'no virtual host' : 'no VirtualService']]
 }
@@ -104,5 +105,14 @@ function policyText({ loadBalancer, tls, peerAuthentication, destinationRule, en
   return parts.join(', ')
 }
 
-const way = ({ listener, virtualHost }: Answer): Line[] =>
-  (listener === null ? [] : [['by way of', `listener ${listener}${virtualHost === null ? '' : `, virtual host ${virtualHost}`}`]])
+function way({ listener, virtualHost, tls }: Answer): Line[] {
+  const lines: Line[] = tls === null ? [] : [['TLS', tlsText(tls)]]
+  return listener === null ? lines : [...lines, ['by way of', `listener ${listener}${virtualHost === null ? '' : `, virtual host ${virtualHost}`}`]]
+}
+
+function tlsText({ endsHere, serverNames, clientCertificate, secrets }: NonNullable<Answer['tls']>): string {
+  const names = serverNames.length === 0 ? 'any server name' : serverNames.join(', ')
+  if (!endsHere) return `passed on as it is, for ${names}`
+  const client = { required: ', the client must have a certificate', optional: ', the client may have a certificate', none: '' }[clientCertificate]
+  return `ended here, for ${names}${secrets.length === 0 ? '' : `, with ${secrets.join(', ')}`}${client}`
+}

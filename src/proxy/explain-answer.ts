@@ -1,5 +1,6 @@
 // The shape of what explain says of one request, and the parts of it that HTTP and TCP share.
 import type { Address } from '../model/address.ts'
+import type { ExplainedTls } from './explain-chain.ts'
 import type { ExplainedPolicy } from './explain-cluster.ts'
 import type { ExplainedEndpoint } from './explain-endpoints.ts'
 import { noRoute } from './explain-route.ts'
@@ -30,6 +31,10 @@ export interface ConsideredRoute {
 
 export interface Explanation extends ExplainedRoute {
   readonly listener: string | null
+  /** What the filter chain serves: requests, bytes, or TLS by its server name. */
+  readonly protocol: 'http' | 'tcp' | 'tls' | null
+  /** Of the connection to this proxy. */
+  readonly tls: ExplainedTls | null
   readonly virtualHost: string | null
   /** `namespace/name`. */
   readonly matchedVirtualService: string | null
@@ -53,7 +58,7 @@ export interface Explanation extends ExplainedRoute {
 }
 
 export const nothing: Explanation = {
-  ...noRoute, listener: null, virtualHost: null, matchedVirtualService: null, routeIndex: null, routeName: null, matchIndex: null,
+  ...noRoute, listener: null, protocol: null, tls: null, virtualHost: null, matchedVirtualService: null, routeIndex: null, routeName: null, matchIndex: null,
   policy: null, session: null, chosen: null, endpoints: [], status: null, passthrough: false, blocked: false, considered: [], origin: null,
 }
 

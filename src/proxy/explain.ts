@@ -9,6 +9,7 @@ import type { RouteConfiguration } from '../proto/gen/envoy/config/route/v3/rout
 import type { TcpProxy } from '../proto/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts'
 import { blockedCluster, maxNamed, nothing, passthroughClusters, sourceOf } from './explain-answer.ts'
 import type { ConsideredRoute, ExplainableRequest, Explanation } from './explain-answer.ts'
+import { missedChains, protocolOf, tlsOf } from './explain-chain.ts'
 import { ClusterLookup } from './explain-clusters.ts'
 import type { SentClusters } from './explain-clusters.ts'
 import type { FindCluster } from './explain-endpoints.ts'
@@ -47,19 +48,24 @@ export function compileExplainer(sent: SentResources, running?: FindCluster): Ex
     return routes
   }
   return (request) => {
-    const found = findChain(connectionOf(request))
+    const connection = connectionOf(request)
+    const found = findChain(connection)
     if (found === undefined) return { ...nothing, considered: elsewhere(listeners, request.destination) }
     const { listener, chain } = found
-    if (chain === undefined) return { ...nothing, listener: listener.name, considered: [noChain(listener, request)] }
+    const missed = missedChains(listener, chain?.message, connection)
+    if (chain === undefined) return { ...nothing, listener: listener.name, considered: [noChain(listener, request), ...missed] }
+    const met = { listener: listener.name, protocol: protocolOf(chain), tls: tlsOf(chain, connection) }
+    if (chain.tls !== undefined && connection.transport === 'raw_buffer') return { ...nothing, ...met, considered: [expectsTls(listener), ...missed] }
     if (chain.terminal.kind === 'tcp') {
-      return { ...explainTcp(chainClusterNames(chain), chain.terminal.config, provenanceOf(chain.message.metadata), clusters), listener: listener.name }
+      const explained = explainTcp(chainClusterNames(chain), chain.terminal.config, provenanceOf(chain.message.metadata), clusters)
+      return { ...explained, ...met, considered: missed }
     }
-    if (isBare(request)) return { ...nothing, listener: listener.name, considered: [speaksHttp(listener, request)] }
+    if (isBare(request)) return { ...nothing, ...met, considered: [speaksHttp(listener, request)] }
     const { config } = chain.terminal
     const inline = config.routeSpecifier.case === 'routeConfig' ? config.routeSpecifier.value : undefined
     const table = inline ?? tables.get(routeNameOf(chain) ?? '')
-    if (table === undefined) return { ...nothing, listener: listener.name, status: 404 }
-    return { ...explainHttp(routesOf(table), config, request, clusters), listener: listener.name }
+    if (table === undefined) return { ...nothing, ...met, status: 404 }
+    return { ...explainHttp(routesOf(table), config, request, clusters), ...met }
   }
 }
 
@@ -82,6 +88,9 @@ function noChain({ name }: Listener, request: ExplainableRequest): ConsideredRou
   const asked = { http: 'plain HTTP', https: 'TLS for that server name', tcp: 'bytes that are neither TLS nor HTTP', tls: 'TLS for that server name' }[request.scheme]
   return { route: `listener ${name}`, whyNot: `none of its filter chains takes ${asked}: the connection is closed` }
 }
+
+const expectsTls = ({ name }: Listener): ConsideredRoute =>
+  ({ route: `listener ${name}`, whyNot: 'its filter chain ends TLS, and the client sends none: the connection is closed' })
 
 const speaksHttp = ({ name }: Listener, { scheme }: ExplainableRequest): ConsideredRoute =>
   ({ route: `listener ${name}`, whyNot: `its filter chain speaks HTTP: ask with ${scheme === 'tls' ? 'an https' : 'an http'} URL` })

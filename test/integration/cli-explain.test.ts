@@ -80,7 +80,7 @@ test('a request that misses a header goes on, and the answer says what was neede
 
 test('every key is there, in one order, whatever the answer is', async () => {
   const keys = [
-    'from', 'request', 'listener', 'virtualHost', 'matchedVirtualService', 'routeIndex', 'routeName', 'matchIndex', 'destinations', 'timeout',
+    'from', 'request', 'listener', 'protocol', 'tls', 'virtualHost', 'matchedVirtualService', 'routeIndex', 'routeName', 'matchIndex', 'destinations', 'timeout',
     'retries', 'faults', 'rewrite', 'redirect', 'directResponse', 'headers', 'mirrors', 'session', 'chosen', 'policy', 'endpoints', 'denied', 'status', 'passthrough', 'blocked',
     'considered', 'origin',
   ]
@@ -253,6 +253,37 @@ test('TCP rules and TCP ports of services are explained too', async () => {
   assert.deepEqual([plain.listener, plain.destinations[0]?.cluster, plain.matchedVirtualService], ['10.96.0.9_5432', 'outbound|5432||db.default.svc.cluster.local', null])
   const routed = await explain(documents(database, rule), 'GET http://db:5433/')
   assert.deepEqual([routed.listener, routed.destinations[0]?.cluster, routed.matchedVirtualService], ['10.96.0.9_5433', 'outbound|5432||db.default.svc.cluster.local', 'default/db'])
+})
+
+const edges = documents(
+  istio('Gateway', 'edge', { selector: { istio: 'edge' }, servers: [
+    { port: { number: 443, name: 'https', protocol: 'HTTPS' }, hosts: ['shop.example'], tls: { mode: 'MUTUAL', credentialName: 'shop' } },
+    { port: { number: 8443, name: 'tls', protocol: 'TLS' }, hosts: ['*.pass.example'], tls: { mode: 'PASSTHROUGH' } },
+  ] }),
+  virtualService({ hosts: ['shop.example'], gateways: ['edge'], http: [{ route: [{ destination: { host: 'productpage' } }] }] }, 'shop'),
+  virtualService({ hosts: ['*.pass.example'], gateways: ['edge'], tls: [
+    { match: [{ sniHosts: ['a.pass.example'] }], route: [{ destination: { host: 'productpage' } }] },
+    { match: [{ sniHosts: ['b.pass.example'], port: 8443 }], route: [{ destination: { host: 'details' } }] },
+    { match: [{ sniHosts: ['b.pass.example'], port: 9443 }], route: [{ destination: { host: 'ratings' } }] },
+  ] }, 'pass'),
+)
+
+test('a gateway that ends TLS says with what, and what it asks of the client', async () => {
+  const { tls, protocol, matchedVirtualService } = await explain(edges, 'GET https://shop.example/', { from: 'default/edge' })
+  assert.deepEqual([protocol, matchedVirtualService, tls?.endsHere, tls?.serverNames, tls?.clientCertificate], ['http', 'default/shop', true, ['shop.example'], 'required'])
+  assert.deepEqual(tls?.secrets, ['kubernetes://shop', 'kubernetes://shop-cacert'])
+  const plain = await explain(edges, 'GET http://shop.example:443/', { from: 'default/edge' })
+  assert.deepEqual([plain.protocol, plain.destinations], [null, []])
+  assert.equal(plain.considered[1]?.whyNot, 'is for server name shop.example; but the connection is not TLS')
+})
+
+test('TLS rules are chosen by server name, and those for others or another port say so', async () => {
+  const { protocol, matchedVirtualService, routeIndex, destinations, tls, considered } = await explain(edges, 'TLS b.pass.example:8443', { from: 'default/edge' })
+  assert.deepEqual([protocol, matchedVirtualService, routeIndex, tls?.endsHere], ['tls', 'default/pass', 1, false])
+  assert.deepEqual(destinations.map(({ host }) => host), ['details.default.svc.cluster.local'])
+  assert.match(considered.map(({ route, whyNot }) => `${route} ${whyNot}`).join('\n'), /^filter chain of VirtualService default\/pass \(-:\d+\) is for server name a\.pass\.example; but the client sends b\.pass\.example\ntls\[2\]\.match\[0\] of VirtualService default\/pass \(-:\d+\) needs: port 9443; but the request goes to 8443$/)
+  const stranger = await explain(edges, 'TLS c.pass.example:8443', { from: 'default/edge' })
+  assert.deepEqual([stranger.protocol, stranger.destinations], [null, []])
 })
 
 const hashed = istio('DestinationRule', 'reviews', {

@@ -230,6 +230,22 @@ test('rules of delegates and of connections are counted where they stand', async
   assert.deepEqual(hits, [['default/inner', 'http', 0, null, 1], ['default/inner', 'http', 1, null, 0], ['default/db', 'tcp', 0, null, 1]])
 })
 
+test('connections are tested by their server name, and their rules are counted', async () => {
+  const gateway = { apiVersion: 'networking.istio.io/v1', kind: 'Gateway', metadata: { name: 'edge' }, spec: { selector: { istio: 'edge' }, servers: [{ port: { number: 8443, name: 'tls', protocol: 'TLS' }, hosts: ['*.pass.example'], tls: { mode: 'PASSTHROUGH' } }] } }
+  const rules = virtualService({ hosts: ['*.pass.example'], gateways: ['edge'], tls: [
+    { match: [{ sniHosts: ['a.pass.example'] }], route: [{ destination: { host: 'productpage' } }] },
+    { match: [{ sniHosts: ['b.pass.example'] }], route: [{ destination: { host: 'details' } }] },
+  ] }, 'pass')
+  const { tests, coverage } = await json(documents(gateway, rules, routeTest([
+    { name: 'by the URL', from: 'edge', request: { url: 'tls://b.pass.example:8443' }, expect: { destination: { host: 'details', port: 9080 }, protocol: 'tls', tls: { endsHere: false } } },
+    { name: 'by its own name', from: 'edge', request: { url: 'tls://10.0.0.1:8443', sni: 'b.pass.example' }, expect: { destination: { host: 'details' } } },
+    { name: 'closed', from: 'edge', request: { url: 'tls://c.pass.example:8443' }, expect: { destinations: [] }, not: { tls: {} } },
+  ])))
+  assert.deepEqual(tests.map(({ passed, failures }) => [passed, failures]), Array(3).fill([true, []]))
+  const hits = coverage.rules.filter(({ virtualService: name }) => name === 'default/pass').map(({ protocol, rule, hits: count }) => [protocol, rule, count])
+  assert.deepEqual(hits, [['tls', 0, 0], ['tls', 1, 2]])
+})
+
 test('JUnit output is XML that a strict parser reads back, whatever names and values hold', async () => {
   const nasty = 'a <b> & "c" \'d\' ]]> \u0000\u001b\ud800 é 🚢\ttab'
   const { code, out } = await run(documents(

@@ -63,10 +63,10 @@ export class CoverageCount {
     return { total: rules.length, reached, percent: rules.length === 0 ? 100 : (reached / rules.length) * 100, rules }
   }
 
-  #reachedBy({ matchedVirtualService, routeIndex, matchIndex, virtualHost, origin }: Answer): readonly Unit[] {
+  #reachedBy({ matchedVirtualService, routeIndex, matchIndex, protocol, origin }: Answer): readonly Unit[] {
     if (matchedVirtualService === null || routeIndex === null) return []
     const at = { virtualService: matchedVirtualService, rule: routeIndex }
-    const lists = virtualHost === null ? l4 : (['http'] as const)
+    const lists = protocol === 'http' ? (['http'] as const) : l4
     const units = lists.flatMap((protocol) => [
       this.#known.get(keyOf({ ...at, protocol, match: matchIndex })) ?? this.#known.get(keyOf({ ...at, protocol, match: null })) ?? [],
     ].flat())

@@ -41,9 +41,9 @@ export function requestText({ request, from }: Answer): string {
 }
 
 /** `VirtualService default/reviews http[1] (reviews.yaml:14)`. */
-export function matchedText({ matchedVirtualService, routeIndex, matchIndex, virtualHost, origin, listener }: Answer): string {
+export function matchedText({ matchedVirtualService, routeIndex, matchIndex, protocol, origin, listener }: Answer): string {
   const at = origin === null ? '' : ` (${origin.file}:${origin.line})`
   if (matchedVirtualService === null) return listener === null ? 'nothing listens where the request goes' : `no VirtualService${at}`
-  const rule = routeIndex === null ? '' : ` ${virtualHost === null ? 'tcp' : 'http'}[${routeIndex}]${matchIndex === null ? '' : `.match[${matchIndex}]`}`
+  const rule = routeIndex === null ? '' : ` ${protocol ?? 'http'}[${routeIndex}]${matchIndex === null ? '' : `.match[${matchIndex}]`}`
   return `VirtualService ${matchedVirtualService}${rule}${at}`
 }

@@ -73,6 +73,14 @@ export const expectation = z.strictObject({
   deniedBy: z.string().min(1).optional(),
   blocked: z.boolean().optional(),
   passthrough: z.boolean().optional(),
+  protocol: z.enum(['http', 'tcp', 'tls']).optional(),
+  /** Of the connection to the client's proxy or the gateway. */
+  tls: z.strictObject({
+    endsHere: z.boolean().optional(),
+    serverNames: z.array(z.string()).max(maxListed).optional(),
+    clientCertificate: z.enum(['required', 'optional', 'none']).optional(),
+    secrets: z.array(z.string()).max(maxListed).optional(),
+  }).optional(),
   listener: z.string().min(1).optional(),
   virtualHost: z.string().min(1).optional(),
 })

@@ -111,6 +111,8 @@ class HandleTransport implements Transport, HandleOwner, Flushable {
   readonly #handle: StreamHandle
   readonly #socket: Socket
   readonly #raw: Socket
+  /** Below TLS. */
+  readonly #carrier: StreamHandle | undefined
 
   // Reading
   #reading = false
@@ -141,6 +143,7 @@ class HandleTransport implements Transport, HandleOwner, Flushable {
     this.#socket = socket
     this.#raw = raw
     this.tls = tls
+    this.#carrier = tls === undefined ? undefined : handleOf(raw)
     this.localAddress = localAddress
     this.remoteAddress = remoteAddress
     this.#ended = ended
@@ -149,7 +152,14 @@ class HandleTransport implements Transport, HandleOwner, Flushable {
     this.#takeOver(socket, handle)
   }
 
+  /** TLS tells of a completed write in the next turn, when the answer may be here already: the carrier knows earlier. */
   get writableLength(): number {
+    const taken = this.#inFlight > 0 && this.#carrier?.writeQueueSize === 0
+    return taken ? this.#queuedLength - this.#inFlight : this.#queuedLength
+  }
+
+  /** Until we are told that it is written. */
+  get #queuedLength(): number {
     return this.#inFlight + this.#full.length * blockBytes + this.#blockUsed
   }
 
@@ -213,7 +223,7 @@ class HandleTransport implements Transport, HandleOwner, Flushable {
     this.#block = undefined
     this.#blockUsed = 0
     if (this.#inFlight === 0) this.#flush()
-    else if (this.writableLength > maxQueuedBytes) this.#overflow()
+    else if (this.#queuedLength > maxQueuedBytes) this.#overflow()
   }
 
   #overflow(): void {
@@ -223,7 +233,7 @@ class HandleTransport implements Transport, HandleOwner, Flushable {
   #afterWrite(): boolean {
     if (this.#destroyed) return false
     this.#markDirty()
-    if (this.writableLength < highWaterBytes) return true
+    if (this.#queuedLength < highWaterBytes) return true
     this.#waiting = true
     return false
   }
@@ -293,12 +303,12 @@ class HandleTransport implements Transport, HandleOwner, Flushable {
     this.#written()
     if (this.#destroyed) return
     if (status < 0) return this.#failNumber(status)
-    if (this.#ending || this.#waiting || this.writableLength > 0) this.#markDirty()
+    if (this.#ending || this.#waiting || this.#queuedLength > 0) this.#markDirty()
   }
 
   /** After a flush: FIN when the last byte is out, and the word to a writer that waits. */
   #settle(): void {
-    if (this.#destroyed || this.writableLength > 0) return
+    if (this.#destroyed || this.#queuedLength > 0) return
     if (this.#ending && !this.#finished) {
       this.#finished = true
       this.#socket.end()

@@ -10,6 +10,8 @@ export interface StreamHandle {
   readStop(): number
   writeBuffer(request: WriteRequest, bytes: Uint8Array): number
   writev(request: WriteRequest, list: readonly Uint8Array[], allBuffers: true): number
+  /** Of a TCP handle: bytes that the kernel has not taken. */
+  readonly writeQueueSize: number
   /** The transport that took the handle over. */
   [ownerKey]?: HandleOwner
 }

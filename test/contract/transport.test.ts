@@ -147,6 +147,23 @@ function suite(kind: PairOptions): void {
     await pair.server.until(() => pair.server.received === written)
   })
 
+  test('what has been answered is not counted as waiting to be written', async () => {
+    await using pair = await open()
+    const { client, server } = pair
+    const counted: number[] = []
+    server.react = (event) => event === 'data' && server.transport.writeLatin1('pong')
+    client.react = (event) => {
+      if (event !== 'data') return
+      counted.push(client.transport.writableLength)
+      client.transport.writeLatin1('ping')
+    }
+    server.transport.resume()
+    client.transport.resume()
+    client.transport.writeLatin1('ping')
+    await client.until(() => counted.length === 100)
+    assert.deepEqual(new Set(counted), new Set([0]))
+  })
+
   test('a writer that does not stop is cut off', async () => {
     await using pair = await open()
     const block = Buffer.alloc(1024 * 1024)

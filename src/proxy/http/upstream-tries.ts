@@ -15,13 +15,12 @@ import type { ForwardAction } from './router/forward.ts'
 import { hashOf } from './router/hash-policy.ts'
 import { backOffMs, retriesReset, retriesResponse, retriesTimeout, saidWaitMs } from './router/retry-policy.ts'
 import type { CompiledRetry } from './router/retry-policy.ts'
-import { retriesUnreached, saysUnreached, takeUnreached, unreachedHeader } from './unreached.ts'
+import { askAnotherHeader, mayAskAnother, retriesAnother, safeMethods, takeAskAnother } from './ask-another.ts'
 import type { HttpStream } from './stream.ts'
 
 /** Held while no connection is there; then the client waits. */
 const heldBackBytes = 64 * 1024
 
-const safeMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
 
 /** A host that stops closes all that it kept: the first or second time the pool has heard of it. */
 const maxStale = 3
@@ -40,7 +39,7 @@ function resultOf(status: number, headers: HeaderList, isGrpc: boolean): HostRes
 }
 
 /** One for all: balancers read it during the call and do not keep it. */
-const choice: { -readonly [Field in keyof ChoiceContext]: ChoiceContext[Field] } = { hash: undefined, originalDestination: undefined, tried: [], avoidPriorities: [] }
+const choice: { -readonly [Field in keyof ChoiceContext]: ChoiceContext[Field] } = { hash: undefined, originalDestination: undefined, tried: [], avoidPriorities: [], authority: '' }
 
 export class UpstreamTries implements ResponseReader, StreamWaiter {
   readonly #stream: HttpStream
@@ -120,6 +119,7 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
     if (exchange.host !== undefined) exchange.tried = [...exchange.tried, exchange.host]
     choice.hash = exchange.hash
     choice.originalDestination = exchange.connection.destinationOf(exchange.authority)
+    choice.authority = exchange.authority
     choice.tried = this.#retry?.avoidTriedHosts === true ? exchange.tried : noHosts
     choice.avoidPriorities = exchange.tried.length === 0 ? noPriorities : this.#prioritiesToLeave()
     return this.#cluster!.chooseHost(choice)
@@ -203,8 +203,8 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
   onHead(status: number, headers: HeaderList, bodyLength: number): void {
     const exchange = this.#exchange
     exchange.host!.onResult(resultOf(status, headers, exchange.isGrpc))
-    const unreached = status === 503 && takeUnreached(headers)
-    if (this.#retry !== undefined && (retriesResponse(this.#retry, status, headers) || (unreached && retriesUnreached(this.#retry))) && this.#tryAgain(headers)) return
+    const another = status === 503 && takeAskAnother(headers)
+    if (this.#retry !== undefined && (retriesResponse(this.#retry, status, headers) || (another && retriesAnother(this.#retry))) && this.#tryAgain(headers)) return
     this.#tryDeadline = Infinity
     this.#body?.drop()
     prepareResponseHeaders(headers, exchange, status)
@@ -278,7 +278,7 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
     }
     if (this.#retry !== undefined && retriesReset(this.#retry, reason, begun) && this.#tryAgain()) return
     const reply = upstreamReset(reason, detail, exchange.attempts > 1)
-    this.#fail(saysUnreached(reason, exchange, this.#stream.runtime.deps.direction) ? { ...reply, headers: unreachedHeader } : reply)
+    this.#fail(mayAskAnother(reason, exchange, this.#stream.runtime.deps.direction) ? { ...reply, headers: askAnotherHeader } : reply)
   }
 
   /** The route's own time is up. */

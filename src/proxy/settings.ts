@@ -21,7 +21,7 @@ export const proxySettingsTable = {
   caAddress: text('', 'CA, where it is not the control plane.'),
   token: text('', 'Bearer token for the CA and xDS.'),
   tokenFile: text('', 'File with the token instead, read again whenever it is shown.'),
-  certificateFile: text('', 'PEM file with its certificate chain, where that comes from elsewhere than the CA.'),
+  certificateFile: text('', 'PEM file with its certificate chain, where that comes from elsewhere than the CA. Read at the start.'),
   keyFile: text('', 'PEM file with the key of that certificate.'),
   rootCaFile: text('', 'PEM file with the roots that vouch for the control plane.'),
   xdsProtocol: choice(['delta', 'sotw'], 'delta', 'Incremental xDS, or the state of the world, for older servers.'),

@@ -25,6 +25,7 @@ export class GatewayPorts implements Capture {
   }
 
   bindsAt({ name, address }: CompiledListener): Address {
+    if (address.host.startsWith('unix://')) return address
     this.placed.set(name, address.port)
     return this.#placeOf(address.port)
   }

@@ -180,6 +180,7 @@ class Worlds {
     const { resources, services, workloads, endpoints } = world
     const mesh = meshSettings(config, domain, trustDomain)
     this.state.update({ resources, services, workloads, endpoints, mesh }, world.issues, world.held)
+    this.#say(this.state.findings)
     this.#say(this.state.board.resources.flatMap(({ key, state, errors }) => (state === 'held' ? errors.map((error) => `${key} is held at its last good version: ${error}`) : [])))
   }
 

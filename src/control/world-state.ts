@@ -9,6 +9,7 @@ import type { Snapshot, World } from './snapshot.ts'
 import { Admission } from './status/admission.ts'
 import type { ResourceIssue } from './status/admission.ts'
 import { StatusBoard } from './status/board.ts'
+import { gatewayIssues } from './status/gateway-issues.ts'
 import type { ProxyRecord } from './status/proxies.ts'
 import { isAffected } from './translate/affected.ts'
 import { readProxyNode } from './translate/proxy-node.ts'
@@ -53,6 +54,9 @@ export class ProxySession {
   }
 }
 
+/** Kinds whose changes can show in them. */
+const findingKinds = ['Gateway', 'Secret', 'Service', 'Workload']
+
 export type PushListener = (snapshot: Snapshot) => void
 
 export class WorldState {
@@ -61,6 +65,8 @@ export class WorldState {
   readonly #cache = new BuildCache()
   readonly #listeners = new Set<PushListener>()
   #snapshot: Snapshot | undefined
+  /** About the world as a whole, as of the newest snapshot. */
+  findings: readonly ResourceIssue[] = []
 
   constructor(clock: Clock = systemClock) {
     this.board = new StatusBoard(clock)
@@ -80,6 +86,13 @@ export class WorldState {
     return this.#cache.builds
   }
 
+  #findings(snapshot: Snapshot): readonly ResourceIssue[] {
+    if (!findingKinds.some((kind) => snapshot.changed.has(kind))) return this.findings
+    const routers = [...this.board.proxies.values()].map(({ node }) => node).filter(({ type }) => type === 'router')
+    this.findings = gatewayIssues(snapshot, routers)
+    return this.findings
+  }
+
   /** Makes the next snapshot and tells the listeners. Nothing happens when nothing changed. */
   update(world: World, issues: readonly ResourceIssue[] = [], heldBySource: ReadonlySet<string> = new Set()): Snapshot {
     const before = this.#snapshot
@@ -89,7 +102,7 @@ export class WorldState {
     const unchanged = before !== undefined && next.changed.size === 0
     const used = unchanged ? before : next
     this.#snapshot = used
-    this.board.begin(used.generation, used.resources, [...issues, ...admitted.problems], new Set([...heldBySource, ...admitted.held]))
+    this.board.begin(used.generation, used.resources, [...issues, ...admitted.problems, ...this.#findings(used)], new Set([...heldBySource, ...admitted.held]))
     if (!unchanged) for (const listener of this.#listeners) listener(used)
     return used
   }

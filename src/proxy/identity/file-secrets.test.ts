@@ -63,6 +63,25 @@ test('half of a new certificate, rubbish and a file that vanishes leave the last
   secrets.close()
 })
 
+test('a folder that is replaced as a whole is watched anew', { timeout: 20_000 }, async () => {
+  await using folder = await TempFolder.create()
+  const write = async ({ chain, key }: typeof first): Promise<void> => {
+    await folder.write('live/tls.crt', chain)
+    await folder.write('live/tls.key', key)
+  }
+  await write(first)
+  const name = `file-cert:${folder.at('live/tls.crt')}~${folder.at('live/tls.key')}`
+  const { secrets, until } = opened()
+  secrets.keep([name])
+  await until(() => secrets.isAnswered(name))
+  await folder.move('live', 'gone')
+  await write(second)
+  await until(() => secrets.certificate(name)?.chain === second.chain)
+  await write(first)
+  await until(() => secrets.certificate(name)?.chain === first.chain)
+  secrets.close()
+})
+
 test('a file that is not there is answered for, and found when it comes', { timeout: 20_000 }, async () => {
   await using folder = await TempFolder.create()
   const name = `file-root:${folder.at('ca.crt')}`

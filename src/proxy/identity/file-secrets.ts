@@ -4,7 +4,7 @@
 import { watch } from 'node:fs'
 import type { FSWatcher } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { basename, dirname } from 'node:path'
 import type { Clock } from '../../lib/clock.ts'
 import { describe, spawn } from '../../lib/errors.ts'
 import { bundleProblem, keyPairProblem } from '../../security/x509/key-pair.ts'
@@ -102,6 +102,7 @@ export class FileSecrets implements Secrets {
   }
 
   async #lookAtAll(): Promise<void> {
+    this.#watchFolders()
     for (const entry of this.#entries.values()) await this.#lookAt(entry)
     if (!this.#closed && this.#entries.size > 0) {
       this.#cancelLook()
@@ -138,7 +139,11 @@ export class FileSecrets implements Secrets {
 
   #watch(folder: string): void {
     try {
-      const watcher = watch(folder, { persistent: false }, () => this.#onEvent())
+      const watcher = watch(folder, { persistent: false }, (event, name) => {
+        // The folder itself was removed or moved: the watch is dead, and the next look opens one for its successor.
+        if (event === 'rename' && name === basename(folder)) this.#unwatch(folder, watcher)
+        this.#onEvent()
+      })
       watcher.on('error', () => this.#unwatch(folder, watcher))
       this.#folders.set(folder, watcher)
     } catch {

@@ -41,7 +41,7 @@ function secretView(proxy: ProxyNode, snapshot: Snapshot, name: string): SecretV
 
 const byName = new WeakMap<readonly Resource[], ReadonlyMap<string, Resource>>()
 
-function secretNamed({ resources }: Snapshot, namespace: string, name: string): Resource | undefined {
+export function secretNamed({ resources }: Snapshot, namespace: string, name: string): Resource | undefined {
   const known = byName.get(resources)
     ?? new Map(resources.filter(({ kind }) => kind === 'Secret').map((one) => [`${one.metadata.namespace}/${one.metadata.name}`, one]))
   byName.set(resources, known)
@@ -66,6 +66,15 @@ function dataOf(secret: Resource, ...keys: readonly string[]): Uint8Array | unde
 
 /** What keeps a secret from being shown or trusted; undefined for nothing. Tells keys by name, never what is in them. */
 export function secretProblem(secret: Resource, isRoots: boolean): string | undefined {
+  const known = isRoots ? rootProblems : pairProblems
+  if (!known.has(secret)) known.set(secret, findProblem(secret, isRoots))
+  return known.get(secret)
+}
+
+const rootProblems = new WeakMap<Resource, string | undefined>()
+const pairProblems = new WeakMap<Resource, string | undefined>()
+
+function findProblem(secret: Resource, isRoots: boolean): string | undefined {
   const text = (...keys: readonly string[]) => Buffer.from(dataOf(secret, ...keys) ?? []).toString('utf8')
   return isRoots ? bundleProblem(text(...rootKeys)) : keyPairProblem(text(...chainKeys), text(...keyKeys))
 }

@@ -85,12 +85,13 @@ export interface Ask {
   readonly to?: string
   readonly port?: number
   readonly expect: Expected
+  /** Where the two differ on purpose, or not yet as they should. */
+  readonly differs?: Difference
 }
 
 export interface Difference {
-  /** Why ours differs on purpose. */
   readonly why: string
-  /** What Envoy shows instead, for the first request. */
+  /** What Envoy shows; what ours shows stands in `expect`. */
   readonly envoy: Expected
 }
 
@@ -108,10 +109,12 @@ export interface Case {
   readonly asks: readonly Ask[]
   /** Neither the order of what is compared nor these parts of it need be the same: `log.bytes`, `headers.x`. */
   readonly loose?: readonly string[]
-  readonly differs?: Difference
   /** Where it is known how the control plane judges the documents. */
   readonly issues?: RegExp
 }
 
 /** One request with what is expected, for tables that fit on a line. */
 export const one = (title: string, http: string, ask: Ask, more: Partial<Case> = {}): Case => ({ title, http, asks: [ask], ...more })
+
+/** What Envoy shows where ours shows something else, and why. */
+export const unlike = (why: string, envoy: Expected): { readonly differs: Difference } => ({ differs: { why, envoy } })

@@ -31,19 +31,47 @@ export interface Reply {
 const patienceMs = 8000
 /** Of a connection with exact bytes: silent for so long, it has said all. */
 const silenceMs = 400
+/** Of one that was announced to close: Envoy leaves the client a second to do so itself. */
+const closingMs = 2000
 
-async function open({ host, port, preface }: Door): Promise<Socket> {
-  const socket = connect({ host, port, noDelay: true })
-  await once(socket, 'connect')
-  const line = preface(socket.localPort ?? 0)
-  if (line !== '') socket.write(line)
-  return socket
+interface Opened {
+  readonly socket: Socket
+  /** The client's, by which the access log is read. */
+  readonly clientPort: number
+  /** Accepted, and cut off at once. */
+  readonly refused: boolean
 }
+
+/** Below those that the system gives away: each connection has one of its own. */
+const firstPort = 12_000
+const lastPort = 32_000
+let nextPort = firstPort + (process.pid * 97) % (lastPort - firstPort)
+
+async function open({ host, port, preface }: Door): Promise<Opened> {
+  for (;;) {
+    nextPort = nextPort >= lastPort ? firstPort : nextPort + 1
+    const clientPort = nextPort
+    const socket = connect({ host, port, localAddress: '127.0.0.1', localPort: clientPort, noDelay: true })
+    try {
+      await once(socket, 'connect')
+    } catch (error) {
+      if (isCode(error, 'EADDRINUSE') || isCode(error, 'EADDRNOTAVAIL')) continue
+      if (isCode(error, 'ECONNRESET')) return { socket, clientPort, refused: true }
+      throw error
+    }
+    const line = preface(clientPort)
+    if (line !== '') socket.write(line)
+    return { socket, clientPort, refused: false }
+  }
+}
+
+const isCode = (error: unknown, code: string): boolean => error instanceof Error && 'code' in error && error.code === code
 
 export async function ask(door: Door, authority: string, one: Ask): Promise<Reply> {
   const started = performance.now()
   if (one.curl !== undefined) return await askCurl(door, authority, one, started)
-  const socket = await open(door)
+  const { socket, clientPort, refused } = await open(door)
+  if (refused) return { status: 0, headers: [], trailers: [], body: '', error: 'ended', informational: [], clientPort, ms: performance.now() - started }
   try {
     return one.raw === undefined ? await askHttp(socket, authority, one, started) : await askRaw(socket, one.raw.replaceAll('$host', authority), started)
   } finally {
@@ -56,7 +84,7 @@ export async function askMany(door: Door, authority: string, one: Ask, times: nu
   const statuses = new Map<number, number>()
   let left = times
   const worker = async (): Promise<void> => {
-    const socket = await open(door)
+    const { socket } = await open(door)
     const agent = agentOn(socket)
     while (left-- > 0) {
       const { status } = await send(agent, socket, authority, one, performance.now())
@@ -90,7 +118,7 @@ function send(agent: Agent, socket: Socket, authority: string, one: Ask, started
   const informational: number[] = []
   return new Promise((resolve) => {
     const none = (error: Error): void => resolve({ status: 0, headers: [], trailers: [], body: '', error: codeOf(error), informational, clientPort, ms: performance.now() - started })
-    const sent = request({ agent, method, path, headers: { host: authority, ...framing, ...announced, ...flat(headers) }, timeout: patienceMs, insecureHTTPParser: false })
+    const sent = request({ agent, method, path, headers: { host: authority, ...framing, ...announced, ...flat(headers) }, timeout: patienceMs, maxHeaderSize: 200_000 })
     sent.on('information', ({ statusCode }) => informational.push(statusCode))
     sent.on('timeout', () => sent.destroy(new Error('the client waited in vain')))
     sent.on('error', none)
@@ -134,7 +162,7 @@ function askRaw(socket: Socket, bytes: string, started: number): Promise<Reply> 
     socket.on('data', (chunk: Buffer) => {
       text += chunk.toString('latin1')
       clearTimeout(timer)
-      timer = setTimeout(() => finish('open'), silenceMs)
+      timer = setTimeout(() => finish('open'), /\r\nconnection: close\r\n/i.test(text) ? closingMs : silenceMs)
     })
     socket.on('error', () => finish('ended'))
     socket.on('close', () => finish('ended'))

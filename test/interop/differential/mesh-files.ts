@@ -13,11 +13,11 @@ export interface Layout {
 /** Tests of the proxy do not need more. */
 const closedPort = 1
 const accessLogFields = [
-  'DOWNSTREAM_REMOTE_ADDRESS', 'RESPONSE_CODE', 'RESPONSE_FLAGS', 'RESPONSE_CODE_DETAILS', 'UPSTREAM_CLUSTER_RAW', 'ROUTE_NAME', 'REQ(:METHOD)', 'REQ(:AUTHORITY)',
+  'DOWNSTREAM_DIRECT_REMOTE_ADDRESS', 'DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT', 'RESPONSE_CODE', 'RESPONSE_FLAGS', 'RESPONSE_CODE_DETAILS', 'UPSTREAM_CLUSTER_RAW', 'ROUTE_NAME', 'REQ(:METHOD)', 'REQ(:AUTHORITY)',
   'REQ(X-ENVOY-ORIGINAL-PATH?:PATH)', 'PROTOCOL', 'BYTES_RECEIVED', 'BYTES_SENT', 'UPSTREAM_HOST', 'UPSTREAM_TRANSPORT_FAILURE_REASON', 'CONNECTION_TERMINATION_DETAILS',
   'REQUESTED_SERVER_NAME',
 ]
-export const accessLogNames = ['client', 'status', 'flags', 'details', 'cluster', 'route', 'method', 'authority', 'path', 'protocol', 'received', 'sent', 'upstream', 'failure', 'termination', 'sni'] as const
+export const accessLogNames = ['client', 'remote', 'status', 'flags', 'details', 'cluster', 'route', 'method', 'authority', 'path', 'protocol', 'received', 'sent', 'upstream', 'failure', 'termination', 'sni'] as const
 export const accessLogFormat = accessLogFields.map((field) => `%${field}%`).join('\t')
 
 export const namespaceOf = (index: number): string => `c${index + 1}`
@@ -26,7 +26,7 @@ export const workloadAddress = (layout: Layout): string => `${layout.net}.0.1`
 export const servicesOf = (one: Case): readonly (readonly [string, ServiceSpec])[] => Object.entries(one.services ?? { a: {} })
 export const hostsOf = (spec: ServiceSpec): readonly Host[] => spec.hosts ?? [{}]
 export const portOf = (spec: ServiceSpec) => spec.port ?? { name: 'http', number: 80 }
-export const virtualAddress = (index: number, service: number): string => `10.${77 + Math.floor(index / 250)}.${(index % 250) + 1}.${service + 1}`
+export const virtualAddress = (index: number, service: number): string => `127.${200 + Math.floor(index / 250)}.${(index % 250) + 1}.${service + 1}`
 
 /** The n-th host of a case, over all its services. */
 export function hostAddress({ net }: Layout, index: number, host: number): string {

@@ -52,10 +52,13 @@ export interface Side extends AsyncDisposable {
   /** Where a connection of this role to this address goes in. */
   door(role: Role, to: Address): Door
   /** Takes the lines of the access log for a client's port, as soon as there are any. */
-  takeLog(clientPort: number, patienceMs?: number): Promise<readonly string[]>
+  takeLog(clientPort: number, isWanted: (line: string) => boolean): Promise<readonly string[]>
   /** Everything that the proxies refused or warned of. */
   complaints(): readonly string[]
 }
+
+/** Some requests leave no line at all. */
+const logPatienceMs = 1500
 
 /** The access log by the client's port. */
 class Log {
@@ -68,9 +71,10 @@ class Log {
     this.#lines.set(port, lines)
   }
 
-  async take(port: number, patienceMs: number): Promise<readonly string[]> {
-    for (const until = Date.now() + patienceMs; !this.#lines.has(port) && Date.now() < until;) await sleep(10)
-    const lines = this.#lines.get(port) ?? []
+  async take(port: number, isWanted: (line: string) => boolean): Promise<readonly string[]> {
+    const wanted = (): readonly string[] => (this.#lines.get(port) ?? []).filter(isWanted)
+    for (const until = Date.now() + logPatienceMs; wanted().length === 0 && Date.now() < until;) await sleep(10)
+    const lines = wanted()
     this.#lines.delete(port)
     return lines
   }
@@ -186,7 +190,7 @@ async function startBase(name: Side['name'], { cases, layout }: SideParts): Prom
   const log = new Log()
   return {
     name, layout, control, issues, log, said: [],
-    takeLog: (port, patienceMs = 1500) => log.take(port, patienceMs),
+    takeLog: (port, isWanted) => log.take(port, isWanted),
     complaints: () => [...control.state.board.proxies.values()].flatMap(({ node, types }) =>
       [...types].filter(([, status]) => status.nacked > 0 || syncState(status) !== 'SYNCED').map(([type, status]) => `${node.id} ${type}: ${syncState(status)}, refused ${status.nacked} times: ${status.error}`)),
     async [Symbol.asyncDispose]() {
@@ -204,7 +208,7 @@ function nodeOf(layout: Layout, name: ProxyName) {
   const ip = addressOfProxy(layout, name)
   return {
     id: `${type}~${ip}~${name}.${namespace}~${namespace}.svc.cluster.local`,
-    cluster: `${labels['app' as keyof typeof labels] ?? name}.${namespace}`,
+    cluster: `${name}.${namespace}`,
     metadata: { NAME: name, NAMESPACE: namespace, LABELS: labels, SERVICE_ACCOUNT: name, INSTANCE_IPS: ip, WORKLOAD_NAME: name, CLUSTER_ID: 'Kubernetes', MESH_ID: 'cluster.local', INTERCEPTION_MODE: 'REDIRECT' },
   }
 }

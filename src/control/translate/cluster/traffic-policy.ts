@@ -28,8 +28,7 @@ export function loadBalancing(lb: LoadBalancer | undefined): ClusterInit {
       }
     case 'RANDOM':
       return { lbPolicy: Cluster_LbPolicy.RANDOM }
-    case 'PASSTHROUGH':
-      return { lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED }
+    // PASSTHROUGH makes a sidecar's cluster one of the original destination, which chooses for itself; elsewhere there is none.
     default:
       return {
         lbPolicy: Cluster_LbPolicy.LEAST_REQUEST,

@@ -10,6 +10,8 @@ import { openGenerator } from './load/load.ts'
 import type { LoadGenerator } from './load/load.ts'
 import { measure } from './measure.ts'
 import type { Measured } from './measure.ts'
+import { measureMemory, memoryTable } from './memory.ts'
+import type { MemoryFigures } from './memory.ts'
 import { MeshProcesses } from './mesh-processes.ts'
 import { readOptions, usage } from './options.ts'
 import type { BenchOptions } from './options.ts'
@@ -57,7 +59,7 @@ async function runScenario(scenario: Scenario, options: BenchOptions, generator:
     const world = await openWorld(folder, children, options.nodeFlags)
     const contenders = await scenario.start(world)
     const measured = await measure(contenders, {
-      generator, folder, rounds: options.rounds, warmupSeconds: Math.min(3, options.seconds * 3),
+      generator, folder, rounds: options.rounds, warmupSeconds: Math.min(5, options.seconds * 3),
       load: { ...loadOf(scenario, folder), connections: options.connections, seconds: options.seconds, rate: options.rate === 0 ? undefined : options.rate },
     })
     const summary = summarize(measured)
@@ -68,6 +70,21 @@ async function runScenario(scenario: Scenario, options: BenchOptions, generator:
     rmSync(folder, { recursive: true, force: true })
   }
 }
+
+/** Of idle clients of the gateway. */
+async function runMemory(options: BenchOptions, generator: LoadGenerator): Promise<readonly MemoryFigures[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'trysail-bench-'))
+  try {
+    await using children = new Children()
+    const scenario = scenarios[0]!
+    const contenders = await scenario.start(await openWorld(folder, children, options.nodeFlags))
+    return await measureMemory(contenders, generator, loadOf(scenario, folder))
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+const isWanted = (name: string, { only }: BenchOptions): boolean => only.length === 0 || only.includes(name)
 
 function report({ title, bar, held, summary }: ScenarioResult): void {
   console.log(markdownTable(title, summary))
@@ -81,15 +98,17 @@ async function main(options: BenchOptions): Promise<number> {
     const generator = openGenerator(folder)
     if (generator.missing !== undefined) console.error(generator.missing)
     const results: ScenarioResult[] = []
-    for (const scenario of scenarios.filter(({ name }) => options.only.length === 0 || options.only.includes(name))) {
+    for (const scenario of scenarios.filter(({ name }) => isWanted(name, options))) {
       if (scenario.tls && generator.missing !== undefined) continue
       const result = await runScenario(scenario, options, generator)
       report(result)
       results.push(result)
     }
+    const memory = isWanted('memory', options) && generator.missing === undefined ? await runMemory(options, generator) : []
+    if (memory.length > 0) console.log(memoryTable('Memory: idle plain connections to the gateway', memory))
     const file = options.json ?? join(import.meta.dirname, 'results', `${new Date().toISOString().replaceAll(':', '-')}.json`)
     mkdirSync(dirname(file), { recursive: true })
-    writeFileSync(file, `${JSON.stringify({ about: { ...about, generator: generator.name }, options, scenarios: results }, undefined, 1)}\n`)
+    writeFileSync(file, `${JSON.stringify({ about: { ...about, generator: generator.name }, options, scenarios: results, memory }, undefined, 1)}\n`)
     console.log(`raw figures: ${file}`)
     return options.gate && results.some(({ held }) => held === false) ? 1 : 0
   } finally {

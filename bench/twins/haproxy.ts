@@ -9,7 +9,7 @@ function haproxy(folder: string, name: string, text: string): readonly string[] 
   const file = join(folder, `${name}.cfg`)
   writeFileSync(file, `global
   nbthread 1
-  maxconn 9000
+  maxconn 9900
   ssl-default-bind-options ssl-min-ver TLSv1.3
   tune.ssl.default-dh-param 2048
 defaults

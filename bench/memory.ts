@@ -1,0 +1,52 @@
+// What connections cost in memory: resident set right after the start, and with a thousand and ten thousand idle ones.
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { LoadGenerator, LoadOptions } from './load/load.ts'
+import { usageOf } from './process-usage.ts'
+import type { Contender } from './scenarios.ts'
+
+export interface MemoryFigures {
+  readonly name: string
+  readonly idleBytes: number
+  /** By number of idle connections. */
+  readonly held: readonly { readonly connections: number; readonly rssBytes: number; readonly bytesPerConnection: number }[]
+}
+
+const counts = [1_000, 10_000]
+
+/** How long connections are held, and what a proxy has of that to come to rest. */
+const holdSeconds = 3
+const restMs = 2_000
+
+export async function measureMemory(contenders: readonly Contender[], generator: LoadGenerator, load: Omit<LoadOptions, 'port' | 'connections' | 'seconds'>): Promise<readonly MemoryFigures[]> {
+  const figures: MemoryFigures[] = []
+  for (const { name, port, pids } of contenders) {
+    const idleBytes = usageOf(pids).rssBytes
+    const held: MemoryFigures['held'][number][] = []
+    for (const connections of counts) {
+      const rssBytes = await rssWhileHeld(pids, generator, { ...load, port, connections, seconds: holdSeconds })
+      held.push({ connections, rssBytes, bytesPerConnection: (rssBytes - idleBytes) / connections })
+    }
+    figures.push({ name, idleBytes, held })
+  }
+  return figures
+}
+
+async function rssWhileHeld(pids: readonly number[], generator: LoadGenerator, load: LoadOptions): Promise<number> {
+  let rssBytes = 0
+  let sampled: Promise<void> = Promise.resolve()
+  await generator.hold(load, () => {
+    sampled = sleep(restMs).then(() => void (rssBytes = usageOf(pids).rssBytes))
+  })
+  await sampled
+  return rssBytes
+}
+
+const megabytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(0)
+
+export function memoryTable(title: string, figures: readonly MemoryFigures[]): string {
+  const head = ['', 'RSS MB at start', ...counts.flatMap((count) => [`with ${count} idle`, 'KB each'])]
+  const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
+  const rows = figures.map(({ name, idleBytes, held }) =>
+    row([name, megabytes(idleBytes), ...held.flatMap((one) => [megabytes(one.rssBytes), (one.bytesPerConnection / 1024).toFixed(1)])]))
+  return [`### ${title}`, '', row(head), row(head.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows, ''].join('\n')
+}

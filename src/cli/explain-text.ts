@@ -95,9 +95,10 @@ function headerLines(side: string, { set, add, remove }: HeaderOperations): Line
   return parts.length === 0 ? [] : [[`${side} headers`, parts.join('; ')]]
 }
 
-function policyText({ loadBalancer, tls, peerAuthentication, destinationRule, endpoints }: NonNullable<Answer['policy']>): string {
+function policyText({ loadBalancer, tls, peerAuthentication, destinationRule, endpoints, discovery }: NonNullable<Answer['policy']>): string {
   const parts = [
     loadBalancer,
+    ...(discovery.endsWith('DNS') ? ['hosts found by DNS'] : []),
     `mutual TLS ${tls}${peerAuthentication === null ? '' : ` (the destination asks for ${peerAuthentication})`}`,
     ...(endpoints === null ? [] : [`${endpoints} endpoint${endpoints === 1 ? '' : 's'}`]),
     ...(destinationRule === null ? [] : [`DestinationRule ${destinationRule}`]),

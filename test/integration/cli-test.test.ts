@@ -9,6 +9,9 @@ import fc from 'fast-check'
 import { main } from '../../src/cli/main.ts'
 import type { Answer } from '../../src/cli/explain-answer.ts'
 import type { asJson } from '../../src/cli/test/report.ts'
+import { parseArguments } from '../../src/cli/arguments.ts'
+import { fileOption } from '../../src/cli/file-option.ts'
+import { readOffline } from '../../src/cli/offline.ts'
 import { captureIo } from '../support/capture-io.ts'
 import { parseXml } from '../support/strict-xml.ts'
 
@@ -311,6 +314,16 @@ function expectationOf(answer: Answer): Readonly<Record<string, unknown>> {
 
 const withoutNulls = (value: unknown): unknown => JSON.parse(JSON.stringify(value, (_, inner: unknown) => (inner === null ? undefined : inner)))
 
+test('a mesh takes no notice of tests that stand beside its configuration', async () => {
+  const read = async (...all: readonly object[]) => {
+    const { state, healthy } = await readOffline(parseArguments(['-f', mesh, '-f', '-'], { options: [fileOption], operands: [] }), captureIo(documents(...all)))
+    return { healthy, known: state.board.resources.map(({ key }) => key), written: state.snapshot.written.length }
+  }
+  const bare = await read(jason)
+  assert.deepEqual(await read(jason, routeTest([{ name: 'one', expect: { status: 404 } }])), bare)
+  assert.equal(bare.healthy, true)
+})
+
 test('the program ends with the exit code for CI: 0, 1 and 64', async () => {
   const spawned = (yaml: string, ...more: readonly string[]) => new Promise<number>((resolve) => {
     const child = execFile(process.execPath, [join(root, 'bin/trysail.js'), 'test', '-f', mesh, '-f', '-', ...more], { timeout: 60_000 }, (error) => resolve(error === null ? 0 : Number(error.code)))
@@ -320,15 +333,18 @@ test('the program ends with the exit code for CI: 0, 1 and 64', async () => {
   assert.deepEqual([await spawned(expecting('v1')), await spawned(expecting('v2')), await spawned('', '--coverage-min', 'most')], [0, 1, 64])
 })
 
-test('twenty times the tests take no more than twenty times as long: configuration is compiled once for each client', async () => {
+test('twenty times the tests take less than fifteen times as long: configuration is compiled once for each client', async () => {
   const tests = (count: number) => Array.from({ length: count }, (_, index) => ({ name: `${index}`, request: { path: `/reviews/${index}` }, expect: { destination: { subset: 'v1' } } }))
+  // Time of the processor, which others on the machine do not take.
   const timeOf = async (count: number): Promise<number> => {
-    const { totals } = await json(documents(jason, routeTest(tests(count))))
+    const text = documents(jason, routeTest(tests(count)))
+    const before = process.cpuUsage()
+    const { totals } = await json(text)
+    const { user, system } = process.cpuUsage(before)
     assert.equal(totals.passed, count)
-    return totals.durationMs
+    return (user + system) / 1000
   }
   await timeOf(10)
   const [few, many] = [await timeOf(200), await timeOf(4000)]
-  // Compiling is most of the time of few; were it done for every test, many would take far longer than this.
-  assert.ok(many <= 25 * Math.max(few, 20), `${few} ms for 200 tests, ${many} ms for 4000`)
+  assert.ok(many <= 15 * few, `${few} ms for 200 tests, ${many} ms for 4000`)
 })

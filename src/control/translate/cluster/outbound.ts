@@ -101,11 +101,11 @@ function outboundView(proxy: ProxyNode, snapshot: Snapshot, name: string): Outbo
 
 /** Where a cluster's endpoints come from, at this proxy. */
 export function discoveryOf(service: Service, policy: PolicyBlocks, proxy: ProxyNode): OutboundView['discovery'] {
+  // Gateways have no original destination to go to.
+  if (policy.loadBalancer?.simple === 'PASSTHROUGH' && proxy.type === 'sidecar') return 'original-destination'
   if (service.resolution === 'dns') return 'dns'
   if (service.resolution === 'dns-round-robin') return 'logical-dns'
-  const passthrough = service.resolution === 'passthrough' || policy.loadBalancer?.simple === 'PASSTHROUGH'
-  // Gateways have no original destination to go to.
-  return passthrough && proxy.type === 'sidecar' ? 'original-destination' : 'eds'
+  return service.resolution === 'passthrough' && proxy.type === 'sidecar' ? 'original-destination' : 'eds'
 }
 
 function autoTls(service: Service, snapshot: Snapshot, endpoints: readonly Endpoint[], discovery: OutboundView['discovery']): AutoTls {

@@ -8,6 +8,7 @@ import type { Clock } from '../../src/lib/clock.ts'
 import type { Address } from '../../src/model/address.ts'
 import { listen } from '../../src/net/listen.ts'
 import type { Listening } from '../../src/net/listen.ts'
+import type { ResolveName } from '../../src/net/resolve.ts'
 import type { Transports } from '../../src/net/transport-options.ts'
 import { ClusterSchema } from '../../src/proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import { RouteConfigurationSchema as Routes } from '../../src/proto/gen/envoy/config/route/v3/route_pb.ts'
@@ -47,6 +48,7 @@ export interface HttpWorldOptions {
   readonly deps?: Partial<HttpDeps>
   readonly transports?: Transports
   readonly clock?: Clock
+  readonly resolve?: ResolveName
 }
 
 const noSecrets: Secrets = { certificate: () => undefined, trust: () => undefined, onChange: () => () => {} }
@@ -95,7 +97,7 @@ export class HttpWorld implements AsyncDisposable {
 
   static async start(options: HttpWorldOptions = {}): Promise<HttpWorld> {
     const { clusters = {}, table: init = tableOf(options.routes ?? [routeTo('up')]), clock = systemClock, deps = {} } = options
-    const upstream = openClusters({ secrets: noSecrets, dial: (address) => address, random: Math.random })
+    const upstream = openClusters({ secrets: noSecrets, dial: (address) => address, random: Math.random, ...(options.resolve === undefined ? {} : { resolve: options.resolve }) })
     upstream.update(Object.entries(clusters).map(([name, hosts]) => clusterMessage(name, hosts, options.cluster)))
     const table = { current: compileRoutes(create(Routes, init)) as RouteTable['current'] }
     const manager = create(HttpConnectionManagerSchema, {

@@ -38,7 +38,6 @@ export const serviceEntry: Kind<ServiceEntry> = {
   schema,
   rules: serviceEntryRules,
   notServed: [
-    { path: 'resolution', values: ['DYNAMIC_DNS'], instead: 'nothing is sent to its hosts' },
     { path: 'ports[].protocol', values: ['HTTP2', 'GRPC', 'GRPC-WEB'], instead: 'HTTP/1.1 is spoken' },
     { path: 'endpoints[].network', instead: network },
   ],

@@ -1,5 +1,5 @@
 // Reads a Cluster message into what this proxy runs. Throws `proxy/bad-config` for what cannot be honoured.
-import { anyUnpack } from '@bufbuild/protobuf/wkt'
+import { anyIs, anyUnpack } from '@bufbuild/protobuf/wkt'
 import type { Duration } from '@bufbuild/protobuf/wkt'
 import { MeshError } from '../../lib/errors.ts'
 import type { AddressFamily } from '../../net/resolve.ts'
@@ -12,6 +12,7 @@ import type {
 } from '../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import type { CircuitBreakers_Thresholds as Thresholds } from '../../proto/gen/envoy/config/cluster/v3/circuit_breaker_pb.ts'
 import { RoutingPriority } from '../../proto/gen/envoy/config/core/v3/base_pb.ts'
+import { ClusterConfigSchema as DynamicForwardProxySchema } from '../../proto/gen/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster_pb.ts'
 import { HttpProtocolOptionsSchema } from '../../proto/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
 import type { HttpProtocolOptions } from '../../proto/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
 import { milliseconds } from '../xds/duration.ts'
@@ -30,8 +31,8 @@ import type { OutlierSettings } from './outlier/settings.ts'
 import type { Cluster } from './types.ts'
 import type { WarmUpSettings } from './warm-up.ts'
 
-/** `logical-dns` is one host whose new connections go where its name points; `strict-dns` makes a host of every address. */
-export type Discovery = 'eds' | 'static' | 'original-destination' | 'strict-dns' | 'logical-dns'
+/** `by-authority` looks up whom each request is for. `logical-dns` is one host whose new connections go where its name points; `strict-dns` makes a host of every address. */
+export type Discovery = 'eds' | 'static' | 'original-destination' | 'strict-dns' | 'logical-dns' | 'by-authority'
 
 export interface HttpSettings {
   /** 0: no limit. */
@@ -76,6 +77,7 @@ export interface ClusterConfig {
 /** Envoy's defaults. */
 const defaultConnectTimeoutMs = 5_000
 const defaultDnsRefreshMs = 5_000
+const defaultCacheRefreshMs = 60_000
 const defaultIdleTimeoutMs = 3_600_000
 const defaultPanicPercent = 50
 
@@ -113,7 +115,11 @@ export function serviceOf(message: ClusterMessage): Cluster['service'] {
 }
 
 function discoveryOf({ name, clusterDiscoveryType: type }: ClusterMessage): Discovery {
-  if (type.case === 'clusterType') throw bad(name, `cluster_type ${type.value.name} is not served yet`)
+  if (type.case === 'clusterType') {
+    const { name: kind, typedConfig } = type.value
+    if (typedConfig === undefined || !anyIs(typedConfig, DynamicForwardProxySchema)) throw bad(name, `cluster_type ${kind} is not served yet`)
+    return 'by-authority'
+  }
   switch (type.value ?? DiscoveryType.STATIC) {
     case DiscoveryType.STATIC: return 'static'
     case DiscoveryType.EDS: return 'eds'
@@ -174,7 +180,11 @@ function keepAliveOf({ upstreamConnectionOptions }: ClusterMessage): number | un
   return keepalive === undefined ? undefined : 1_000 * (keepalive.keepaliveTime ?? 0)
 }
 
-function dnsSettings({ dnsRefreshRate, respectDnsTtl, dnsLookupFamily }: ClusterMessage): DnsSettings {
+function dnsSettings(message: ClusterMessage): DnsSettings {
+  const { dnsRefreshRate, respectDnsTtl, dnsLookupFamily, clusterDiscoveryType: { case: kind, value } } = message
+  const cache = kind === 'clusterType' && value.typedConfig !== undefined ? anyUnpack(value.typedConfig, DynamicForwardProxySchema)?.clusterImplementationSpecifier : undefined
+  // A cache of names asks again when an answer's time is over.
+  if (cache?.case === 'dnsCacheConfig') return { refreshMs: timeOr(cache.value.dnsRefreshRate, defaultCacheRefreshMs), respectsTtl: true, family: familyOf(cache.value.dnsLookupFamily) }
   return { refreshMs: timeOr(dnsRefreshRate, defaultDnsRefreshMs), respectsTtl: respectDnsTtl, family: familyOf(dnsLookupFamily) }
 }
 

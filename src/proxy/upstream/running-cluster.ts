@@ -12,6 +12,7 @@ import { Breakers } from './breakers.ts'
 import { decodeCluster, serviceOf } from './cluster-config.ts'
 import type { ClusterConfig } from './cluster-config.ts'
 import { DnsHosts } from './dns-hosts.ts'
+import { DynamicHosts } from './dynamic-hosts.ts'
 import type { EndpointSettings } from './endpoints.ts'
 import { RuntimeHost } from './host.ts'
 import { HostSet } from './host-set.ts'
@@ -53,6 +54,7 @@ export class RunningCluster implements Cluster {
   readonly #outliers: OutlierDetector | undefined
   readonly #original: OriginalHosts
   readonly #dns: DnsHosts | undefined
+  readonly #dynamic: DynamicHosts | undefined
   /** Hosts that are none any more, until the last of what is open to them has ended. */
   readonly #leaving = new Set<RuntimeHost>()
   #state: 'serving' | 'retired' | 'closed' = 'serving'
@@ -75,6 +77,7 @@ export class RunningCluster implements Cluster {
     this.#hosts = this.#createHosts()
     this.#original = new OriginalHosts((settings) => this.#createHost(settings))
     this.#dns = this.#createDns()
+    this.#dynamic = this.#createDynamic()
   }
 
   /** `endpoints`: of its load assignment, where that has come already. */
@@ -88,7 +91,7 @@ export class RunningCluster implements Cluster {
   }
 
   status(): ClusterStatus {
-    return { name: this.name, assignmentName: this.assignmentName, hosts: [...this.#hosts.all, ...this.#original.all] }
+    return { name: this.name, assignmentName: this.assignmentName, hosts: this.#known() }
   }
 
   statLines(): readonly StatLine[] {
@@ -98,13 +101,26 @@ export class RunningCluster implements Cluster {
 
   // --- What the HTTP and TCP sides ask for ---
 
-  chooseHost({ hash, originalDestination, tried, avoidPriorities }: ChoiceContext): Host | undefined {
+  chooseHost({ hash, originalDestination, tried, avoidPriorities, authority }: ChoiceContext): Host | undefined {
+    if (this.#dynamic !== undefined) return authority === undefined ? undefined : this.#dynamic.at(authority)
     if (this.#config.discovery !== 'original-destination') return this.#hosts.choose(tried, hash, avoidPriorities)
     return originalDestination === undefined ? undefined : this.#original.at(originalDestination)
   }
 
   request(host: Host, reader: ResponseReader, waiter: StreamWaiter, authority = '', client?: ClientAddresses): () => void {
-    return this.#poolOf(own(host), this.#serverNameFor(authority), client).request(reader, waiter)
+    const ask = (): (() => void) => this.#poolOf(own(host), this.#serverNameFor(authority), client).request(reader, waiter)
+    return this.#dynamic === undefined ? ask() : this.#onceResolved(own(host), ask, waiter)
+  }
+
+  /** A name that was just heard of is looked up first. */
+  #onceResolved(host: RuntimeHost, ask: () => () => void, waiter: StreamWaiter): () => void {
+    let cancel: (() => void) | undefined
+    const wait = this.#dynamic!.wait(host, (resolved) => {
+      if (resolved) cancel = ask()
+      else waiter.onFailure('connection-failure', 'DNS resolution failure')
+    })
+    cancel ??= wait
+    return cancel === undefined ? ask() : () => cancel!()
   }
 
   tryRetry(): boolean {
@@ -159,6 +175,7 @@ export class RunningCluster implements Cluster {
   retire(): void {
     this.#state = 'retired'
     this.#dns?.stop()
+    this.#dynamic?.stop()
     this.#outliers?.stop()
     for (const host of this.#known()) this.#leave(host)
   }
@@ -167,6 +184,7 @@ export class RunningCluster implements Cluster {
   close(): void {
     this.#state = 'closed'
     this.#dns?.stop()
+    this.#dynamic?.stop()
     this.#outliers?.stop()
     for (const host of this.#known()) host.destroy()
     for (const host of this.#leaving) host.destroy()
@@ -180,13 +198,14 @@ export class RunningCluster implements Cluster {
       host.sweep()
       if (host.unused) this.#leaving.delete(host)
     }
-    return this.#original.forgetUnused() || more || this.#leaving.size > 0
+    const named = this.#dynamic?.forgetUnused() === true
+    return this.#original.forgetUnused() || named || more || this.#leaving.size > 0
   }
 
   // --- Hosts and their pools ---
 
   #known(): readonly RuntimeHost[] {
-    return [...this.#hosts.all, ...this.#original.all]
+    return [...this.#hosts.all, ...this.#original.all, ...(this.#dynamic?.all ?? [])]
   }
 
   #createHosts(): HostSet {
@@ -216,7 +235,7 @@ export class RunningCluster implements Cluster {
   /** Hosts that clients name themselves (ORIGINAL_DST) are not for us to leave out. */
   #createDetector(): OutlierDetector | undefined {
     const { outliers: settings, discovery } = this.#config
-    if (settings === undefined || discovery === 'original-destination') return undefined
+    if (settings === undefined || discovery === 'original-destination' || discovery === 'by-authority') return undefined
     const { clock, random } = this.#parts
     return new OutlierDetector({
       settings, clock, random, stats: this.stats,
@@ -233,6 +252,13 @@ export class RunningCluster implements Cluster {
     if (discovery !== 'strict-dns' && discovery !== 'logical-dns') return undefined
     const { resolve, clock, random } = this.#parts
     return new DnsHosts({ kind: discovery, endpoints, settings: dns, resolve, clock, random, onHosts: (hosts) => this.#hosts.replace(hosts) })
+  }
+
+  #createDynamic(): DynamicHosts | undefined {
+    const { discovery, dns, http } = this.#config
+    if (discovery !== 'by-authority') return undefined
+    const { resolve, clock, random } = this.#parts
+    return new DynamicHosts({ settings: dns, defaultPort: http.autoServerName ? 443 : 80, resolve, clock, random, create: (settings) => this.#createHost(settings) })
   }
 
   #poolParts(): PoolParts {

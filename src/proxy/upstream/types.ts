@@ -125,6 +125,8 @@ export interface ChoiceContext {
   readonly originalDestination: Address | undefined
   /** Hosts tried before by this exchange: avoided where there is another. */
   readonly tried: readonly Host[]
+  /** Whom the request is for (dynamic forward proxy). */
+  readonly authority?: string
   /** Priorities that a retry should leave, where another has healthy hosts. */
   readonly avoidPriorities?: readonly number[]
 }

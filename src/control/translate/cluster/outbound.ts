@@ -10,6 +10,8 @@ import type { Snapshot } from '../../snapshot.ts'
 import type { PolicyBlocks, WholePolicyBlocks } from '../../specs.ts'
 import { ApiVersion } from '../../../proto/gen/envoy/config/core/v3/config_source_pb.ts'
 import { Cluster_DiscoveryType as DiscoveryType, Cluster_DnsLookupFamily, Cluster_LbPolicy, ClusterSchema } from '../../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import { ClusterConfigSchema as DynamicForwardProxySchema } from '../../../proto/gen/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster_pb.ts'
+import { packed } from '../any.ts'
 import { durationOf } from '../duration.ts'
 import { loadAssignment } from '../endpoint/assignment.ts'
 import { withPeerModes } from '../endpoint/peer-modes.ts'
@@ -38,7 +40,7 @@ interface OutboundView extends Placement {
   /** SPIFFE URIs of the endpoints. */
   readonly identities: readonly string[]
   readonly autoTls: AutoTls
-  readonly discovery: 'eds' | 'dns' | 'logical-dns' | 'original-destination'
+  readonly discovery: 'eds' | 'dns' | 'logical-dns' | 'original-destination' | 'by-authority'
   /** Only for DNS. */
   readonly endpoints: readonly Endpoint[]
 }
@@ -63,7 +65,6 @@ export function outboundSharing(proxy: ProxyNode, snapshot: Snapshot): Sharing {
 }
 
 function clusterNames(proxy: ProxyNode, snapshot: Snapshot, service: Service): readonly string[] {
-  if (service.resolution === 'dynamic-dns') return []
   const subsets = snapshot.destinationRules.lookup(proxy, service)?.subsets ?? []
   return usablePorts(service.ports).flatMap((port) =>
     ['', ...subsets.map((subset) => subset.name)].map((subset) => outboundCluster(port.number, subset, service.hostname)),
@@ -83,11 +84,11 @@ export function findOutbound(proxy: ProxyNode, snapshot: Snapshot, name: string)
 
 function outboundView(proxy: ProxyNode, snapshot: Snapshot, name: string): OutboundView | undefined {
   const found = findOutbound(proxy, snapshot, name)
-  if (found === undefined || found.service.resolution === 'dynamic-dns') return undefined
+  if (found === undefined) return undefined
   const { service, port, subset, rule } = found
   const endpoints = snapshot.endpoints.of(service, port)
   const policy = effectivePolicy(rule, port.number, subset)
-  const discovery = discoveryOf(service, policy, proxy)
+  const discovery = discoveryOf(service, policy, proxy, port)
   return {
     ...found,
     mesh: snapshot.mesh,
@@ -100,7 +101,9 @@ function outboundView(proxy: ProxyNode, snapshot: Snapshot, name: string): Outbo
 }
 
 /** Where a cluster's endpoints come from, at this proxy. */
-export function discoveryOf(service: Service, policy: PolicyBlocks, proxy: ProxyNode): OutboundView['discovery'] {
+export function discoveryOf(service: Service, policy: PolicyBlocks, proxy: ProxyNode, port: ServicePort): OutboundView['discovery'] {
+  // Bytes name nobody: they go where the client's own DNS sent them.
+  if (service.resolution === 'dynamic-dns') return mayBeHttp(port.protocol) ? 'by-authority' : 'original-destination'
   // Gateways have no original destination to go to.
   if (policy.loadBalancer?.simple === 'PASSTHROUGH' && proxy.type === 'sidecar') return 'original-destination'
   if (service.resolution === 'dns') return 'dns'
@@ -166,6 +169,8 @@ function discovery(view: OutboundView, name: string): ClusterInit {
       }
     case 'original-destination':
       return { clusterDiscoveryType: { case: 'type', value: DiscoveryType.ORIGINAL_DST }, lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED }
+    case 'by-authority':
+      return { clusterDiscoveryType: { case: 'clusterType', value: forwardProxy }, lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED }
     case 'dns':
     case 'logical-dns':
       return {
@@ -176,6 +181,15 @@ function discovery(view: OutboundView, name: string): ClusterInit {
         loadAssignment: loadAssignment(name, dnsEndpoints(view), { dns: true, placement: view }),
       }
   }
+}
+
+/** All such clusters share one cache of Envoy's. Without TLS there is no server name to verify, which Envoy asks to be told. */
+const forwardProxy = {
+  name: 'envoy.clusters.dynamic_forward_proxy',
+  typedConfig: packed(DynamicForwardProxySchema, {
+    allowInsecureClusterOptions: true,
+    clusterImplementationSpecifier: { case: 'dnsCacheConfig', value: { name: 'dynamic-dns', dnsLookupFamily: Cluster_DnsLookupFamily.V4_ONLY } },
+  }),
 }
 
 /** Without endpoints, the host is its own. */

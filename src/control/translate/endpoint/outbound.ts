@@ -38,7 +38,7 @@ function endpointsView(proxy: ProxyNode, snapshot: Snapshot, name: string): Endp
   if (found === undefined) return undefined
   const { service, port, subset, rule } = found
   const policy = effectivePolicy(rule, port.number, subset)
-  if (discoveryOf(service, policy, proxy) !== 'eds') return undefined
+  if (discoveryOf(service, policy, proxy, port) !== 'eds') return undefined
   const labels = rule?.subsets.find((one) => one.name === subset)?.labels ?? {}
   // With a panic threshold, hosts that are known to be down could be chosen: then they are not sent at all (2.4).
   const healthyOnly = (withMeshDefaults(policy, snapshot.mesh).outlierDetection?.minHealthPercent ?? 0) > 0

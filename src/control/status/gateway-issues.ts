@@ -50,10 +50,8 @@ function credentialIssues(gateway: Gateway, snapshot: Snapshot, routers: readonl
     const at: FieldPath = ['spec', 'servers', index, 'tls']
     const pins = serverTlsProblem(server)
     const wrong = pins === undefined ? [] : [issueOf(gateway, at, `the server does not open: ${pins}`)]
-    return [...wrong, ...credentialsOf(server.tls ?? {}).flatMap(({ name, roots, path }) => namespaces.flatMap((namespace) => {
-      const message = credentialProblem(snapshot, namespace, name, roots)
-      return message === undefined ? [] : [issueOf(gateway, [...at, ...path], message)]
-    }))]
+    return [...wrong, ...credentialsOf(server.tls ?? {}).flatMap(({ name, roots, path }) =>
+      credentialProblems(snapshot, namespaces, name, roots).map((message) => issueOf(gateway, [...at, ...path], message)))]
   })
 }
 
@@ -73,14 +71,22 @@ function credentialsOf(tls: ServerTls): readonly Credential[] {
   return first === undefined ? own : [...own, { ...first, roots: true }]
 }
 
-/** Where its proxies run, which is where their secrets must be; its own namespace until one is known. */
+/** Where its proxies run, which is where their secrets must be; empty before one is known. */
 function namespacesOf(gateway: Gateway, snapshot: Snapshot, routers: readonly ProxyNode[]): readonly string[] {
-  const found = routers.filter((proxy) => snapshot.gatewaysFor(proxy.labels).includes(gateway)).map(({ namespace }) => namespace)
-  return found.length === 0 ? [gateway.metadata.namespace] : [...new Set(found)]
+  return [...new Set(routers.filter((proxy) => snapshot.gatewaysFor(proxy.labels).includes(gateway)).map(({ namespace }) => namespace))]
 }
 
-function credentialProblem(snapshot: Snapshot, namespace: string, credential: string, roots: boolean): string | undefined {
+/** Before a proxy is known, a secret of that name in any namespace may be the one. */
+function credentialProblems(snapshot: Snapshot, known: readonly string[], credential: string, roots: boolean): readonly string[] {
   const name = credential.slice(credential.lastIndexOf('/') + 1)
+  if (known.length > 0) return known.flatMap((namespace) => credentialProblem(snapshot, namespace, name, roots) ?? [])
+  const holders = snapshot.resources.filter(({ kind, metadata }) => kind === 'Secret' && (metadata.name === name || metadata.name === `${name}-cacert`))
+  if (holders.length === 0) return [`there is no Secret ${name}: connections to this server are refused until there is one in the namespace of the gateway's proxy`]
+  const problems = holders.map(({ metadata }) => credentialProblem(snapshot, metadata.namespace, name, roots))
+  return problems.includes(undefined) ? [] : [problems[0]!]
+}
+
+function credentialProblem(snapshot: Snapshot, namespace: string, name: string, roots: boolean): string | undefined {
   const secret = (roots ? secretNamed(snapshot, namespace, `${name}-cacert`) : undefined) ?? secretNamed(snapshot, namespace, name)
   const what = `Secret ${namespace}/${name}`
   if (secret === undefined) return `there is no ${what}, in the namespace of the gateway's proxy: connections to this server are refused until there is`

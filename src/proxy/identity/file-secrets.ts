@@ -2,7 +2,7 @@
 // and `file-root:ROOTS`, with `~CRL` after it where there is one. They are read when a listener or cluster first names them
 // and again when they change. What cannot be used keeps the last that could: writers replace one file after the other.
 import { watch } from 'node:fs'
-import type { FSWatcher } from 'node:fs'
+import type { FSWatcher, Stats } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import type { Clock } from '../../lib/clock.ts'
@@ -172,14 +172,16 @@ interface ReadResult {
 
 /** Undefined when the files are those that were read before. */
 async function readEntry(entry: Entry): Promise<ReadResult | undefined> {
-  const stats = await Promise.all(entry.paths.map((path) => stat(path)))
+  const stats: Stats[] = []
+  // One after the other: of two that are missing it is always the first that is told.
+  for (const path of entry.paths) stats.push(await stat(path))
   const large = stats.findIndex(({ size }) => size > maxBytes)
   if (large >= 0) return { problem: `${entry.paths[large]} has more than ${maxBytes} bytes` }
   const signature = stats.map(({ ino, size, mtimeMs }) => `${ino} ${size} ${mtimeMs}`).join(', ')
   if (signature === entry.signature) return undefined
   const [first = '', second = ''] = await Promise.all(entry.paths.map((path) => readFile(path, 'utf8')))
   const isCertificate = entry.name.startsWith(certificatePrefix)
-  const problem = isCertificate ? keyPairProblem(first, second) : bundleProblem(first)
+  const problem = isCertificate ? keyPairProblem(first, second) : bundleProblem(first, second)
   if (problem !== undefined) return { problem }
   return { signature, value: isCertificate ? { chain: first, key: second } : { roots: first, crl: second } }
 }

@@ -44,9 +44,10 @@ export function decodeCertificate(certificate: TlsCertificate, name: string): Ce
 export function decodeTrust(context: CertificateValidationContext, name: string): TrustSecret {
   const roots = inlineText(context.trustedCa, `secret ${name}, trusted_ca`)
   if (!roots) throw new MeshError('proxy/bad-config', `secret ${name}: needs trusted_ca`)
-  const problem = bundleProblem(roots)
+  const crl = inlineText(context.crl, `secret ${name}, crl`) ?? ''
+  const problem = bundleProblem(roots, crl)
   if (problem !== undefined) throw new MeshError('proxy/bad-config', `secret ${name}: trusted_ca: ${problem}`)
-  return { roots, crl: inlineText(context.crl, `secret ${name}, crl`) ?? '' }
+  return { roots, crl }
 }
 
 /** Secrets in files, of which it can be said whether they were looked for. */

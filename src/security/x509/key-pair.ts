@@ -19,10 +19,11 @@ export function keyPairProblem(chain: string, key: string): string | undefined {
   }
 }
 
-/** Undefined when every certificate of a bundle can be read, and there is one. */
-export function bundleProblem(roots: string): string | undefined {
+/** Undefined when every certificate of a bundle can be read, and there is one. Of revocation lists, empty for none, only the form is looked at. */
+export function bundleProblem(roots: string, lists = ''): string | undefined {
   const certificates = splitCertificates(roots)
   if (certificates.length === 0) return 'there is no certificate in PEM'
+  if (lists !== '' && !revocationList.test(lists)) return 'the revocation list is not PEM: a block X509 CRL is expected'
   try {
     certificates.forEach(readCertificate)
     return undefined
@@ -30,6 +31,8 @@ export function bundleProblem(roots: string): string | undefined {
     return describe(error)
   }
 }
+
+const revocationList = /-----BEGIN X509 CRL-----[A-Za-z0-9+/=\s]+-----END X509 CRL-----/
 
 /** OpenSSL's own messages say nothing of use here. */
 function privateKey(pem: string): ReturnType<typeof createPrivateKey> {

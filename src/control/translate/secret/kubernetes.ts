@@ -76,7 +76,7 @@ const pairProblems = new WeakMap<Resource, string | undefined>()
 
 function findProblem(secret: Resource, isRoots: boolean): string | undefined {
   const text = (...keys: readonly string[]) => Buffer.from(dataOf(secret, ...keys) ?? []).toString('utf8')
-  return isRoots ? bundleProblem(text(...rootKeys)) : keyPairProblem(text(...chainKeys), text(...keyKeys))
+  return isRoots ? bundleProblem(text(...rootKeys), text(...listKeys)) : keyPairProblem(text(...chainKeys), text(...keyKeys))
 }
 
 const rootKeys = ['ca.crt', 'cacert']

@@ -80,8 +80,17 @@ function placeLines({ session, chosen, endpoints, destinations }: Answer): Line[
   if (chosen !== null && (destinations.length > 1 || chosen.endpoint !== null)) {
     lines.push(['chosen', `${chosen.subset === null ? chosen.host : `subset ${chosen.subset}`}${chosen.endpoint === null ? '' : `, endpoint ${chosen.endpoint}`}`])
   }
-  return [...lines, ...endpoints.flatMap(({ address, workload, locality, whyNot }): Line[] =>
+  return [...lines, ...priorityLines(endpoints), ...endpoints.flatMap(({ address, workload, locality, whyNot }): Line[] =>
     (whyNot === null ? [] : [['left out', `${address}${workload === null ? '' : ` (${workload})`}${locality === null ? '' : ` in ${locality}`} ${whyNot}`]]))]
+}
+
+/** How the requests are split, where not all endpoints that get some are of one priority. */
+function priorityLines(endpoints: Answer['endpoints']): Line[] {
+  return [...Map.groupBy(endpoints, ({ cluster }) => cluster).values()].flatMap((ofCluster): Line[] => {
+    const levels = [...Map.groupBy(ofCluster.filter(({ priorityPercent }) => priorityPercent > 0), ({ priority }) => priority)]
+    const parts = levels.map(([priority, [first]]) => `${priority}${first?.locality == null ? '' : ` (${first.locality})`} takes ${first?.priorityPercent ?? 0}%`)
+    return parts.length < 2 ? [] : [['priorities', parts.join(', ')]]
+  })
 }
 
 type HeaderOperations = NonNullable<Answer['headers']>['request']

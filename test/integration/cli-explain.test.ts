@@ -277,6 +277,39 @@ test('a gateway that ends TLS says with what, and what it asks of the client', a
   assert.equal(plain.considered[1]?.whyNot, 'is for server name shop.example; but the connection is not TLS')
 })
 
+test('a host that another server name stands for is misdirected', async () => {
+  const gateway = istio('Gateway', 'edge', { selector: { istio: 'edge' }, servers: ['a', 'b'].map((name) => (
+    { port: { number: 443, name: `https-${name}`, protocol: 'HTTPS' }, hosts: [`${name}.example`], tls: { mode: 'SIMPLE', credentialName: name } })) })
+  const yaml = documents(gateway, virtualService({ hosts: ['a.example', 'b.example'], gateways: ['edge'], http: [{ route: [{ destination: { host: 'productpage' } }] }] }, 'both'))
+  const own = await explain(yaml, 'GET https://b.example/', { from: 'default/edge' })
+  assert.deepEqual([own.status, own.matchedVirtualService, own.tls?.secrets], [null, 'default/both', ['kubernetes://b']])
+  const { out } = await run(yaml, 'GET https://b.example/', { from: 'default/edge' }, '--sni', 'a.example', '-o', 'json')
+  const other = JSON.parse(out) as Answer
+  assert.deepEqual([other.status, other.tls?.serverNames], [421, ['a.example']])
+})
+
+test('other localities are named with what they take, and what is left out for them', async () => {
+  const at = (region: string, name: string) => ({ apiVersion: 'v1', kind: 'Node', metadata: { name, labels: { 'topology.kubernetes.io/region': region } } })
+  const pod = (name: string, node: string, app: string, podIP: string, ready = 'True') => ({
+    apiVersion: 'v1', kind: 'Pod', metadata: { name, labels: { app } }, spec: { nodeName: node, containers: [{ name: 'a', ports: [{ name: 'http', containerPort: 8080 }] }] },
+    status: { phase: 'Running', podIP, conditions: [{ type: 'Ready', status: ready }] },
+  })
+  const yaml = (ready: string) => documents(
+    at('eu', 'n1'), at('us', 'n2'), pod('web', 'n1', 'web', '10.1.0.1'), pod('near', 'n1', 'db', '10.1.0.2'), pod('new', 'n1', 'db', '10.1.0.4', ready), pod('far', 'n2', 'db', '10.1.0.3'),
+    { apiVersion: 'v1', kind: 'Service', metadata: { name: 'db' }, spec: { clusterIP: '10.96.0.9', ports: [{ name: 'http', port: 80, targetPort: 8080 }], selector: { app: 'db' } } },
+    istio('DestinationRule', 'db', { host: 'db', trafficPolicy: { outlierDetection: { consecutive5xxErrors: 3 } } }),
+  )
+  const told = async (ready: string) => (await explain(yaml(ready), 'GET http://db/', { from: 'web' })).endpoints
+    .map(({ workload, locality, priorityPercent, whyNot }) => [workload, locality, priorityPercent, whyNot])
+  assert.deepEqual(await told('True'), [
+    ['default/near', 'eu', 100, null], ['default/new', 'eu', 100, null], ['default/far', 'us', 0, 'has priority 1, for when others fail: priority 0 takes all requests'],
+  ])
+  assert.deepEqual(await told('False'), [
+    ['default/near', 'eu', 70, null], ['default/new', 'eu', 70, 'is unhealthy, as the control plane says'], ['default/far', 'us', 30, null],
+  ])
+  assert.match((await run(yaml('False'), 'GET http://db/', { from: 'web' })).out, /priorities +0 \(eu\) takes 70%, 1 \(us\) takes 30%\n +left out +10\.1\.0\.4:8080 \(default\/new\) in eu is unhealthy/)
+})
+
 test('TLS rules are chosen by server name, and those for others or another port say so', async () => {
   const { protocol, matchedVirtualService, routeIndex, destinations, tls, considered } = await explain(edges, 'TLS b.pass.example:8443', { from: 'default/edge' })
   assert.deepEqual([protocol, matchedVirtualService, routeIndex, tls?.endsHere], ['tls', 'default/pass', 1, false])

@@ -132,6 +132,7 @@ test('every expectation passes when it is so, and fails with what is so instead'
     [{ status: 404, destinations: [] }, { status: 200 }, '/nowhere'],
     [{ mirrors: [], denied: false, blocked: false, passthrough: false }, { mirrors: [{}] }],
     [{ policy: { tls: 'ISTIO_MUTUAL', destinationRule: 'default/reviews', endpoints: 1 } }, { policy: { endpoints: 2 } }],
+    [{ endpoints: [{ workload: 'default/reviews-v2', priority: 0 }, { workload: 'default/reviews-v1', priorityPercent: 100 }] }, { endpoints: [{ workload: 'default/reviews-v1' }] }],
     [{ listener: '0.0.0.0_9080', virtualHost: 'reviews.default.svc.cluster.local:9080' }, { listener: 'other' }],
   ]
   const tests = cases.flatMap(([good, bad, path = '/reviews/1'], index) => [

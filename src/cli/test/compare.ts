@@ -11,6 +11,7 @@ export type MeansHost = (written: string, host: string) => boolean
 export function observedFor(field: keyof Expectation, answer: Answer): unknown {
   switch (field) {
     case 'destination': return answer.destinations
+    case 'endpoints': return answer.endpoints.filter(({ whyNot }) => whyNot === null)
     case 'denied': return answer.denied !== false && answer.denied !== null
     case 'deniedBy': return answer.denied === false || answer.denied === null ? null : answer.denied.policy
     default: return answer[field]

@@ -67,6 +67,15 @@ export const expectation = z.strictObject({
   /** Where this very request goes, as far as no draw decides it. */
   chosen: destination.omit({ weight: true }).extend({ endpoint: z.string().min(1).optional() }).optional(),
   session: z.strictObject({ by: z.array(z.string()).max(maxListed).optional(), decidesWeights: z.boolean().optional() }).optional(),
+  /** Of the destinations that it can come to: all of them, in any order. */
+  endpoints: z.array(z.strictObject({
+    address: z.string().min(1).optional(),
+    workload: z.string().optional(),
+    locality: z.string().optional(),
+    priority: count.optional(),
+    priorityPercent: percentage.optional(),
+    weight: count.optional(),
+  })).max(maxListed).optional(),
   /** Whether the destination's proxies refuse the connection. */
   denied: z.boolean().optional(),
   /** The policy that refuses it, as `PeerAuthentication/default/strict`. */

@@ -324,6 +324,7 @@ export interface SidecarSpec {
   readonly egress?: readonly {
     readonly port?: { readonly number: number; readonly protocol: string; readonly name: string } | undefined
     readonly bind?: string | undefined
+    readonly captureMode?: string | undefined
     readonly hosts: readonly string[]
   }[] | undefined
   readonly inboundConnectionPool?: ConnectionPool | undefined

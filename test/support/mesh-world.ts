@@ -94,6 +94,14 @@ export class MeshWorld implements AsyncDisposable {
     })
   }
 
+  /** Names of all that the control plane has for a proxy like this one. */
+  resources(typeUrl: string): readonly string[] {
+    const session = this.state.connect({ id: 'sidecar~127.1.0.1~twin.default~default.svc.cluster.local', metadata: { LABELS: { app: 'productpage', version: 'v1' } } })
+    const names = session.all(typeUrl).map(({ name }) => name)
+    session.close()
+    return names
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#agent.destroy()
     await this.proxy.close()

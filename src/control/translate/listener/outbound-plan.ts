@@ -28,6 +28,8 @@ export interface Bind {
   /** Whose table that is, where it is one service's. */
   service: Service | undefined
   declaredBytes: boolean
+  /** It opens: nothing captures for it. */
+  binds: boolean
   readonly bytes: BytesOf[]
 }
 
@@ -53,7 +55,7 @@ function makePlan(proxy: ProxyNode, snapshot: Snapshot, scope: SidecarScope): Ou
   const plan = new Map<string, Bind>()
   const at = (address: string, port: number): Bind => {
     const name = listenerName(address, port)
-    const bind = plan.get(name) ?? { address, port, routes: '', service: undefined, declaredBytes: false, bytes: [] }
+    const bind = plan.get(name) ?? { address, port, routes: '', service: undefined, declaredBytes: false, binds: false, bytes: [] }
     plan.set(name, bind)
     return bind
   }
@@ -78,7 +80,34 @@ function makePlan(proxy: ProxyNode, snapshot: Snapshot, scope: SidecarScope): Ou
   for (const reached of portsReached(scope, 'endpoints')) {
     for (const address of endpointAddresses(reached, proxy, snapshot)) add(address, reached, alone)
   }
+  for (const { address, port, binds, bytes } of ownListeners(scope)) {
+    if (sharedPorts(scope).includes(port)) at(address, port).routes = String(port)
+    for (const reached of bytes) add(address, reached, alone)
+    const bind = plan.get(listenerName(address, port))
+    if (bind !== undefined) bind.binds = binds
+  }
   return plan
+}
+
+interface OwnListener {
+  readonly address: string
+  readonly port: number
+  readonly binds: boolean
+  readonly bytes: readonly PortOfService[]
+}
+
+/**
+ * Egress listeners that a Sidecar resource asks for by address, or because nothing captures: workloads connect to them, so
+ * the first service of bytes that is imported for the port has all that does not look like HTTP.
+ */
+function ownListeners(scope: SidecarScope): readonly OwnListener[] {
+  return (scope.sidecar?.spec.egress ?? []).flatMap(({ port, bind = '', captureMode }) => {
+    const binds = captureMode === 'NONE'
+    // Port 0 is that of a unix socket.
+    if (port === undefined || port.number === 0 || (bind === '' && !binds)) return []
+    const bytes = (['opaque', 'any-address', 'endpoints'] as const).flatMap((reach) => portsReached(scope, reach).filter((one) => one.port.number === port.number))
+    return [{ address: bind === '' ? '127.0.0.1' : bind, port: port.number, binds, bytes: bytes.slice(0, 1) }]
+  })
 }
 
 /** By ranges of addresses; else, where it speaks TLS, by the name that clients ask for. */

@@ -39,6 +39,7 @@ interface ListenerView {
   readonly chains: string
   /** Some of its services are declared to be no HTTP. */
   readonly declaredBytes: boolean
+  readonly binds: boolean
   readonly mesh: MeshSettings
   readonly registryOnly: boolean
   readonly egressCluster: string
@@ -57,13 +58,13 @@ const proxyListener = ({ httpProxyPort }: ProxyNode): readonly string[] => (http
 
 function listenerView(proxy: ProxyNode, snapshot: Snapshot, name: string): ListenerView | undefined {
   const scope = snapshot.scopeOf(proxy, proxy.type)
-  const base = { name, service: undefined, chains: '[]', routes: '', declaredBytes: false, mesh: snapshot.mesh, registryOnly: scope.registryOnly, egressCluster: scope.egressCluster }
+  const base = { name, service: undefined, chains: '[]', routes: '', declaredBytes: false, binds: false, mesh: snapshot.mesh, registryOnly: scope.registryOnly, egressCluster: scope.egressCluster }
   if (name === virtualOutbound) return { ...base, address: anyAddress, port: outboundPort }
   if (proxyListener(proxy).includes(name)) return { ...base, address: '127.0.0.1', port: proxy.httpProxyPort!, routes: httpProxyRoute }
   const bind = outboundPlan(proxy, snapshot).get(name)
   if (bind === undefined) return undefined
   const { address, port, routes, service } = bind
-  return { ...base, address, port, routes, service, chains: JSON.stringify(chainsAt(bind, proxy, snapshot)), declaredBytes: bind.declaredBytes }
+  return { ...base, address, port, routes, service, chains: JSON.stringify(chainsAt(bind, proxy, snapshot)), declaredBytes: bind.declaredBytes, binds: bind.binds }
 }
 
 function buildListener(view: ListenerView): ListenerInit {
@@ -85,7 +86,7 @@ function serviceListener(view: ListenerView): ListenerInit {
   const takesAll = bytes.some((chain) => chain.subnets.length + chain.serverNames.length === 0)
   const chains = [...(view.routes === '' ? [] : [httpChain(view)]), ...bytes.map((chain) => byteChain(chain, view.mesh))]
   return {
-    bindToPort: false,
+    bindToPort: view.binds,
     ...inspection(view, bytes),
     filterChains: chains,
     // What none of them takes goes where it was going, on an address that is nobody's own.

@@ -13,12 +13,13 @@ import { matching } from './cases/matching.ts'
 import { protocol } from './cases/protocol.ts'
 import { rewriting } from './cases/rewriting.ts'
 import { splitting } from './cases/splitting.ts'
+import { tlsGateways } from './cases/tls-gateways.ts'
 import { checkExpected, comparable, differences, destinationOf, placesOf, runCase } from './run.ts'
 import type { Layout } from './mesh-files.ts'
 import { startEnvoys, startOurs } from './world.ts'
 import type { Side } from './world.ts'
 
-const cases = [...matching, ...rewriting, ...failing, ...protocol, ...balancing, ...splitting, ...edges].filter(({ title }) => title.includes(process.env['DIFFERENTIAL_ONLY'] ?? ''))
+const cases = [...matching, ...rewriting, ...failing, ...protocol, ...balancing, ...splitting, ...edges, ...tlsGateways].filter(({ title }) => title.includes(process.env['DIFFERENTIAL_ONLY'] ?? ''))
 const { path: envoy, missing } = findEnvoy()
 /** As many as two cores can carry: most wait most of the time. */
 const concurrency = 12
@@ -65,7 +66,13 @@ describe('the differential suite', { concurrency, timeout: 240_000 }, () => {
     for (const { side } of sides) assert.deepEqual(side.issues.filter((line) => !(cases[Number(/^case-(\d+)/.exec(line)?.[1]) - 1]?.issues?.test(line) ?? false)), [])
   })
 
-  test('our proxies take everything', () => assert.deepEqual(sides[0]!.side.complaints(), []))
+  test('our proxies take everything', async () => {
+    await sides[0]!.side.control.settle(10_000)
+    assert.deepEqual(sides[0]!.side.complaints(), [])
+  })
 
-  test('Envoy takes everything, without a warning, and shows the same in every case', { skip: missing ?? false }, () => assert.deepEqual(sides[1]!.side.complaints(), []))
+  test('Envoy takes everything, without a warning, and shows the same in every case', { skip: missing ?? false }, async () => {
+    await sides[1]!.side.control.settle(10_000)
+    assert.deepEqual(sides[1]!.side.complaints(), [])
+  })
 })

@@ -10,6 +10,9 @@ import type { Tap } from '../../../src/agent/env-capture.ts'
 import { GatewayPorts } from '../../../src/agent/gateway-ports.ts'
 import { startControl } from '../../../src/control/main.ts'
 import type { ControlPlane } from '../../../src/control/main.ts'
+import { adsMethods } from '../../../src/control/serve/ads.ts'
+import { startGrpcServer } from '../../../src/control/serve/grpc.ts'
+import type { Method } from '../../../src/control/serve/rpc.ts'
 import { worldSource } from '../../../src/control/serve/world-source.ts'
 import { controlSettings } from '../../../src/control/settings.ts'
 import { syncState } from '../../../src/control/status/proxies.ts'
@@ -20,7 +23,6 @@ import type { Proxy } from '../../../src/proxy/main.ts'
 import { startProxy } from '../../../src/proxy/main.ts'
 import { proxySettings } from '../../../src/proxy/settings.ts'
 import { filesOnce } from '../../../src/sources/files/read.ts'
-import { serveAds } from '../../support/ads-world.ts'
 import type { TestAuthority } from '../../support/certificates.ts'
 import { TempFolder } from '../../support/temp-folder.ts'
 import { startAgent, startEnvoy } from '../real-envoy.ts'
@@ -104,10 +106,9 @@ export async function startOurs(parts: SideParts): Promise<Side> {
     const own = [...taps.values()].filter(({ proxy }) => proxy === name).map(({ tap }) => tap)
     running.set(name, await startProxy(proxySettings({
       type, name, namespace, labels, serviceAccount: name, ip: addressOfProxy(layout, name), adminPort: 0,
-      discoveryAddress: formatAddress(control.plaintext), discoveryPlaintext: true,
+      discoveryAddress: formatAddress(control.xds), token: control.bootstrapToken({ trustDomain: control.trustDomain, namespace, serviceAccount: name }),
     }), {
-      roots: parts.authority.roots,
-      certificates: { roots: parts.authority.roots, ...parts.authority.issue(`URI:spiffe://cluster.local/ns/${namespace}/sa/${name}`) },
+      roots: control.roots,
       capture: type === 'router' ? gateway : new EnvCapture(own, new Map()),
       log: (line) => said.push(`${name}: ${line}`),
       standardOutput: (line) => log.add(line),
@@ -138,15 +139,16 @@ export async function startEnvoys(parts: SideParts, envoy: string): Promise<Side
   const port = await freePort()
   let next = 0
   const source = standingListeners(worldSource(control.state), standing, () => ({ host: `${layout.net}.${254 + (next >> 8)}.${next++ & 255}`, port }))
-  const ads = await serveAds(source)
   const running: RunningEnvoy[] = []
-  const agents: AsyncDisposable[] = [ads]
+  const servers: AsyncDisposable[] = []
   for (const name of names) {
     const { namespace } = proxies[name]
-    const agent = await startAgent(parts.authority, parts.authority.issue(`URI:spiffe://cluster.local/ns/${namespace}/sa/${name}`))
-    agents.push(agent)
+    const identity = `spiffe://cluster.local/ns/${namespace}/sa/${name}`
+    const agent = await startAgent(parts.authority, parts.authority.issue(`URI:${identity}`))
+    const ads = await startGrpcServer({ methods: adsMethods(source).map((method) => withIdentity(method, identity)), plaintextPort: 0 })
+    servers.push(agent, ads)
     running.push(startEnvoy({
-      envoy, node: nodeOf(layout, name), apiType: 'DELTA_GRPC', port: ads.server.plaintextAddress!.port,
+      envoy, node: nodeOf(layout, name), apiType: 'DELTA_GRPC', port: ads.plaintextAddress!.port,
       agentPort: agent.plaintextAddress!.port, strict: true, onLine: (line) => log.add(line),
     }))
   }
@@ -165,9 +167,18 @@ export async function startEnvoys(parts: SideParts, envoy: string): Promise<Side
     },
     async [Symbol.asyncDispose]() {
       await Promise.all(running.map((one) => one[Symbol.asyncDispose]()))
-      for (const one of agents) await one[Symbol.asyncDispose]()
+      for (const one of servers) await one[Symbol.asyncDispose]()
       await base[Symbol.asyncDispose]()
     },
+  }
+}
+
+/** The agent beside an Envoy speaks mutual TLS to the control plane; here it is known who calls. */
+function withIdentity(method: Method, identity: string): Method {
+  if (method.kind === 'unary') return method
+  return {
+    ...method,
+    open: (call) => method.open({ caller: { ...call.caller, encrypted: true, uris: [identity] }, send: (parts) => call.send(parts), end: (error) => call.end(error) }),
   }
 }
 

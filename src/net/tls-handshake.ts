@@ -147,6 +147,7 @@ function infoOf(socket: TLSSocket, localUris: readonly string[], certificate: X5
     peerUris: names.uris,
     peerDnsNames: names.dnsNames,
     peerSubject: subjectOf(certificate),
+    peerDigest: certificate === undefined ? '' : digestsOf(certificate).certificate,
     localUris,
   }
 }

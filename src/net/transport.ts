@@ -14,6 +14,8 @@ export interface TlsInfo {
   readonly peerDnsNames: readonly string[]
   /** RFC 2253 subject of the peer, or empty. */
   readonly peerSubject: string
+  /** SHA-256 of the peer's certificate (DER) in lower-case hex; empty when it sent none, or none that was verified. */
+  readonly peerDigest: string
   /** URI SANs of our own certificate. */
   readonly localUris: readonly string[]
 }

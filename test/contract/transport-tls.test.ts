@@ -1,5 +1,6 @@
 // Who gets through a TLS handshake and who does not, with both transports: chains, names, ALPN, SNI, rotation, time.
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { X509Certificate, createHash } from 'node:crypto'
 import { connect as connectSocket } from 'node:net'
 import { describe as group, test } from 'node:test'
@@ -76,6 +77,12 @@ for (const transports of [socketTransports, ...(handles === undefined ? [] : [ha
   group(`TLS with ${transports.name}`, { timeout: 20_000 }, () => suite(transports))
 }
 
+/** As openssl says it. */
+function fingerprint({ chain }: { readonly chain: string }): string {
+  const said = execFileSync('openssl', ['x509', '-noout', '-fingerprint', '-sha256'], { input: chain, encoding: 'utf8' })
+  return said.slice(said.indexOf('=') + 1).trim().replaceAll(':', '').toLowerCase()
+}
+
 function suite(transports: Transports): void {
   test('both sides learn the verified names of the other, and know their own', async () => {
     const outcome = await shake(transports, { serverName: 'svc.test' })
@@ -85,6 +92,7 @@ function suite(transports: Transports): void {
     assert.equal(sides.server.tls!.peerSubject, 'O=trysail')
     assert.equal(sides.server.tls!.serverName, 'svc.test')
     assert.deepEqual(sides.server.tls!.localUris, [serverId])
+    assert.deepEqual([sides.server.tls!.peerDigest, sides.client.tls!.peerDigest], [fingerprint(client), fingerprint(server)])
     assert.deepEqual(sides.client.tls!.peerUris, [serverId])
     assert.deepEqual(sides.client.tls!.localUris, [clientId])
     assert.equal(sides.client.tls!.protocol, 'TLSv1.3')

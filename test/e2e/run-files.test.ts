@@ -39,7 +39,7 @@ test('a Process answers through the gateway, and asks another by the variables t
   const reviews = relayed(await mesh.json('/via?service=REVIEWS&path=/x'))
   assert.deepEqual([reviews['name'], reviews['version'], reviews['path']], ['reviews', 'v1', '/x'])
   const { 'x-forwarded-client-cert': certificate, host } = reviews['headers'] as Record<string, string>
-  assert.match(certificate ?? '', /URI=spiffe:\/\/cluster\.local\/ns\/default\/sa\/default/)
+  assert.match(certificate ?? '', /^By=spiffe:\/\/cluster\.local\/ns\/default\/sa\/default;Hash=[0-9a-f]{64};Subject="";URI=spiffe:\/\/cluster\.local\/ns\/default\/sa\/default$/)
   assert.equal(host, 'reviews.default.svc.cluster.local:80')
 })
 

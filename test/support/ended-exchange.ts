@@ -14,7 +14,7 @@ export interface ExchangeInit extends Partial<Pick<Exchange,
 }
 
 export function tlsOf(localUri: string, peerUri: string): TlsInfo {
-  return { alpn: '', serverName: '', protocol: 'TLSv1.3', peerUris: [peerUri], peerDnsNames: [], peerSubject: '', localUris: [localUri] }
+  return { alpn: '', serverName: '', protocol: 'TLSv1.3', peerUris: [peerUri], peerDnsNames: [], peerSubject: '', peerDigest: '', localUris: [localUri] }
 }
 
 export function clusterOf(name: string, service?: Cluster['service']): Cluster {

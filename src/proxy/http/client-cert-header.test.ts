@@ -5,14 +5,15 @@ import { HttpConnectionManager_ForwardClientCertDetails as ClientCert, HttpConne
 import { clientCertElement, forwardedClientCert } from './client-cert-header.ts'
 import { decodeManager } from './manager-config.ts'
 
-const tls = { alpn: '', serverName: '', protocol: 'TLSv1.3', peerUris: ['spiffe://cluster.local/ns/a/sa/b'], peerDnsNames: ['a.b'], peerSubject: 'CN="x"', localUris: ['spiffe://me'] }
+const tls = { alpn: '', serverName: '', protocol: 'TLSv1.3', peerUris: ['spiffe://cluster.local/ns/a/sa/b'], peerDnsNames: ['a.b'], peerSubject: 'CN="x"', peerDigest: 'ab12', localUris: ['spiffe://me'] }
 const config = (over: { subject?: boolean; dns?: boolean; uri?: boolean }) => decodeManager(create(HttpConnectionManagerSchema, { setCurrentClientCertDetails: over }))
 
 test('the element names both ends as the certificates do', () => {
-  assert.equal(clientCertElement(tls, config({ subject: true, dns: true, uri: true })), 'By=spiffe://me;Subject="CN=\\"x\\"";URI=spiffe://cluster.local/ns/a/sa/b;DNS=a.b')
-  assert.equal(clientCertElement(tls, config({})), 'By=spiffe://me')
+  assert.equal(clientCertElement(tls, config({ subject: true, dns: true, uri: true })), 'By=spiffe://me;Hash=ab12;Subject="CN=\\"x\\"";URI=spiffe://cluster.local/ns/a/sa/b;DNS=a.b')
+  assert.equal(clientCertElement(tls, config({})), 'By=spiffe://me;Hash=ab12')
+  assert.equal(clientCertElement({ ...tls, peerUris: [], peerDnsNames: [], peerSubject: '' }, config({ uri: true })), 'By=spiffe://me;Hash=ab12', 'a certificate without names')
   assert.equal(clientCertElement(undefined, config({ uri: true })), '')
-  assert.equal(clientCertElement({ ...tls, peerUris: [], peerDnsNames: [], peerSubject: '' }, config({ uri: true })), '')
+  assert.equal(clientCertElement({ ...tls, peerUris: [], peerDnsNames: [], peerSubject: '', peerDigest: '' }, config({ uri: true })), '')
 })
 
 test('what a plaintext client says of itself goes on only where it is to be forwarded anyway', () => {

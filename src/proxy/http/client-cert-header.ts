@@ -6,8 +6,9 @@ import type { ManagerConfig } from './manager-config.ts'
 
 /** The element that describes this connection's peer; empty when it showed no certificate. */
 export function clientCertElement(tls: TlsInfo | undefined, { clientCertFields: fields }: ManagerConfig): string {
-  if (tls === undefined || (tls.peerUris.length === 0 && tls.peerDnsNames.length === 0 && tls.peerSubject === '')) return ''
-  const parts = tls.localUris.map((uri) => `By=${uri}`)
+  if (tls === undefined || tls.peerDigest === '') return ''
+  // Who took the request and which certificate it came with are always said, the rest where it is asked for.
+  const parts = [...tls.localUris.map((uri) => `By=${uri}`), `Hash=${tls.peerDigest}`]
   if (fields.subject) parts.push(`Subject="${tls.peerSubject.replace(/["\\]/g, '\\$&')}"`)
   if (fields.uri) for (const uri of tls.peerUris) parts.push(`URI=${uri}`)
   if (fields.dns) for (const name of tls.peerDnsNames) parts.push(`DNS=${name}`)

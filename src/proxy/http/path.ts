@@ -60,12 +60,15 @@ function decodeUnreserved(pathname: string): string {
   })
 }
 
-/** RFC 3986 §5.2.4, for paths that begin with a slash. */
+/**
+ * RFC 3986 §5.2.4, for paths that begin with a slash. A dot segment with a parameter (`..;x`) is one too, as Envoy has it:
+ * servers that cut parameters off would go up.
+ */
 function removeDotSegments(pathname: string): string {
   const result: string[] = []
   const segments = pathname.split('/')
   for (let i = 1; i < segments.length; i++) {
-    const segment = segments[i]!
+    const segment = segments[i]!.replace(/^(\.\.?);.*$/, '$1')
     const last = i === segments.length - 1
     if (segment === '.' || segment === '..') {
       if (segment === '..') result.pop()

@@ -8,12 +8,15 @@ import type { HeaderSettings } from './request-headers.ts'
 import { readTarget } from './request-target.ts'
 import { oldHttp, unsupportedUpgrade } from './rescue.ts'
 
+/** Methods whose requests usually have no body; others say that theirs is empty (RFC 9110 §8.6), as Envoy's do. */
+const bodiless: ReadonlySet<string> = new Set(['GET', 'HEAD', 'DELETE', 'TRACE', 'CONNECT'])
+
 /** Fills the exchange; a reply refuses the request. Throws H1Error for a target that is none. */
 export function startRequest(exchange: Exchange, head: H1Head, settings: HeaderSettings): LocalReply | undefined {
   exchange.method = head.method
   exchange.minor = head.minor
   exchange.bodyLength = head.framing === 'chunked' ? -1 : head.contentLength
-  exchange.sendZeroLength = head.framing === 'length' && head.contentLength === 0
+  exchange.sendZeroLength = head.framing === 'length' ? head.contentLength === 0 : !bodiless.has(head.method)
   const refusal = readTarget(exchange, head, settings.config)
   prepareRequestHeaders(exchange, settings)
   if (head.minor === 0 && !settings.config.acceptHttp10) return oldHttp

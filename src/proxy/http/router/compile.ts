@@ -16,6 +16,7 @@ import { compileMatch, matchesAll } from './match.ts'
 import { badConfig, within } from './problem.ts'
 import { compileDirectResponse, compileRedirect } from './redirect.ts'
 import type { Condition, Random, RoutedRequest } from './request.ts'
+import { RouteIndex } from './route-index.ts'
 
 /** An answer by the route itself. */
 export interface ReplyAction {
@@ -40,6 +41,8 @@ export interface CompiledVirtualHost {
   readonly name: string
   readonly message: VirtualHost
   readonly routes: readonly CompiledRoute[]
+  /** Of many routes. */
+  readonly index: RouteIndex | undefined
   /** Answers every request that did not come over TLS, before any route; undefined where those are taken. */
   readonly redirectToTls: CompiledRoute | undefined
   readonly countAttempts: boolean
@@ -77,8 +80,9 @@ export function compileRoutes(config: RouteConfiguration): CompiledRoutes {
 }
 
 /** First match wins. */
-export function findRoute({ routes, redirectToTls }: CompiledVirtualHost, request: RoutedRequest, random: Random): CompiledRoute | undefined {
+export function findRoute({ routes, index, redirectToTls }: CompiledVirtualHost, request: RoutedRequest, random: Random): CompiledRoute | undefined {
   if (redirectToTls !== undefined && request.scheme !== 'https') return redirectToTls
+  if (index !== undefined) return index.find(request, random)
   for (let i = 0; i < routes.length; i++) if (matchesAll(routes[i]!.conditions, request, random)) return routes[i]
   return undefined
 }
@@ -93,10 +97,11 @@ function compileVirtualHost(message: VirtualHost, config: RouteConfiguration): C
   if (message.requireTls === RequireTls.EXTERNAL_ONLY) throw badConfig('require_tls EXTERNAL_ONLY is not served yet')
   checkOverrides(message.typedPerFilterConfig)
   const routes: CompiledRoute[] = []
-  const host: CompiledVirtualHost & { redirectToTls: CompiledRoute | undefined } = {
+  const host: CompiledVirtualHost & { redirectToTls: CompiledRoute | undefined; index: RouteIndex | undefined } = {
     name: message.name,
     message,
     routes,
+    index: undefined,
     redirectToTls: undefined,
     countAttempts: message.includeRequestAttemptCount,
     countAttemptsInResponse: message.includeAttemptCountInResponse,
@@ -105,6 +110,7 @@ function compileVirtualHost(message: VirtualHost, config: RouteConfiguration): C
   for (const [index, route] of message.routes.entries()) {
     routes.push(within(`route ${index}${route.name === '' ? '' : ` (${route.name})`}`, () => compileRoute(route, index, host, config)))
   }
+  host.index = RouteIndex.of(routes)
   return host
 }
 

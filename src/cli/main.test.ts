@@ -35,7 +35,15 @@ test('a mistyped command or flag exits with 64 and says what was perhaps meant',
     code: 64, out: '', err: "trysail: unknown flag --ouput; did you mean --output?\nSee 'trysail version --help'.\n",
   })
   assert.equal((await run()).code, 64)
-  assert.equal((await run('--version')).code, 64)
+  assert.equal((await run('--verbose')).code, 64)
+})
+
+test('the first word of commands with two is told what follows, and has help', async () => {
+  assert.deepEqual(await run('xds'), { code: 64, out: '', err: "trysail: xds is followed by more: xds dump\nSee 'trysail --help'.\n" })
+  const { code, out } = await run('xds', '--help')
+  assert.equal(code, 0)
+  assert.match(out, /xds dump .*xDS/)
+  assert.ok(!out.includes('validate'))
 })
 
 test('version answers in text, JSON and YAML', async () => {
@@ -43,4 +51,5 @@ test('version answers in text, JSON and YAML', async () => {
   assert.equal((JSON.parse(out) as { node: string }).node, process.version)
   assert.match((await run('version', '-o', 'yaml')).out, /^trysail: /)
   assert.match((await run('version')).out, /^trysail \d+\.\d+\.\d+ \(Node v/)
+  assert.deepEqual(await run('--version'), await run('version'))
 })

@@ -12,6 +12,7 @@ import { UsageError } from './usage-error.ts'
 
 /** Runs `trysail ARGS` and resolves to its exit code. */
 export async function main(args: readonly string[], io: Io = processIo()): Promise<number> {
+  if (args.length === 1 && args[0] === '--version') return main(['version'], io)
   const row = findCommand(args)
   if (row === undefined) return withoutCommand(args, io)
   const command = await row.load()
@@ -39,17 +40,19 @@ function findCommand(args: readonly string[]): CommandRow | undefined {
 
 function withoutCommand(args: readonly string[], io: Io): number {
   const [first = '', second = ''] = args
-  if (['--help', '-h', 'help'].includes(first)) {
-    io.stdout(overview(commands))
+  const family = commands.filter(({ name }) => name.startsWith(`${first} `))
+  if (isHelp(first) || (family.length > 0 && isHelp(second))) {
+    io.stdout(overview(isHelp(first) ? commands : family))
     return exitCode.fine
   }
   const names = commands.map(({ name }) => name)
   if (first === '') return usage(io, ['a command is needed: ' + names.join(', ')], 'trysail --help')
   if (first.startsWith('-')) return usage(io, [`a command comes before flags, not ${first}`], 'trysail --help')
-  const inner = names.filter((name) => name.startsWith(`${first} `))
-  if (inner.length > 0) return usage(io, [`${first} needs one of ${inner.join(', ')}`], 'trysail --help')
+  if (family.length > 0) return usage(io, [`${first} is followed by more: ${family.map(({ name }) => name).join(', ')}`], 'trysail --help')
   return usage(io, [`unknown command ${first}${didYouMean(`${first} ${second}`.trim(), names) || didYouMean(first, names)}`], 'trysail --help')
 }
+
+const isHelp = (word: string): boolean => ['--help', '-h', 'help'].includes(word)
 
 function usage(io: Io, mistakes: readonly string[], help: string): number {
   for (const mistake of mistakes) io.stderr(`trysail: ${mistake}\n`)

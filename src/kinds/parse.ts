@@ -4,7 +4,7 @@ import type { Issue, Resource, Severity } from '../model/resource.ts'
 import { compileKind } from './check.ts'
 import type { CheckObject, Locate } from './check.ts'
 import { readDocuments } from './document.ts'
-import { knownKind, knownNames, ownGroups } from './known.ts'
+import { knownKind, knownNames, laterKinds, ownGroups } from './known.ts'
 import { kinds } from './table.ts'
 
 /** One object of a text, with all that was found about it. */
@@ -73,10 +73,25 @@ export function parseObject(value: unknown, locate: Locate): ParsedObject {
   function unread(ofGroup: string, kind: string): ParsedObject {
     const known = knownKind(ofGroup, kind)
     if (known === 'later') return without('later', issue('warning', 'kind', `${kind} is not served yet: the mesh behaves as if it were not there`))
-    if (known === 'inert' || !ownGroups.has(ofGroup)) return without('inert')
+    if (known === 'inert') return without('inert')
+    if (!ownGroups.has(ofGroup)) return stranger(ofGroup, kind)
     return without('unknown', issue('error', 'kind', `nobody knows the kind ${JSON.stringify(kind)} of ${named.apiVersion}${cure(kind)}`))
   }
+
+  /** Somebody else's custom resource; or ours, with a mistyped group, which must not pass in silence. */
+  function stranger(ofGroup: string, kind: string): ParsedObject {
+    const meant = nearest(ofGroup, groupsOf(kind))
+    if (meant !== undefined) return without('unknown', issue('error', 'apiVersion', `nobody knows the group "${ofGroup}"; did you mean ${meant}?`))
+    const own = kinds.find((one) => one.kind === kind && one.group.includes('.'))
+    if (own === undefined) return without('inert')
+    return without('inert', issue('warning', 'apiVersion', `the mesh does not read the ${kind} of ${ofGroup}: its own is ${own.group}/${own.versions[0]}`))
+  }
 }
+
+const groupsOf = (kind: string): readonly string[] => [
+  ...kinds.filter((one) => one.kind === kind).map(({ group }) => group),
+  ...laterKinds.filter(([, name]) => name === kind).map(([group]) => group),
+]
 
 function cure(kind: string): string {
   const right = kinds.find((one) => one.kind === kind)

@@ -153,15 +153,14 @@ test('a request that is refused at once hears no 100', async () => {
 test('upgrades and CONNECT are refused, and h2c is not taken up', async () => {
   await using peer = await RawPeer.start(() => ok('plain'))
   await using world = await HttpWorld.start({ clusters: { up: [peer.address] } })
-  await using client = await world.client()
-  client.send(get('/', 'Connection: Upgrade', 'Upgrade: websocket'))
-  assert.match(await client.has('\r\n\r\n'), /^HTTP\/1\.1 403 Forbidden\r\n/)
-  assert.equal(world.last.responseCodeDetails, 'upgrade_failed')
-  client.take()
-  client.send('CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n')
-  assert.match(await client.has('\r\n\r\n'), /^HTTP\/1\.1 403 Forbidden\r\n/)
+  for (const request of [get('/', 'Connection: Upgrade', 'Upgrade: websocket'), 'CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n']) {
+    await using refused = await world.client()
+    refused.send(request)
+    assert.match(await refused.closed(), /^HTTP\/1\.1 403 Forbidden\r\n(?:.*\r\n)*connection: close\r\n/)
+    assert.equal(world.last.responseCodeDetails, 'upgrade_failed')
+  }
   assert.equal(peer.requests.length, 0)
-  client.take()
+  await using client = await world.client()
   client.send(get('/', 'Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA'))
   assert.match(await client.has('plain'), /200 OK/)
   for (const name of ['upgrade', 'connection', 'http2-settings']) assert.equal(peer.requests[0]!.headers.has(name), false, name)

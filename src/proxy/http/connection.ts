@@ -136,7 +136,11 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
     const stream = this.#newStream(head.headers)
     this.#parser.pause()
     const refusal = startRequest(stream.exchange, head, this.#headerSettings)
-    if (refusal !== undefined) return stream.reply(refusal)
+    if (refusal !== undefined) {
+      // Who asks for what cannot be read may mean something else by what follows.
+      this.#writer.closes = true
+      return stream.reply(refusal)
+    }
     const continues = head.expectContinue && !config.proxy100Continue
     if (config.requestTimeoutMs > 0) this.#requestStart = deps.clock.now()
     stream.begin()

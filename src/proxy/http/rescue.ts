@@ -20,7 +20,7 @@ export const slowRequest = reply(408, 'request timeout', 'request_overall_timeou
 export const slowHead = reply(408, 'request header timeout', 'request_header_timeout', 'DPE')
 export const filterFailed = reply(500, '', 'filter_error')
 export const unsupportedUpgrade = reply(403, '', 'upgrade_failed')
-export const oldHttp = reply(426, '', 'low_version')
+export const oldHttp = reply(426, 'Upgrade Required', 'low_version', 'DPE')
 export const missingHost = reply(400, '', 'missing_host_header', 'DPE')
 export const badPath = reply(400, '', 'path_normalization_failed')
 

@@ -12,14 +12,16 @@ import { failing } from './cases/failing.ts'
 import { matching } from './cases/matching.ts'
 import { protocol } from './cases/protocol.ts'
 import { rewriting } from './cases/rewriting.ts'
+import { rarely } from './cases/rarely.ts'
 import { splitting } from './cases/splitting.ts'
+import { stickyWeights } from './cases/sticky.ts'
 import { tlsGateways } from './cases/tls-gateways.ts'
 import { checkExpected, comparable, differences, destinationOf, placesOf, runCase } from './run.ts'
 import type { Layout } from './mesh-files.ts'
 import { startEnvoys, startOurs } from './world.ts'
 import type { Side } from './world.ts'
 
-const cases = [...matching, ...rewriting, ...failing, ...protocol, ...balancing, ...splitting, ...edges, ...tlsGateways].filter(({ title }) => title.includes(process.env['DIFFERENTIAL_ONLY'] ?? ''))
+const cases = [...matching, ...rewriting, ...failing, ...protocol, ...balancing, ...splitting, ...stickyWeights, ...rarely, ...edges, ...tlsGateways].filter(({ title }) => title.includes(process.env['DIFFERENTIAL_ONLY'] ?? ''))
 const { path: envoy, missing } = findEnvoy()
 /** As many as two cores can carry: most wait most of the time. */
 const concurrency = 12

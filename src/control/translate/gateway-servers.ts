@@ -94,7 +94,7 @@ function familyOf(server: GatewayServer): ServerFamily {
 }
 
 /** Without a mode, as in protobuf, it is the first one. */
-export const tlsModeOf = ({ tls }: GatewayServer): string => tls?.mode ?? 'PASSTHROUGH'
+export const tlsModeOf = ({ tls }: Pick<GatewayServer, 'tls'>): string => tls?.mode ?? 'PASSTHROUGH'
 
 /** Whether the proxy ends TLS and reads HTTP. */
 export const terminatesHttps = (one: PlacedServer): boolean => one.family === 'tls' && readsHttps(one.server)

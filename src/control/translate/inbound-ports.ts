@@ -1,10 +1,11 @@
 // Which ports of its workload a sidecar takes connections for, and whether they take mutual TLS (traffic spec 3.5,
 // security spec 2.1): target ports of the services that select it, or what its Sidecar resource lists instead.
-import type { ConnectionPool, SidecarSpec } from '../specs.ts'
+import type { ConnectionPool, ServerTls, SidecarSpec } from '../specs.ts'
 import type { Protocol, Service, ServicePort } from '../../model/service.ts'
 import type { Workload } from '../../model/workload.ts'
 import { isIPv6 } from '../../kinds/fields/host.ts'
 import type { Peer, Snapshot } from '../snapshot.ts'
+import type { Sidecar } from '../snapshot-sidecars.ts'
 import type { PeerMode } from '../snapshot-peer-authentication.ts'
 import { effectivePolicy } from '../snapshot-destination-rules.ts'
 import type { Provenance } from './metadata.ts'
@@ -24,6 +25,8 @@ export interface InboundPort {
   /** Where the application listens: the workload's own address unless a Sidecar says otherwise. */
   readonly endpoint: { readonly host: string; readonly port: number }
   readonly pool: ConnectionPool | undefined
+  /** TLS of the workload's own for clients outside of the mesh; only where mutual TLS is disabled. */
+  readonly tls?: ServerTls
   readonly from: Provenance
 }
 
@@ -44,7 +47,7 @@ export function inboundPorts(proxy: ProxyNode, snapshot: Snapshot): readonly Inb
   const sidecar = snapshot.scopeOf(proxy, proxy.type).sidecar
   const ingress = sidecar?.spec.ingress
   const found = sidecar !== undefined && ingress !== undefined && ingress.length > 0
-    ? ingress.map((one) => ingressPort(one, proxy, snapshot, resourceProvenance(sidecar)))
+    ? ingress.map((one) => ingressPort(one, proxy, snapshot, sidecar))
     : servicePorts(proxy, snapshot, sidecar?.spec.inboundConnectionPool)
   const byPort = new Map<number, InboundPort>()
   for (const one of found) if (!byPort.has(one.targetPort)) byPort.set(one.targetPort, one)
@@ -85,8 +88,9 @@ function inboundPort(
   }
 }
 
-function ingressPort(one: NonNullable<SidecarSpec['ingress']>[number], proxy: ProxyNode, snapshot: Snapshot, from: Provenance): InboundPort {
+function ingressPort(one: NonNullable<SidecarSpec['ingress']>[number], proxy: ProxyNode, snapshot: Snapshot, sidecar: Sidecar): InboundPort {
   const { number, protocol, name } = one.port
+  const mode = snapshot.peerAuthentications.modeOf(peerOf(proxy, snapshot), number)
   const service = snapshot.servicesOf(peerOf(proxy, snapshot)).find((owned) => owned.ports.some((port) => port.number === number))
   return {
     targetPort: number,
@@ -95,10 +99,11 @@ function ingressPort(one: NonNullable<SidecarSpec['ingress']>[number], proxy: Pr
     hostname: service?.hostname ?? `${name}.${proxy.namespace}`,
     serviceName: service?.name ?? name,
     namespace: proxy.namespace,
-    mode: snapshot.peerAuthentications.modeOf(peerOf(proxy, snapshot), number),
+    mode,
     endpoint: defaultEndpoint(one.defaultEndpoint, number, proxy.addresses[0]!),
-    pool: one.connectionPool,
-    from,
+    pool: one.connectionPool ?? sidecar.spec.inboundConnectionPool,
+    ...(mode === 'DISABLE' && one.tls !== undefined && { tls: one.tls }),
+    from: resourceProvenance(sidecar),
   }
 }
 

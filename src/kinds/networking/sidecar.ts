@@ -5,7 +5,7 @@ import type { Frozen, Kind } from '../kind.ts'
 import { destination } from './destination.ts'
 import { serverTls } from './server-tls.ts'
 import { sidecarRules } from './sidecar-rules.ts'
-import { connectionPool, inboundPoolNotServed } from './traffic-policy.ts'
+import { connectionPool, connectionPoolNotServed } from './traffic-policy.ts'
 
 const sidecarPort = z.strictObject({
   number: z.int().min(0).max(65535),
@@ -65,10 +65,9 @@ export const sidecar: Kind<Sidecar> = {
   notServed: [
     { path: 'ingress[].bind', instead: "the port is taken at the workload's own address" },
     { path: 'ingress[].captureMode', values: ['NONE'], instead: 'connections come by capture' },
-    { path: 'ingress[].tls', instead: 'the port takes what PeerAuthentication says' },
     { path: 'egress[].bind', texts: { fit: /^unix:/, called: 'unix://...' }, instead: 'no socket of its own opens' },
-    ...inboundPoolNotServed('ingress[].connectionPool'),
-    ...inboundPoolNotServed('inboundConnectionPool'),
+    ...connectionPoolNotServed('ingress[].connectionPool'),
+    ...connectionPoolNotServed('inboundConnectionPool'),
   ],
   neverServed: [
     { path: 'ingress[].port.targetPort', severity: 'error', message: noTargetPort },

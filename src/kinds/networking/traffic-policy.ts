@@ -63,15 +63,6 @@ export function connectionPoolNotServed(at: string): readonly NotServed[] {
   ]
 }
 
-/** Of pools in front of the workload itself: there, opaque connections have no limits of time. */
-export function inboundPoolNotServed(at: string): readonly NotServed[] {
-  return [
-    { path: `${at}.tcp.maxConnectionDuration`, instead: 'it is the longest life of HTTP connections only' },
-    { path: `${at}.tcp.idleTimeout`, instead: 'it is the idle timeout of HTTP connections only' },
-    ...connectionPoolNotServed(at),
-  ]
-}
-
 /** 0 to 100, checked by a rule so that the message can name the field. */
 const percentage = z.int().optional()
 

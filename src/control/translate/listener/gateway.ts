@@ -120,7 +120,7 @@ function endedBytes(view: GatewayListenerView, chain: ServerBytes['chains'][numb
 function endedChains(one: PlacedServer, claims: Claims, chain: FilterChainInit): FilterChainInit[] {
   return claims.claim({ subnets: [], serverNames: serverHosts(one).map(({ host }) => host) }).map(({ serverNames }) => ({
     ...(serverNames.length > 0 && { filterChainMatch: { serverNames } }),
-    transportSocket: serverTlsSocket(one.server, terminatesHttps(one)),
+    transportSocket: serverTlsSocket(one.server.tls, terminatesHttps(one)),
     ...chain,
   }))
 }

@@ -6,6 +6,7 @@ import type { FilterChainMatchSchema } from '../../../proto/gen/envoy/config/lis
 import { SubjectAltNameMatcher_SanType as SanType } from '../../../proto/gen/envoy/extensions/transport_sockets/tls/v3/common_pb.ts'
 import { DownstreamTlsContextSchema } from '../../../proto/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
 import type { MeshSettings } from '../../mesh-settings.ts'
+import type { ServerTls } from '../../specs.ts'
 import type { PeerMode } from '../../snapshot-peer-authentication.ts'
 import type { Snapshot } from '../../snapshot.ts'
 import { packed } from '../any.ts'
@@ -22,9 +23,10 @@ import type { ProxyNode } from '../proxy-node.ts'
 import { inboundRouteTable, passthroughRouteTable } from '../route/inbound.ts'
 import { translator } from '../translator.ts'
 import { noRouteLogs } from './access-log.ts'
-import { httpConnectionManager, httpInspector, originalDestination, plainHttp, tlsInspector, toCluster } from './filters.ts'
-import type { ListenerFilter, NetworkFilter } from './filters.ts'
+import { httpConnectionManager, httpInspector, originalDestination, plainHttp, tcpProxy, tlsInspector, toCluster } from './filters.ts'
+import type { ListenerFilter, NetworkFilter, TcpOptions } from './filters.ts'
 import type { FilterChainInit, ListenerInit } from './outbound.ts'
+import { serverTlsSocket } from './server-tls.ts'
 
 const inboundListenPort = 15006
 const meshHttp = ['istio-http/1.0', 'istio-http/1.1', 'istio-h2']
@@ -59,7 +61,7 @@ function inboundView(proxy: ProxyNode, snapshot: Snapshot): InboundView {
     name: virtualInbound,
     address: '0.0.0.0',
     port: String(inboundListenPort),
-    ports: JSON.stringify(ports.map(({ endpoint: _endpoint, pool: _pool, ...port }) => port)),
+    ports: JSON.stringify(ports.map(({ endpoint: _endpoint, pool, ...port }) => ({ ...port, times: timesOf(pool?.tcp) }))),
     policyPorts: JSON.stringify(named.map((port) => [port, snapshot.peerAuthentications.modeOf(peer, port)])),
     defaultMode: snapshot.peerAuthentications.modeOf(peer),
     mesh: snapshot.mesh,
@@ -75,9 +77,17 @@ interface Target {
   readonly http: () => NetworkFilter
   readonly tcp: () => NetworkFilter
   readonly metadata: FilterChainInit['metadata']
+  /** Of its own, in place of plaintext. */
+  readonly tls?: ServerTls
 }
 
-type ListedPort = Omit<InboundPort, 'endpoint' | 'pool'>
+type ListedPort = Omit<InboundPort, 'endpoint' | 'pool'> & { readonly times: TcpOptions }
+
+/** How long opaque connections may last, and be idle. */
+function timesOf(tcp: NonNullable<InboundPort['pool']>['tcp']): TcpOptions {
+  const { idleTimeout, maxConnectionDuration } = tcp ?? {}
+  return { ...(idleTimeout !== undefined && { idleMs: idleTimeout }), ...(maxConnectionDuration !== undefined && { longestMs: maxConnectionDuration }) }
+}
 
 function buildInbound(view: InboundView): ListenerInit {
   const ports = JSON.parse(view.ports) as ListedPort[]
@@ -106,7 +116,7 @@ function loopChain(mesh: MeshSettings): FilterChainInit {
 
 /** A port is inspected only for what its chains tell apart: a server that speaks first must not be waited for. */
 function listenerFilters(targets: readonly Target[]): ListenerFilter[] {
-  const plain = targets.filter((one) => one.mode === 'DISABLE').flatMap((one) => one.port ?? [])
+  const plain = targets.filter((one) => one.mode === 'DISABLE' && one.tls === undefined).flatMap((one) => one.port ?? [])
   const declared = targets.filter((one) => one.speaks !== 'auto').flatMap((one) => one.port ?? [])
   return [originalDestination(), tlsInspector(plain), httpInspector(declared)]
 }
@@ -120,8 +130,9 @@ function portTarget(port: ListedPort, mesh: MeshSettings): Target {
     speaks: port.protocol === 'auto' ? 'auto' : isHttp(port.protocol) ? 'http' : 'tcp',
     mode: port.mode,
     http: () => httpConnectionManager({ side: 'inbound', statPrefix, mesh, routes: inboundRouteTable(port) }),
-    tcp: () => toCluster(cluster, mesh),
+    tcp: () => tcpProxy(cluster, [{ cluster, weight: 1 }], mesh, port.times),
     metadata: metadataOf(port.from),
+    ...(port.tls !== undefined && { tls: port.tls }),
   }
 }
 
@@ -186,6 +197,7 @@ const rows: Readonly<Record<PeerMode, Readonly<Record<Target['speaks'], readonly
 }
 
 function chainsOf(target: Target, mesh: MeshSettings): FilterChainInit[] {
+  if (target.tls !== undefined) return [ownTlsChain(target, target.tls)]
   return rows[target.mode][target.speaks].map((row) => ({
     name: target.label,
     filterChainMatch: matchOf(target, row),
@@ -193,6 +205,17 @@ function chainsOf(target: Target, mesh: MeshSettings): FilterChainInit[] {
     filters: [row.as === 'http' ? target.http() : target.tcp()],
     ...(target.metadata !== undefined && { metadata: target.metadata }),
   }))
+}
+
+function ownTlsChain(target: Target, tls: ServerTls): FilterChainInit {
+  const http = target.speaks === 'http'
+  return {
+    name: target.label,
+    filterChainMatch: matchOf(target, { transport: 'tls', as: http ? 'http' : 'tcp', mutual: false }),
+    transportSocket: serverTlsSocket(tls, http),
+    filters: [http ? target.http() : target.tcp()],
+    ...(target.metadata !== undefined && { metadata: target.metadata }),
+  }
 }
 
 function matchOf(target: Target, row: Row): Init<typeof FilterChainMatchSchema> {

@@ -14,11 +14,12 @@ import { localSecret, meshTls, remoteSecret } from '../cluster/tls.ts'
 import { tlsModeOf } from '../gateway-servers.ts'
 import type { FilterChainInit } from './outbound.ts'
 
-export function serverTlsSocket(server: GatewayServer, readsHttp: boolean): FilterChainInit['transportSocket'] {
-  const mode = tlsModeOf(server)
+/** Of a gateway's server, or of a sidecar's ingress listener. */
+export function serverTlsSocket(tls: ServerTls | undefined, readsHttp: boolean): FilterChainInit['transportSocket'] {
+  const mode = tlsModeOf({ tls })
   const alpn = readsHttp ? ['h2', 'http/1.1'] : []
   const context = packed(DownstreamTlsContextSchema, {
-    commonTlsContext: mode === 'ISTIO_MUTUAL' ? meshTls(alpn, peers(server.tls ?? {})) : ownTls(server.tls ?? {}, mode, alpn),
+    commonTlsContext: mode === 'ISTIO_MUTUAL' ? meshTls(alpn, peers(tls ?? {})) : ownTls(tls ?? {}, mode, alpn),
     requireClientCertificate: mode === 'MUTUAL' || mode === 'ISTIO_MUTUAL',
   })
   return { name: 'envoy.transport_sockets.tls', configType: { case: 'typedConfig', value: context } }

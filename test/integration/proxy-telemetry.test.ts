@@ -57,7 +57,7 @@ test("a request is one object of Istio's JSON format, whatever the client wrote"
   const line = JSON.parse(text) as Record<string, unknown>
   assert.equal(text.trimEnd().includes('\n'), false)
   const { method, path, response_code: code, user_agent: agent, x_forwarded_for: from, upstream_host: host, response_flags: flags, bytes_sent: sent } = line
-  assert.deepEqual({ method, path, code, agent, from, host, flags, sent }, { method: 'GET', path: '/a?b=c', code: 200, agent: 'Zoë "x"', from: '\\', host: peer, flags: null, sent: 5 })
+  assert.deepEqual({ method, path, code, agent, from, host, flags, sent }, { method: 'GET', path: '/a?b=c', code: 200, agent: 'Zoë "x"', from: '\\', host: peer, flags: '-', sent: 5 })
 })
 
 const fixed = (name: string) => create(ClusterSchema, { name, clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STATIC } })

@@ -37,7 +37,7 @@ test('every way to give a format', () => {
   const formats: [FormatOf, string][] = [
     [text('%RESPONSE_CODE%\n'), '200\n'],
     [{ case: 'format', value: 'old %RESPONSE_CODE%' }, 'old 200'],
-    [{ case: 'jsonFormat', value: json }, '{"code":200,"flags":null}\n'],
+    [{ case: 'jsonFormat', value: json }, '{"code":200,"flags":"-"}\n'],
     [{ case: 'logFormat', value: { format: { case: 'textFormat', value: '[%RESPONSE_FLAGS%]' }, omitEmptyValues: true } }, '[]'],
     [{ case: 'logFormat', value: { format: { case: 'jsonFormat', value: json }, omitEmptyValues: true } }, '{"code":200}\n'],
   ]

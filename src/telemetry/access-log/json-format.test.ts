@@ -8,8 +8,14 @@ import type { JsonFormat } from './json-format.ts'
 const parsed = (format: JsonFormat, over = {}, omitEmpty = false): unknown => JSON.parse(compileJson(format, { omitEmpty })(logEntry(over)))
 
 test('a command alone keeps its type, and unknown values are null', () => {
-  assert.deepEqual(parsed({ code: '%RESPONSE_CODE%', took: '%DURATION%ms', method: '%REQ(:METHOD)%', flags: '%RESPONSE_FLAGS%', mixed: 'f=%RESPONSE_FLAGS%' }),
-    { code: 200, took: '7ms', method: 'GET', flags: null, mixed: 'f=-' })
+  assert.deepEqual(parsed({ code: '%RESPONSE_CODE%', took: '%DURATION%ms', method: '%REQ(:METHOD)%', reason: '%UPSTREAM_TRANSPORT_FAILURE_REASON%', mixed: 'f=%RESPONSE_FLAGS%' }),
+    { code: 200, took: '7ms', method: 'GET', reason: null, mixed: 'f=-' })
+})
+
+test('no flags are a dash in JSON too, and are not omitted, as by Envoy', () => {
+  const format = { short: '%RESPONSE_FLAGS%', long: '%RESPONSE_FLAGS_LONG%' }
+  for (const omitEmpty of [false, true]) assert.deepEqual(parsed(format, {}, omitEmpty), { short: '-', long: '-' })
+  assert.deepEqual(parsed(format, { responseFlags: 'UF' }), { short: 'UF', long: 'UpstreamConnectionFailure' })
 })
 
 test('members keep their order, literals their type, and objects nest', () => {
@@ -18,8 +24,8 @@ test('members keep their order, literals their type, and objects nest', () => {
 })
 
 test('with omit_empty_values unknown members are left out, and objects of nothing else too', () => {
-  assert.deepEqual(parsed({ a: '%RESPONSE_FLAGS%', b: { c: '%REQ(X-ABSENT)%' }, d: '%RESPONSE_CODE%' }, {}, true), { d: 200 })
-  assert.deepEqual(parsed({ a: '%RESPONSE_FLAGS%' }, {}, true), {})
+  assert.deepEqual(parsed({ a: '%REQUESTED_SERVER_NAME%', b: { c: '%REQ(X-ABSENT)%' }, d: '%RESPONSE_CODE%' }, {}, true), { d: 200 })
+  assert.deepEqual(parsed({ a: '%REQUESTED_SERVER_NAME%' }, {}, true), {})
 })
 
 test('UTF-8 of a header reads as what it meant, beside literal text beyond ASCII', () => {

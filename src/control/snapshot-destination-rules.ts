@@ -20,7 +20,7 @@ export interface MergedRule {
 }
 
 export class DestinationRuleIndex {
-  readonly #byNamespace = new Map<string, MergedRule[]>()
+  readonly #byNamespace = new Map<string, HostRules>()
   readonly #mesh: MeshSettings
   readonly #ordersByLabels: boolean
 
@@ -39,9 +39,8 @@ export class DestinationRuleIndex {
   /** The first of: client's namespace, service's, root, that has a rule for the host (1.3.2). */
   lookup(client: { readonly namespace: string; readonly labels: Readonly<Record<string, string>> }, service: Service): MergedRule | undefined {
     const root = this.#mesh.rootNamespace
-    const own = this.#in(client.namespace).filter((rule) => fits(rule, client.labels))
-    const local = client.namespace === root ? own.filter((rule) => isPrivate(rule)) : own
-    return first(local, service.hostname, () => true)
+    const usable = (rule: MergedRule): boolean => fits(rule, client.labels) && (client.namespace !== root || isPrivate(rule))
+    return first(this.#byNamespace.get(client.namespace)?.of(service.hostname, usable) ?? [], service.hostname, () => true)
       ?? this.#exported(service.namespace, client.namespace, service.hostname)
       ?? this.#exported(root, client.namespace, service.hostname)
   }
@@ -57,19 +56,20 @@ export class DestinationRuleIndex {
   }
 
   #in(namespace: string): readonly MergedRule[] {
-    return this.#byNamespace.get(namespace) ?? []
+    return this.#byNamespace.get(namespace)?.all ?? []
   }
 
   #exported(from: string, to: string, hostname: string): MergedRule | undefined {
-    const offered = this.#in(from).filter((rule) => rule.selector === undefined && (from === to || !isPrivate(rule)))
-    return first(offered, hostname, (rule) => visible(rule.exportTo, from, to))
+    const usable = (rule: MergedRule): boolean => rule.selector === undefined && (from === to || !isPrivate(rule))
+    return first(this.#byNamespace.get(from)?.of(hostname, usable) ?? [], hostname, (rule) => visible(rule.exportTo, from, to))
   }
 
   #add(merged: MergedRule, earlier: DestinationRuleIndex | undefined): void {
-    const before = (earlier === undefined ? [] : earlier.#in(merged.namespace)).find((one) => one.host === merged.host && sameRules(one, merged))
-    const list = this.#byNamespace.get(merged.namespace)
-    if (list === undefined) this.#byNamespace.set(merged.namespace, [before ?? merged])
-    else list.push(before ?? merged)
+    const known = earlier === undefined ? undefined : earlier.#byNamespace.get(merged.namespace)
+    const before = known?.of(merged.host, (one) => one.host === merged.host).find((one) => sameRules(one, merged))
+    const rules = this.#byNamespace.get(merged.namespace) ?? new HostRules()
+    this.#byNamespace.set(merged.namespace, rules)
+    rules.add(before ?? merged)
   }
 
   #merge(rules: readonly DestinationRule[]): MergedRule {
@@ -115,6 +115,27 @@ const sameRules = (one: MergedRule, other: MergedRule): boolean =>
   one.rules.length === other.rules.length
   && one.rules.every((rule, at) => rule === other.rules[at])
   && one.exportTo.join() === other.exportTo.join()
+
+/** Rules of a namespace by how their host is to be looked for. */
+class HostRules {
+  readonly all: MergedRule[] = []
+  readonly #exact = new Map<string, MergedRule[]>()
+  readonly #wild: MergedRule[] = []
+
+  add(rule: MergedRule): void {
+    this.all.push(rule)
+    const exact = this.#exact.get(rule.host)
+    if (exact === undefined) this.#exact.set(rule.host, [rule])
+    else exact.push(rule)
+    if (rule.host.startsWith('*')) this.#wild.push(rule)
+  }
+
+  /** All that can be the most specific one of a host: exact rules hide all others, unless none of them fits. */
+  of(hostname: string, usable: (rule: MergedRule) => boolean): readonly MergedRule[] {
+    const exact = (this.#exact.get(hostname) ?? []).filter(usable)
+    return exact.length > 0 || this.#wild.length === 0 ? exact : this.#wild.filter(usable)
+  }
+}
 
 /** The most specific host decides before visibility does: an exact rule that is not for us hides a wildcard one. */
 function first(rules: readonly MergedRule[], hostname: string, allowed: (rule: MergedRule) => boolean): MergedRule | undefined {

@@ -12,6 +12,7 @@ export class ServiceIndex {
   /** Sorted: the order of equal-ranking services is the same in every snapshot. */
   readonly all: readonly Service[]
   readonly #byKey = new Map<string, Service>()
+  readonly #aliasAt = new Map<string, Service>()
   readonly #aliases = new Map<string, readonly Service[]>()
   readonly #visible = new Map<string, readonly Service[]>()
   readonly #mesh: MeshSettings
@@ -55,7 +56,7 @@ export class ServiceIndex {
     let at = hostname
     for (const seen = new Set<string>(); !seen.has(at); ) {
       seen.add(at)
-      const alias = this.all.find((service) => service.hostname === at && service.resolution === 'alias')
+      const alias = this.#aliasAt.get(at)
       if (alias?.aliasOf === undefined) return at
       at = alias.aliasOf
     }
@@ -63,7 +64,9 @@ export class ServiceIndex {
   }
 
   #indexAliases(): void {
-    for (const alias of this.all.filter((service) => service.resolution === 'alias')) {
+    const aliases = this.all.filter((service) => service.resolution === 'alias')
+    for (const alias of aliases) if (!this.#aliasAt.has(alias.hostname)) this.#aliasAt.set(alias.hostname, alias)
+    for (const alias of aliases) {
       const target = this.target(alias.hostname)
       if (target !== alias.hostname) this.#aliases.set(target, [...this.aliasesOf(target), alias])
     }

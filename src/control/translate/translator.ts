@@ -6,6 +6,7 @@ import { create, toBinary } from '@bufbuild/protobuf'
 import type { DescMessage, Message, MessageInitShape } from '@bufbuild/protobuf'
 import type { Snapshot } from '../snapshot.ts'
 import { typeUrlOf } from './any.ts'
+import { encodeByRows } from './encode-rows.ts'
 import type { ProxyNode } from './proxy-node.ts'
 
 type Scalar = string | number | boolean | undefined
@@ -46,6 +47,8 @@ interface Parts<View, Schema extends DescMessage> {
   readonly names: (proxy: ProxyNode, snapshot: Snapshot) => readonly string[]
   readonly view: (proxy: ProxyNode, snapshot: Snapshot, name: string) => View | undefined
   readonly build: (view: View) => MessageInitShape<Schema>
+  /** A list of messages, by its name, of which builds share those that did not change: they are encoded once. */
+  readonly rows?: string
   readonly sharing?: (proxy: ProxyNode, snapshot: Snapshot) => Sharing
 }
 
@@ -58,7 +61,7 @@ export function translator<View extends { readonly [part: string]: ViewPart }, S
   const one = (proxy: ProxyNode, snapshot: Snapshot, name: string, cache: BuildCache): Built | undefined => {
     const view = parts.view(proxy, snapshot, name)
     if (view === undefined) return undefined
-    return cache.get(`${label} ${name} ${viewKey(view)}`, () => encode(parts.schema, typeUrl, name, parts.build(view)))
+    return cache.get(`${label} ${name} ${viewKey(view)}`, () => encode(parts, typeUrl, name, parts.build(view)))
   }
   const { schema, names, sharing } = parts
   if (sharing === undefined) return { typeUrl, schema, names, translate: one }
@@ -105,9 +108,9 @@ class SharedResults {
   }
 }
 
-function encode<Schema extends DescMessage>(schema: Schema, typeUrl: string, name: string, init: MessageInitShape<Schema>): Built {
+function encode<Schema extends DescMessage>({ schema, rows }: Pick<Parts<never, Schema>, 'schema' | 'rows'>, typeUrl: string, name: string, init: MessageInitShape<Schema>): Built {
   const message = create(schema, init)
-  const bytes = toBinary(schema, message)
+  const bytes = rows === undefined ? toBinary(schema, message) : encodeByRows(schema, message, rows)
   const version = createHash('sha256').update(bytes).digest('base64url').slice(0, 16)
   return { name, typeUrl, message, bytes, version }
 }

@@ -14,9 +14,10 @@ import { httpProxyRoute } from '../names.ts'
 import { portsReached, sharedPorts, sniffedRoute } from '../outbound-ports.ts'
 import type { PortOfService } from '../outbound-ports.ts'
 import type { ProxyNode } from '../proxy-node.ts'
-import { translator } from '../translator.ts'
+import { translator, viewKey } from '../translator.ts'
 import type { RouteContext } from './context.ts'
 import { delegateAmong, delegatesOf } from './delegates.ts'
+import { hostOf } from './host-memo.ts'
 import { httpRoutes } from './http-rules.ts'
 import { VirtualHostList, affectsRoutes, catchAllHost, defaultRoute, serviceDomains, virtualHost, withPorts } from './virtual-host.ts'
 
@@ -49,6 +50,7 @@ export const outboundRoutes = translator<OutboundRouteView, typeof RouteConfigur
   names: routeNames,
   view: outboundRouteView,
   build: buildRouteTable,
+  rows: 'virtualHosts',
   sharing(proxy, snapshot) {
     const scope = snapshot.scopeOf(proxy, proxy.type)
     const labels = labelsMatter(scope) || snapshot.destinationRules.choosesClientsIn(proxy.namespace) ? JSON.stringify(proxy.labels) : ''
@@ -124,8 +126,10 @@ function relevant(
   scope: SidecarScope, table: OutboundRouteView['table'], name: string, services: readonly Service[], mesh: MeshSettings,
 ): readonly VirtualService[] {
   const withUnknown = table === 'proxy' || name === '80'
-  return scope.virtualServices.filter((one) => (one.spec.http ?? []).length > 0 && hostsOf(one, mesh).some((host) =>
-    services.some((service) => covers(host, service.hostname)) || (withUnknown && !isKnown(scope, host))))
+  const names = new Set(services.map(({ hostname }) => hostname))
+  const serves = (host: string): boolean => names.has(host) || (host.startsWith('*') && services.some((service) => covers(host, service.hostname)))
+  return scope.virtualServices.filter((one) => (one.spec.http ?? []).length > 0
+    && hostsOf(one, mesh).some((host) => serves(host) || (withUnknown && !isKnown(scope, host))))
 }
 
 function isKnown(scope: SidecarScope, host: string): boolean {
@@ -141,7 +145,8 @@ const asksForLabels = (one: VirtualService): boolean =>
 
 function buildRouteTable(view: OutboundRouteView): Init<typeof RouteConfigurationSchema> {
   const hosts = new VirtualHostList()
-  for (const port of portsOf(view)) addServices(view, port, hosts)
+  const claims = claimsOf(view)
+  for (const port of portsOf(view)) addServices(view, port, claims, hosts)
   if (view.table !== 'sniffed') hosts.add(catchAllHost(view.registryOnly, view.egressCluster))
   return {
     name: view.name,
@@ -159,15 +164,29 @@ function portsOf(view: OutboundRouteView): readonly number[] {
   return [Number(view.table === 'shared' ? view.name : view.name.slice(view.name.lastIndexOf(':') + 1))]
 }
 
-function addServices(view: OutboundRouteView, port: number, hosts: VirtualHostList): void {
+function addServices(view: OutboundRouteView, port: number, claims: Claims, hosts: VirtualHostList): void {
   const context = contextOf(view, port)
+  const shared = sharedParts(view)
   if (port === 80 && view.table !== 'sniffed') addUnknownHosts(view, context, hosts)
   for (const service of view.services) {
     const servicePort = service.ports.find((one) => one.number === port)
     if (servicePort === undefined) continue
-    const routes = routesFor(view, service, context) ?? [defaultRoute(service, servicePort, context)]
-    hosts.add(virtualHost(`${service.hostname}:${port}`, domainsOf(view, service, port), routes))
+    const owners = claims.of(service.hostname)
+    const make = () => {
+      const routes = routesFor(owners, context) ?? [defaultRoute(service, servicePort, context)]
+      return virtualHost(`${service.hostname}:${port}`, domainsOf(view, service, port), routes)
+    }
+    const place = `${view.table} ${port}`
+    // Without rules it is the same for clients of all namespaces but the service's own.
+    hosts.add(owners.length === 0 && view.aliases.length === 0
+      ? hostOf(service, `${place} ${view.clientNamespace === service.namespace}`, [view.mesh, context.ruleOf(service)], make)
+      : hostOf(service, `${place} ruled ${view.clientNamespace}`, [...shared, ...owners], make))
   }
+}
+
+/** All of a view that virtual hosts may be made of, but for the VirtualServices: each is made of those of its own host. */
+function sharedParts({ name: _name, virtualServices: _all, unknownHosts: _unknown, ...parts }: OutboundRouteView): readonly unknown[] {
+  return [viewKey(parts)]
 }
 
 function domainsOf(view: OutboundRouteView, service: Service, port: number): readonly string[] {
@@ -178,26 +197,43 @@ function domainsOf(view: OutboundRouteView, service: Service, port: number): rea
 }
 
 /** The routes of the first VirtualService, by the rules of 1.2.9, that has any here. */
-function routesFor(view: OutboundRouteView, service: Service, context: RouteContext) {
-  for (const one of claimants(view, service.hostname)) {
+function routesFor(owners: readonly VirtualService[], context: RouteContext) {
+  for (const one of owners) {
     const routes = httpRoutes(one, context)
     if (routes.length > 0) return routes.map((built) => built.route)
   }
   return undefined
 }
 
-/** Exact hosts first, then the longer wildcards; among equals the order of the list. */
-function claimants(view: OutboundRouteView, hostname: string): readonly VirtualService[] {
-  return view.virtualServices
-    .map((one) => ({ one, host: hostsOf(one, view.mesh).filter((host) => covers(host, hostname)).sort(bySpecificity)[0] }))
-    .filter((claim) => claim.host !== undefined)
-    .sort((one, other) => (one.host === other.host ? 0 : bySpecificity(one.host!, other.host!)))
-    .map((claim) => claim.one)
+/** Which VirtualServices of a table are for a host. */
+interface Claims {
+  /** Exact hosts first, then the longer wildcards; among equals the order of the list. */
+  of(hostname: string): readonly VirtualService[]
+}
+
+interface Claim {
+  readonly one: VirtualService
+  readonly host: string
+  readonly at: number
+}
+
+function claimsOf({ virtualServices, mesh }: OutboundRouteView): Claims {
+  const all = virtualServices.flatMap((one, at) => hostsOf(one, mesh).map((host): Claim => ({ one, host, at })))
+  const exact = Map.groupBy(all, ({ host }) => host)
+  const wild = all.filter(({ host }) => host.startsWith('*'))
+  const order = (one: Claim, other: Claim): number => bySpecificity(one.host, other.host) || one.at - other.at
+  return {
+    of(hostname) {
+      const found = [...(exact.get(hostname) ?? []), ...wild.filter(({ host }) => host !== hostname && covers(host, hostname))].sort(order)
+      return found.length < 2 ? found.map(({ one }) => one) : [...new Set(found.map(({ one }) => one))]
+    },
+  }
 }
 
 function addUnknownHosts(view: OutboundRouteView, context: RouteContext, hosts: VirtualHostList): void {
-  for (const one of view.virtualServices) {
-    for (const host of hostsOf(one, view.mesh).filter((name) => view.unknownHosts.includes(name))) {
+  const unknown = new Set(view.unknownHosts)
+  for (const one of unknown.size === 0 ? [] : view.virtualServices) {
+    for (const host of hostsOf(one, view.mesh).filter((name) => unknown.has(name))) {
       const routes = httpRoutes(one, context)
       const domains = view.table === 'proxy' ? withPorts([host], 80) : [host]
       if (routes.length > 0) hosts.add(virtualHost(`${host}:80`, domains, routes.map((built) => built.route)))

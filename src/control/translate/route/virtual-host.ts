@@ -1,5 +1,5 @@
 // Virtual hosts of a route table: their domains (traffic spec 3.4), and the rule that no domain may appear twice.
-import { VirtualHostSchema } from '../../../proto/gen/envoy/config/route/v3/route_components_pb.ts'
+import type { VirtualHost, VirtualHostSchema } from '../../../proto/gen/envoy/config/route/v3/route_components_pb.ts'
 import type { Service, ServicePort } from '../../../model/service.ts'
 import { effectivePolicy } from '../../snapshot-destination-rules.ts'
 import { metadataOf, serviceProvenance } from '../metadata.ts'
@@ -36,12 +36,13 @@ export function withPorts(domains: readonly string[], port: number): readonly st
 
 /** Collects virtual hosts; a domain belongs to the first that claims it, and one left without domains is dropped. */
 export class VirtualHostList {
-  readonly hosts: VirtualHostInit[] = []
+  readonly hosts: (VirtualHostInit | VirtualHost)[] = []
   readonly #claimed = new Set<string>()
 
-  add(host: VirtualHostInit): void {
+  add(host: VirtualHostInit | VirtualHost): void {
     const domains = host.domains.filter((domain) => this.#claim(domain.toLowerCase()))
-    if (domains.length > 0) this.hosts.push({ ...host, domains })
+    if (domains.length === host.domains.length) this.hosts.push(host)
+    else if (domains.length > 0) this.hosts.push({ ...host, domains })
   }
 
   #claim(domain: string): boolean {

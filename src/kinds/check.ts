@@ -68,6 +68,7 @@ function check({ kind, schema, notServed, neverServed }: Compiled, raw: unknown,
   const spec = deepFreeze(kind.body === 'spec' ? rest['spec'] : rest)
   for (const rule of kind.rules) report(rule.severity, bodyAt, rule.check(spec as Frozen<unknown>, objectMetadata))
   report('error', [], [...reservedAnnotations(kind, objectMetadata), ...unfitName(kind, objectMetadata)])
+  report('warning', [], ownAnnotations(kind, objectMetadata))
   if (issues.some((issue) => issue.severity === 'error')) return { resource: undefined, issues }
   const resource: Resource = {
     apiVersion: String(apiVersion), kind: String(name), metadata: deepFreeze(objectMetadata), spec, origin: locate([]), locate,
@@ -88,6 +89,19 @@ function* reservedAnnotations(kind: Kind, { annotations }: ObjectMeta): Iterable
     yield [['metadata', 'annotations', 'istio.io/dry-run'], 'istio.io/dry-run is for AuthorizationPolicy only']
   }
 }
+
+/** Annotations of this mesh: what of them has no effect where it stands. */
+function* ownAnnotations({ kind }: Kind, { annotations }: ObjectMeta): Iterable<Finding> {
+  for (const [name, value] of Object.entries(annotations)) {
+    if (!name.startsWith('trysail.dev/')) continue
+    const at = ['metadata', 'annotations', name]
+    if (name !== stickyWeights) yield [at, `${name} is no annotation of this mesh; there is ${stickyWeights}, for VirtualServices`]
+    else if (kind !== 'VirtualService') yield [at, `${name} has no effect at a ${kind}: write it at the VirtualService that has the weights`]
+    else if (value !== 'true' && value !== 'false') yield [at, `must be "true" or "false", not ${JSON.stringify(value)}: it counts as "false"`]
+  }
+}
+
+const stickyWeights = 'trysail.dev/sticky-weights'
 
 function* unfitName({ kind, namedByLabel }: Kind, { name }: ObjectMeta): Iterable<Finding> {
   if (namedByLabel === true && !isLabel(name)) {

@@ -157,6 +157,8 @@ testKind(virtualService, [
   { title: 'a field at the wrong level', change: ['http[0].weight', 5], message: 'unknown field "weight": it is misplaced, it belongs in spec.http[0].route', twin: ['http[0].route[0].weight', 5] },
   { title: 'a field with nothing behind it', severity: 'warning', change: ['http[0].timeout', null], message: 'is empty: it counts as not written', twin: ['http[0].timeout', '1s'] },
   { title: 'an annotation that Istio keeps for itself', change: ['metadata.annotations', { 'internal.istio.io/parents': 'x' }], path: 'metadata.annotations.internal.istio.io/parents', message: 'internal.istio.io/parents is reserved for generated objects', twin: ['metadata.annotations', { 'a.com/b': 'x' }] },
+  { title: 'sticky weights that are neither on nor off', severity: 'warning', change: ['metadata.annotations', { 'trysail.dev/sticky-weights': 'yes' }], path: 'metadata.annotations.trysail.dev/sticky-weights', message: 'must be "true" or "false", not "yes": it counts as "false"', twin: ['metadata.annotations', { 'trysail.dev/sticky-weights': 'true' }] },
+  { title: 'an annotation of this mesh that it does not know', severity: 'warning', change: ['metadata.annotations', { 'trysail.dev/sticky': 'true' }], path: 'metadata.annotations.trysail.dev/sticky', message: 'trysail.dev/sticky is no annotation of this mesh; there is trysail.dev/sticky-weights, for VirtualServices', twin: ['metadata.annotations', {}] },
   { title: 'a dry run', change: ['metadata.annotations', { 'istio.io/dry-run': 'true' }], path: 'metadata.annotations.istio.io/dry-run', message: 'istio.io/dry-run is for AuthorizationPolicy only', twin: ['metadata.annotations', {}] },
 ])
 

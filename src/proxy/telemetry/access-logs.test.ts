@@ -33,13 +33,13 @@ test('no access logs: nothing to call', () => {
 })
 
 test('every way to give a format', () => {
-  const json = { code: '%RESPONSE_CODE%', flags: '%RESPONSE_FLAGS%' }
+  const json = { code: '%RESPONSE_CODE%', flags: '%RESPONSE_FLAGS%', absent: '%REQ(X-ABSENT)%' }
   const formats: [FormatOf, string][] = [
     [text('%RESPONSE_CODE%\n'), '200\n'],
     [{ case: 'format', value: 'old %RESPONSE_CODE%' }, 'old 200'],
-    [{ case: 'jsonFormat', value: json }, '{"code":200,"flags":"-"}\n'],
-    [{ case: 'logFormat', value: { format: { case: 'textFormat', value: '[%RESPONSE_FLAGS%]' }, omitEmptyValues: true } }, '[]'],
-    [{ case: 'logFormat', value: { format: { case: 'jsonFormat', value: json }, omitEmptyValues: true } }, '{"code":200}\n'],
+    [{ case: 'jsonFormat', value: json }, '{"code":200,"flags":"-","absent":null}\n'],
+    [{ case: 'logFormat', value: { format: { case: 'textFormat', value: '[%REQ(X-ABSENT)%]' }, omitEmptyValues: true } }, '[]'],
+    [{ case: 'logFormat', value: { format: { case: 'jsonFormat', value: json }, omitEmptyValues: true } }, '{"code":200,"flags":"-"}\n'],
   ]
   for (const [format, line] of formats) assert.deepEqual(linesOf([logOf(format)], {}), [`/log: ${line}`])
   assert.match(linesOf([logOf({ case: undefined })], {})[0]!, /^\/log: \[2026-01-31T12:00:05.042Z\] "GET \/reviews\/1 HTTP\/1.1" 200 - 0 295 7 6 "-"/)

@@ -1,12 +1,16 @@
-// SDS: certificates and roots of Kubernetes Secrets, for gateways of the secret's own namespace (traffic spec 4.2). The
+// SDS: certificates and roots of Kubernetes Secrets, for proxies of the secret's own namespace (traffic spec 4.2). The
 // workload's own certificate and the mesh's roots never come from here: a proxy makes its key itself. One that cannot be used
 // is not sent: proxies keep the last good one.
 import { MeshError } from '../../../lib/errors.ts'
 import type { Resource } from '../../../model/resource.ts'
 import { SecretSchema } from '../../../proto/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts'
 import { bundleProblem, keyPairProblem } from '../../../security/x509/key-pair.ts'
+import { selects } from '../../hosts.ts'
+import type { DestinationRule } from '../../snapshot-destination-rules.ts'
+import type { TrafficPolicy } from '../../specs.ts'
 import type { Snapshot } from '../../snapshot.ts'
 import type { Init } from '../any.ts'
+import { peerOf } from '../inbound-ports.ts'
 import type { ProxyNode } from '../proxy-node.ts'
 import { translator } from '../translator.ts'
 
@@ -27,16 +31,33 @@ export const secrets = translator<SecretView, typeof SecretSchema>('sds-kubernet
   build: buildSecret,
 })
 
-/** A proxy gets secrets of its own namespace and of no other. */
+/** A proxy gets secrets of its own namespace and of no other; a sidecar only those that a DestinationRule picks it for. */
 function secretView(proxy: ProxyNode, snapshot: Snapshot, name: string): SecretView | undefined {
-  if (!name.startsWith(scheme) || proxy.type !== 'router') return undefined
+  if (!name.startsWith(scheme)) return undefined
   const parts = name.slice(scheme.length).split('/')
   const [namespace, secretName] = parts.length === 1 ? [proxy.namespace, parts[0]!] : [parts[0]!, parts[1]!]
   if (namespace !== proxy.namespace || parts.length > 2) return undefined
+  if (proxy.type !== 'router' && !isPicked(proxy, snapshot, secretName)) return undefined
   const found = secretNamed(snapshot, namespace, secretName)
     ?? (secretName.endsWith(rootsSuffix) ? secretNamed(snapshot, namespace, secretName.slice(0, -rootsSuffix.length)) : undefined)
   if (found === undefined || !usable(found, name)) return undefined
   return { name, secret: found }
+}
+
+/** By a DestinationRule of its namespace with a workloadSelector (traffic spec 1.3.6): without one, sidecars get no credentials. */
+function isPicked(proxy: ProxyNode, snapshot: Snapshot, secretName: string): boolean {
+  const name = secretName.endsWith(rootsSuffix) ? secretName.slice(0, -rootsSuffix.length) : secretName
+  const { labels } = peerOf(proxy, snapshot)
+  return snapshot.resources.some((one) => {
+    if (one.kind !== 'DestinationRule' || one.metadata.namespace !== proxy.namespace) return false
+    const { workloadSelector, trafficPolicy, subsets = [] } = (one as DestinationRule).spec
+    return workloadSelector !== undefined && selects(workloadSelector.matchLabels ?? {}, labels)
+      && [trafficPolicy, ...subsets.map((subset) => subset.trafficPolicy)].some((policy) => namesCredential(policy, name))
+  })
+}
+
+function namesCredential(policy: TrafficPolicy | undefined, name: string): boolean {
+  return [policy?.tls, ...(policy?.portLevelSettings ?? []).map(({ tls }) => tls)].some((tls) => tls?.credentialName === name)
 }
 
 const byName = new WeakMap<readonly Resource[], ReadonlyMap<string, Resource>>()

@@ -23,6 +23,7 @@ import { serveAds } from '../support/ads-world.ts'
 import { bookinfo, endpoint, resource, service, workload } from '../support/bookinfo-world.ts'
 import { createAuthority } from '../support/certificates.ts'
 import { freePort } from '../support/hosts.ts'
+import { TempFolder } from '../support/temp-folder.ts'
 
 const authority = createAuthority()
 const identity = authority.issue('URI:spiffe://cluster.local/ns/default/sa/bookinfo-productpage')
@@ -219,4 +220,13 @@ test('an east-west gateway passes on TLS of the mesh by its server name, to endp
   assert.equal(await tlsText(at, 'outbound_.9080_.plain_.inside.default.svc.cluster.local', ['istio']), '', 'no endpoint that ends TLS')
   assert.equal(await tlsText(at, 'outbound_.9080_._.outside.test', ['istio']), '', 'outside of the mesh')
   assert.equal(await tlsText(at, 'inside.default.svc.cluster.local', ['istio']), '', 'a name that is none')
+})
+
+test('a server that binds to a unix socket takes bytes there', { timeout: 30_000 }, async () => {
+  await using folder = await TempFolder.create()
+  const path = folder.at('gateway.sock')
+  const gateway = resource('Gateway', 'local', { selector: { istio: 'local' }, servers: [{ port: { number: 0, name: 'tcp', protocol: 'TCP' }, bind: `unix://${path}`, hosts: ['*'] }] })
+  const rules = resource('VirtualService', 'local', { hosts: ['*'], gateways: ['local'], tcp: [{ route: [{ destination: { host: 'db' } }] }] })
+  await using _world = await startWorld(worldOf([{ service: db, endpoints: [{ at: servers.a }] }], [gateway, rules]), { type: 'router', name: 'local', labels: { istio: 'local' } })
+  assert.equal(await text(connectTcp(path)), 'a')
 })

@@ -36,6 +36,9 @@ export function loadHandleTransports(): Transports | undefined {
 const readBufferBytes = 64 * 1024
 const noBlocks: readonly Buffer[] = []
 
+/** A plain array of bytes for the call: to make a Buffer takes twice as long. */
+const viewOf = (block: Buffer, length: number): Uint8Array => new Uint8Array(block.buffer, block.byteOffset, length)
+
 /** What all handles share: the binding, the read buffer, spare write requests. */
 class HandleIo {
   readonly buffer = Buffer.allocUnsafeSlow(readBufferBytes)
@@ -155,11 +158,11 @@ class HandleTransport implements Transport, HandleOwner, Flushable {
   /** TLS tells of a completed write in the next turn, when the answer may be here already: the carrier knows earlier. */
   get writableLength(): number {
     const taken = this.#inFlight > 0 && this.#carrier?.writeQueueSize === 0
-    return taken ? this.#queuedLength - this.#inFlight : this.#queuedLength
+    return taken ? this.#queuedLength() - this.#inFlight : this.#queuedLength()
   }
 
-  /** Until we are told that it is written. */
-  get #queuedLength(): number {
+  /** Until we are told that it is written. No getter: V8 reads a private one by a call into its runtime, several a write. */
+  #queuedLength(): number {
     return this.#inFlight + this.#full.length * blockBytes + this.#blockUsed
   }
 
@@ -223,7 +226,7 @@ class HandleTransport implements Transport, HandleOwner, Flushable {
     this.#block = undefined
     this.#blockUsed = 0
     if (this.#inFlight === 0) this.#flush()
-    else if (this.#queuedLength > maxQueuedBytes) this.#overflow()
+    else if (this.#queuedLength() > maxQueuedBytes) this.#overflow()
   }
 
   #overflow(): void {
@@ -233,7 +236,7 @@ class HandleTransport implements Transport, HandleOwner, Flushable {
   #afterWrite(): boolean {
     if (this.#destroyed) return false
     this.#markDirty()
-    if (this.#queuedLength < highWaterBytes) return true
+    if (this.#queuedLength() < highWaterBytes) return true
     this.#waiting = true
     return false
   }
@@ -252,42 +255,60 @@ class HandleTransport implements Transport, HandleOwner, Flushable {
 
   #flush(): void {
     while (this.#inFlight === 0 && !this.#destroyed && !this.#calling) {
-      const last = this.#block
+      const last = this.#blockUsed > 0 ? this.#block : undefined
       const used = this.#blockUsed
-      const blocks = this.#full
-      if (last !== undefined && used > 0) {
-        blocks.push(last)
+      if (last !== undefined) {
         this.#block = undefined
         this.#blockUsed = 0
       }
-      if (blocks.length === 0) return
-      this.#full = []
-      this.#send(blocks, last !== undefined && used > 0 ? used : blockBytes)
+      if (this.#full.length > 0) this.#sendAll(last, used)
+      else if (last !== undefined) this.#sendOne(last, used)
+      else return
     }
   }
 
-  /** The state is set before the call: a TLS write may complete inside it. */
-  #send(blocks: Buffer[], lastLength: number): void {
-    const last = blocks.length - 1
-    const tail = lastLength === blockBytes ? blocks[last]! : blocks[last]!.subarray(0, lastLength)
+  /** Nearly every message: no lists for it. The state is set before the call: a TLS write may complete inside it. */
+  #sendOne(block: Buffer, length: number): void {
     const request = this.#io.takeRequest(this)
-    const copied = this.tls !== undefined // OpenSSL has encrypted or node has copied them when the call returns
-    if (!copied) request.bytes = blocks
-    this.#inFlight = last * blockBytes + lastLength
-    if (!copied) this.#inFlightBlocks = blocks
+    this.#inFlight = length
     this.#calling = true
-    const error = last === 0
-      ? this.#handle.writeBuffer(request, tail)
-      : this.#handle.writev(request, blocks.with(last, tail), true)
+    const error = this.#handle.writeBuffer(request, viewOf(block, length))
     this.#calling = false
-    if (copied) for (const block of blocks) giveBlock(block)
-    if (error !== 0) {
-      this.#written()
-      this.#failNumber(error)
-    } else if (request.owner !== undefined && !this.#io.wroteAsync) {
-      this.#written()
-      this.#io.giveRequest(request)
+    if (this.#isStillRead(request, error)) this.#holdBlocks(request, [block])
+    else giveBlock(block)
+  }
+
+  #sendAll(last: Buffer | undefined, used: number): void {
+    const blocks = this.#full
+    const views: Uint8Array[] = blocks.slice()
+    this.#full = []
+    this.#inFlight = blocks.length * blockBytes
+    if (last !== undefined) {
+      blocks.push(last)
+      views.push(viewOf(last, used))
+      this.#inFlight += used
     }
+    const request = this.#io.takeRequest(this)
+    this.#calling = true
+    const error = this.#handle.writev(request, views, true)
+    this.#calling = false
+    if (this.#isStillRead(request, error)) this.#holdBlocks(request, blocks)
+    else for (const block of blocks) giveBlock(block)
+  }
+
+  /** What came of a write call. True: the kernel goes on reading from its blocks. */
+  #isStillRead(request: WriteRequest, error: number): boolean {
+    if (error === 0 && request.owner === undefined) return false // completed inside the call
+    if (error === 0 && this.#io.wroteAsync) return this.tls === undefined // OpenSSL has encrypted, or node has copied them
+    this.#inFlight = 0
+    if (error === 0) this.#io.giveRequest(request)
+    else this.#failNumber(error)
+    return false
+  }
+
+  #holdBlocks(request: WriteRequest, blocks: readonly Buffer[]): void {
+    request.bytes = blocks
+    this.#inFlightBlocks = blocks
   }
 
   /** What was in flight is no more; its memory is ours again. */
@@ -303,12 +324,12 @@ class HandleTransport implements Transport, HandleOwner, Flushable {
     this.#written()
     if (this.#destroyed) return
     if (status < 0) return this.#failNumber(status)
-    if (this.#ending || this.#waiting || this.#queuedLength > 0) this.#markDirty()
+    if (this.#ending || this.#waiting || this.#queuedLength() > 0) this.#markDirty()
   }
 
   /** After a flush: FIN when the last byte is out, and the word to a writer that waits. */
   #settle(): void {
-    if (this.#destroyed || this.#queuedLength > 0) return
+    if (this.#destroyed || this.#queuedLength() > 0) return
     if (this.#ending && !this.#finished) {
       this.#finished = true
       this.#socket.end()

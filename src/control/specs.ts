@@ -318,6 +318,8 @@ export interface SidecarSpec {
   readonly workloadSelector?: { readonly labels?: Labels | undefined } | undefined
   readonly ingress?: readonly {
     readonly port: { readonly number: number; readonly protocol: string; readonly name: string }
+    readonly bind?: string | undefined
+    readonly captureMode?: string | undefined
     readonly tls?: ServerTls | undefined
     readonly defaultEndpoint?: string | undefined
     readonly connectionPool?: ConnectionPool | undefined

@@ -75,3 +75,15 @@ test('what is for no known host goes to the egress proxy, or is refused', async 
   await mesh.apply(worldOf(services, policy({ mode: 'REGISTRY_ONLY' })))
   assert.equal((await mesh.get('http://nobody.example.com/')).status, 502)
 })
+
+test('an ingress listener that nothing captures for opens where it says, in front of the application', async () => {
+  await using application = await httpPeer('application')
+  const port = await freePort()
+  const own = sidecar({ ingress: [{ port: { number: port, protocol: 'HTTP', name: 'http' }, bind: '127.0.0.1', captureMode: 'NONE', defaultEndpoint: `127.0.0.1:${application.address.port}` }] })
+  await using mesh = await MeshWorld.start(worldOf([], [own]))
+  const limit = Date.now() + 5000
+  let answer = ''
+  while (answer !== 'application' && Date.now() < limit) answer = await fetch(`http://127.0.0.1:${port}/`).then(async (reply) => await reply.text(), String)
+  assert.equal(answer, 'application')
+  assert.ok(mesh.resources(typeUrls.LDS).includes(`127.0.0.1_${port}`))
+})

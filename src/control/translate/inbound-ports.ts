@@ -25,6 +25,8 @@ export interface InboundPort {
   /** Where the application listens: the workload's own address unless a Sidecar says otherwise. */
   readonly endpoint: { readonly host: string; readonly port: number }
   readonly pool: ConnectionPool | undefined
+  /** Where it opens by itself, because nothing captures for it. */
+  readonly bind?: string
   /** TLS of the workload's own for clients outside of the mesh; only where mutual TLS is disabled. */
   readonly tls?: ServerTls
   readonly from: Provenance
@@ -103,6 +105,7 @@ function ingressPort(one: NonNullable<SidecarSpec['ingress']>[number], proxy: Pr
     endpoint: defaultEndpoint(one.defaultEndpoint, number, proxy.addresses[0]!),
     pool: one.connectionPool ?? sidecar.spec.inboundConnectionPool,
     ...(mode === 'DISABLE' && one.tls !== undefined && { tls: one.tls }),
+    ...(one.captureMode === 'NONE' && { bind: one.bind || proxy.addresses[0]! }),
     from: resourceProvenance(sidecar),
   }
 }

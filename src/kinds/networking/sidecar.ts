@@ -63,8 +63,6 @@ export const sidecar: Kind<Sidecar> = {
   schema,
   rules: sidecarRules,
   notServed: [
-    { path: 'ingress[].bind', instead: "the port is taken at the workload's own address" },
-    { path: 'ingress[].captureMode', values: ['NONE'], instead: 'connections come by capture' },
     { path: 'egress[].bind', texts: { fit: /^unix:/, called: 'unix://...' }, instead: 'no socket of its own opens' },
     ...connectionPoolNotServed('ingress[].connectionPool'),
     ...connectionPoolNotServed('inboundConnectionPool'),

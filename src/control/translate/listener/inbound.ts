@@ -18,7 +18,7 @@ import { addressOf } from '../endpoint/assignment.ts'
 import { inboundPorts, peerOf } from '../inbound-ports.ts'
 import type { InboundPort } from '../inbound-ports.ts'
 import { metadataOf } from '../metadata.ts'
-import { blackHoleCluster, inboundCluster, inboundPassthroughCluster, virtualInbound } from '../names.ts'
+import { blackHoleCluster, inboundCluster, inboundPassthroughCluster, listenerName, virtualInbound } from '../names.ts'
 import type { ProxyNode } from '../proxy-node.ts'
 import { inboundRouteTable, passthroughRouteTable } from '../route/inbound.ts'
 import { translator } from '../translator.ts'
@@ -47,8 +47,11 @@ interface InboundView {
 
 export const inboundListeners = translator<InboundView, typeof ListenerSchema>('lds-inbound', {
   schema: ListenerSchema,
-  names: (proxy) => (proxy.type === 'sidecar' ? [virtualInbound] : []),
-  view: (proxy, snapshot, name) => (proxy.type === 'sidecar' && name === virtualInbound ? inboundView(proxy, snapshot) : undefined),
+  names: (proxy, snapshot) => (proxy.type === 'sidecar' ? [virtualInbound, ...boundPorts(proxy, snapshot).map(nameOfBound)] : []),
+  view(proxy, snapshot, name) {
+    if (proxy.type !== 'sidecar') return undefined
+    return name === virtualInbound ? inboundView(proxy, snapshot) : boundView(proxy, snapshot, name)
+  },
   build: buildInbound,
 })
 
@@ -61,12 +64,24 @@ function inboundView(proxy: ProxyNode, snapshot: Snapshot): InboundView {
     name: virtualInbound,
     address: '0.0.0.0',
     port: String(inboundListenPort),
-    ports: JSON.stringify(ports.map(({ endpoint: _endpoint, pool, ...port }) => ({ ...port, times: timesOf(pool?.tcp) }))),
+    ports: JSON.stringify(ports.map(listed)),
     policyPorts: JSON.stringify(named.map((port) => [port, snapshot.peerAuthentications.modeOf(peer, port)])),
     defaultMode: snapshot.peerAuthentications.modeOf(peer),
     mesh: snapshot.mesh,
   }
 }
+
+/** Ports that open by themselves. */
+const boundPorts = (proxy: ProxyNode, snapshot: Snapshot): readonly InboundPort[] => inboundPorts(proxy, snapshot).filter(({ bind }) => bind !== undefined)
+const nameOfBound = ({ bind = '', targetPort }: InboundPort): string => listenerName(bind, targetPort)
+
+function boundView(proxy: ProxyNode, snapshot: Snapshot, name: string): InboundView | undefined {
+  const port = boundPorts(proxy, snapshot).find((one) => nameOfBound(one) === name)
+  if (port === undefined) return undefined
+  return { name, address: port.bind!, port: String(port.targetPort), ports: JSON.stringify([listed(port)]), policyPorts: '[]', defaultMode: port.mode, mesh: snapshot.mesh }
+}
+
+const listed = ({ endpoint: _endpoint, pool, ...port }: InboundPort): ListedPort => ({ ...port, times: timesOf(pool?.tcp) })
 
 /** What a port may speak, and what to do with what it speaks. */
 interface Target {
@@ -91,6 +106,7 @@ function timesOf(tcp: NonNullable<InboundPort['pool']>['tcp']): TcpOptions {
 
 function buildInbound(view: InboundView): ListenerInit {
   const ports = JSON.parse(view.ports) as ListedPort[]
+  if (view.name !== virtualInbound) return buildBound(view, ports.map((port) => portTarget(port, view.mesh)))
   const policyPorts = JSON.parse(view.policyPorts) as [number, PeerMode][]
   const targets = [
     ...ports.map((port) => portTarget(port, view.mesh)),
@@ -106,6 +122,21 @@ function buildInbound(view: InboundView): ListenerInit {
     listenerFiltersTimeout: durationOf(0),
     continueOnListenerFiltersTimeout: true,
     filterChains: [loopChain(view.mesh), ...targets.flatMap((target) => chainsOf(target, view.mesh))],
+  }
+}
+
+/** One port alone. Whoever connects to it means it. */
+function buildBound(view: InboundView, targets: readonly Target[]): ListenerInit {
+  const [, ...inspectors] = listenerFilters(targets)
+  return {
+    name: view.name,
+    address: addressOf(view.address, Number(view.port)),
+    trafficDirection: TrafficDirection.INBOUND,
+    accessLog: noRouteLogs(view.mesh),
+    listenerFilters: inspectors,
+    listenerFiltersTimeout: durationOf(0),
+    continueOnListenerFiltersTimeout: true,
+    filterChains: targets.flatMap((target) => chainsOf(target, view.mesh)),
   }
 }
 

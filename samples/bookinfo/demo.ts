@@ -1,5 +1,6 @@
 // `npm run demo`: starts the Bookinfo mesh on this machine, shows what runs, and walks through what it does, each step with
 // what was expected beside what real requests observed. The steps are in guide/; the mesh is `trysail run`'s own.
+import { delimiter, dirname } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArguments } from '../../src/cli/arguments.ts'
@@ -157,6 +158,8 @@ async function keepRunning(show: Show, url: string, folder: MeshFolder, stop: Ab
   await new Promise((resolve) => stop.addEventListener('abort', resolve, { once: true }))
 }
 
+// The services are TypeScript: they need the Node that runs this, wherever the demo was started from.
+process.env['PATH'] = [dirname(process.execPath), process.env['PATH']].join(delimiter)
 const io = processIo()
 process.exitCode = await demo(process.argv.slice(2), io).catch((error: unknown) => {
   const mistakes = error instanceof UsageError ? error.mistakes : [error instanceof Error ? (error.stack ?? error.message) : String(error)]

@@ -9,9 +9,11 @@ import type { Io, Option } from '../../src/cli/command.ts'
 import { commandHelp } from '../../src/cli/help.ts'
 import { processIo } from '../../src/cli/process-io.ts'
 import { runLog } from '../../src/cli/run/log.ts'
+import type { RunLog } from '../../src/cli/run/log.ts'
 import { startMesh } from '../../src/cli/run/mesh.ts'
 import type { Mesh } from '../../src/cli/run/mesh.ts'
 import { UsageError } from '../../src/cli/usage-error.ts'
+import { MeshError, hasCode } from '../../src/lib/errors.ts'
 import { openClient } from './guide/client.ts'
 import { copyMesh } from './guide/folder.ts'
 import type { MeshFolder } from './guide/folder.ts'
@@ -45,6 +47,7 @@ async function demo(args: readonly string[], io: Io): Promise<number> {
   const json = given.text('output') === 'json'
   const show = terminalShow(json ? () => {} : io.stdout, io.color)
   const accessLog: string[] = []
+  const warnings: string[] = []
   const folder = copyMesh()
   const began = performance.now()
   const mesh = await startMesh({
@@ -53,13 +56,13 @@ async function demo(args: readonly string[], io: Io): Promise<number> {
     stateDir: folder.state,
     gateways: { host: '127.0.0.1', ports: new Map([[8080, portOf(given.text('port'))]]), privileged: false },
     verbose: given.flag('verbose'),
-    log: given.flag('verbose') && !json ? runLog(io.stdout, { color: io.color }) : runLog(() => {}, { color: false }),
+    log: noting(warnings, given.flag('verbose') && !json ? runLog(io.stdout, { color: io.color }) : runLog(() => {}, { color: false })),
     accessLog: (_, line) => keep(accessLog, line),
   })
   try {
-    if (!(await mesh.ready(30_000))) throw new Error(`the mesh is not up after 30 s: it waits for ${mesh.missing.join(', ')}`)
+    if (!(await mesh.ready(30_000))) throw new MeshError('run/start', notUp(`the mesh is not up after 30 s: it waits for ${mesh.missing.join(', ')}`, warnings))
     const startedMs = performance.now() - began
-    const url = gatewayUrl(mesh)
+    const url = gatewayUrl(mesh, warnings)
     introduce(show, mesh, url, startedMs)
     const results = given.flag('no-tour') ? [] : await walk({ mesh, url, folder, show, accessLog, stop: io.stop })
     const ok = results.every(({ observations }) => observations.every((one) => one.ok))
@@ -84,9 +87,22 @@ function keep(accessLog: string[], line: string): void {
   if (accessLog.length > 20_000) accessLog.splice(0, 10_000)
 }
 
-function gatewayUrl(mesh: Mesh): string {
+/** What goes wrong at the start is shown if the start fails. */
+function noting(warnings: string[], log: RunLog): RunLog {
+  return {
+    ...log,
+    warn(about, text) {
+      if (warnings.length < 20) warnings.push(`${about}: ${text}`)
+      log.warn(about, text)
+    },
+  }
+}
+
+const notUp = (what: string, warnings: readonly string[]): string => [what, ...warnings.map((line) => `  ${line}`)].join('\n')
+
+function gatewayUrl(mesh: Mesh, warnings: readonly string[]): string {
   const gateway = mesh.gateways[0]
-  if (gateway === undefined) throw new Error('no gateway listens')
+  if (gateway === undefined) throw new MeshError('run/start', notUp('the gateway does not listen; --port chooses another port, 0 any free one', warnings))
   return `http://${gateway.address.host}:${gateway.address.port}`
 }
 
@@ -162,7 +178,7 @@ async function keepRunning(show: Show, url: string, folder: MeshFolder, stop: Ab
 process.env['PATH'] = [dirname(process.execPath), process.env['PATH']].join(delimiter)
 const io = processIo()
 process.exitCode = await demo(process.argv.slice(2), io).catch((error: unknown) => {
-  const mistakes = error instanceof UsageError ? error.mistakes : [error instanceof Error ? (error.stack ?? error.message) : String(error)]
+  const mistakes = error instanceof UsageError ? error.mistakes : [hasCode(error, 'run/start') ? (error as Error).message : error instanceof Error ? (error.stack ?? error.message) : String(error)]
   for (const mistake of mistakes) io.stderr(`demo: ${mistake}\n`)
   return error instanceof UsageError ? exitCode.usage : exitCode.findings
 })

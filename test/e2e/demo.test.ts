@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { before, test } from 'node:test'
 
@@ -73,4 +75,16 @@ test('a flag that does not exist is one clear line and exit code 64', async () =
   const { code: wrong, stderr } = await demo('--onec')
   assert.equal(wrong, 64)
   assert.equal(stderr, 'demo: unknown flag --onec; did you mean --once?\n')
+})
+
+test('a port that is taken: the address and the Gateway that wants it, what to do, and exit code 1', async () => {
+  const other = createServer()
+  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+  const { port } = other.address() as AddressInfo
+  const { code: failed, stderr } = await demo('--once', '--port', String(port))
+  await new Promise((resolve) => other.close(resolve))
+  assert.equal(failed, 1)
+  assert.match(stderr, /^demo: the gateway does not listen; --port chooses another port, 0 any free one\n/)
+  assert.match(stderr, new RegExp(`port already taken: 127\\.0\\.0\\.1:${port} wanted by Gateway default/bookinfo-gateway`))
+  assert.doesNotMatch(stderr, /\n {4}at /)
 })

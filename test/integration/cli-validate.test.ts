@@ -77,11 +77,20 @@ test('a mistake ends with 1 and has file, line, column and the cure, as compiler
 })
 
 test('what is valid and not served yet is a warning, and ends with 0', async () => {
-  const later = `${good.trimEnd()}\n    mirror: { host: reviews }\n---\napiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: { name: deny }\nspec: {}\n`
+  const later = `apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: reviews, namespace: shop }
+spec: { host: reviews, trafficPolicy: { connectionPool: { http: { h2UpgradePolicy: UPGRADE } } } }
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: deny }
+spec: {}
+`
   const { code, results: found } = await results(['-f', '-'], later)
   assert.equal(code, 0)
   assert.deepEqual(found.map((one) => [one.file, one.kind, one.namespace, one.valid, one.warnings.map(({ message }) => message)]), [
-    ['-', 'VirtualService', 'shop', true, ['mirror is not served yet: no copies are sent']],
+    ['-', 'DestinationRule', 'shop', true, ['h2UpgradePolicy: UPGRADE is not served yet: HTTP/1.1 is spoken']],
     ['-', 'AuthorizationPolicy', 'default', true, ['AuthorizationPolicy is not served yet: the mesh behaves as if it were not there']],
   ])
 })

@@ -84,7 +84,6 @@ test('a dump has all types in the JSON mapping of Envoy, and secrets by name onl
           retry_host_predicate: [{ name: 'envoy.retry_host_predicates.previous_hosts', typed_config: { '@type': 'type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate' } }],
           host_selection_retry_max_attempts: '5',
         },
-        max_stream_duration: { grpc_timeout_header_max: '3s' },
       },
       metadata: { filter_metadata: {
         istio: { config: '/apis/networking.istio.io/v1/namespaces/default/virtual-service/books' },

@@ -13,6 +13,8 @@ export interface MeshSettings {
   readonly accessLogJson: boolean
   readonly accessLogFormat: string
   readonly defaultRetry: HttpRetry
+  /** From a sidecar to its own workload. */
+  readonly inboundRetry: HttpRetry
   readonly localityLb: LocalityLbSetting | undefined
   /** What a DestinationRule leaves open. */
   readonly defaultConnectionPool: ConnectionPool | undefined
@@ -27,6 +29,9 @@ export interface MeshSettings {
 
 /** Istio's built-in policy: what is safe to repeat, because the server has not taken the request. */
 const builtInRetry: HttpRetry = { attempts: 2, retryOn: 'connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes' }
+
+/** Only what the application has certainly not seen. */
+const builtInInboundRetry: HttpRetry = { attempts: 2, retryOn: 'reset-before-request' }
 
 const everyone = ['*']
 
@@ -44,6 +49,7 @@ export function meshSettings(config: MeshConfigSpec = {}, domain = 'cluster.loca
     accessLogJson: config.accessLogEncoding === 'JSON',
     accessLogFormat: config.accessLogFormat ?? '',
     defaultRetry: config.defaultHttpRetryPolicy ?? builtInRetry,
+    inboundRetry: config.defaultInboundHttpRetryPolicy ?? builtInInboundRetry,
     localityLb: config.localityLbSetting,
     defaultConnectionPool: config.defaultTrafficPolicy?.connectionPool,
     defaultOutlierDetection: config.defaultTrafficPolicy?.outlierDetection,

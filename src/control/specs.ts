@@ -352,6 +352,7 @@ export interface MeshConfigSpec {
   readonly accessLogEncoding?: string | undefined
   readonly accessLogFormat?: string | undefined
   readonly defaultHttpRetryPolicy?: HttpRetry | undefined
+  readonly defaultInboundHttpRetryPolicy?: HttpRetry | undefined
   readonly localityLbSetting?: LocalityLbSetting | undefined
   readonly defaultTrafficPolicy?: Pick<PolicyBlocks, 'connectionPool' | 'outlierDetection'> | undefined
   readonly tcpKeepalive?: TcpKeepalive | undefined

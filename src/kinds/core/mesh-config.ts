@@ -111,8 +111,6 @@ export const meshConfigNotServed: readonly NotServed[] = [
   { path: 'enableEnvoyAccessLogService' },
   { path: 'disableEnvoyListenerLog' },
   { path: 'zoneAwareLbSetting', instead: 'all localities get their share' },
-  { path: 'defaultHttpRetryPolicy.retryRemoteLocalities' },
-  { path: 'defaultInboundHttpRetryPolicy' },
   ...keepaliveNotServed('tcpKeepalive'),
   { path: 'h2UpgradePolicy', values: ['UPGRADE'], instead: 'HTTP/1.1 is spoken' },
   ...connectionPoolNotServed('defaultTrafficPolicy.connectionPool'),

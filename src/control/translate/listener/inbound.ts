@@ -160,7 +160,7 @@ function portTarget(port: ListedPort, mesh: MeshSettings): Target {
     port: port.targetPort,
     speaks: port.protocol === 'auto' ? 'auto' : isHttp(port.protocol) ? 'http' : 'tcp',
     mode: port.mode,
-    http: () => httpConnectionManager({ side: 'inbound', statPrefix, mesh, routes: inboundRouteTable(port) }),
+    http: () => httpConnectionManager({ side: 'inbound', statPrefix, mesh, routes: inboundRouteTable(port, mesh) }),
     tcp: () => tcpProxy(cluster, [{ cluster, weight: 1 }], mesh, port.times),
     metadata: metadataOf(port.from),
     ...(port.tls !== undefined && { tls: port.tls }),

@@ -1,5 +1,6 @@
 // The route table inside an inbound listener: everything that reaches a port goes to the application behind it.
 import type { RouteConfigurationSchema } from '../../../proto/gen/envoy/config/route/v3/route_pb.ts'
+import type { MeshSettings } from '../../mesh-settings.ts'
 import type { Init } from '../any.ts'
 import type { InboundPort } from '../inbound-ports.ts'
 import { metadataOf } from '../metadata.ts'
@@ -8,12 +9,12 @@ import { inboundCluster } from '../names.ts'
 import { timeouts } from './action.ts'
 import { retryPolicy } from './retry.ts'
 
-/** No timeout, and only what the application has certainly not seen is tried again (traffic spec 2.6, 3.5). */
-const inboundRetry = { attempts: 2, retryOn: 'reset-before-request' }
-
-export function inboundRouteTable(port: Omit<InboundPort, 'endpoint' | 'pool'>): Init<typeof RouteConfigurationSchema> {
+/** No timeout; what is tried again is the mesh's to say, but how often, on what and when alone (traffic spec 2.6, 3.5). */
+export function inboundRouteTable(port: Omit<InboundPort, 'endpoint' | 'pool'>, { inboundRetry }: Pick<MeshSettings, 'inboundRetry'>): Init<typeof RouteConfigurationSchema> {
   const { targetPort } = port
-  const retry = isHttp2(port.protocol) ? undefined : retryPolicy(inboundRetry, inboundRetry, true)
+  const { attempts = 2, retryOn = 'reset-before-request', backoff } = inboundRetry
+  const own = { attempts, retryOn, backoff }
+  const retry = isHttp2(port.protocol) ? undefined : retryPolicy(own, own, true)
   return {
     name: inboundCluster(targetPort),
     validateClusters: false,

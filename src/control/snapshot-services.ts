@@ -15,6 +15,7 @@ export class ServiceIndex {
   readonly #aliasAt = new Map<string, Service>()
   readonly #aliases = new Map<string, readonly Service[]>()
   readonly #visible = new Map<string, readonly Service[]>()
+  #byNamespace: Map<string, readonly Service[]> | undefined
   readonly #mesh: MeshSettings
 
   constructor(services: readonly Service[], mesh: MeshSettings) {
@@ -39,6 +40,12 @@ export class ServiceIndex {
       this.#visible.set(namespace, found)
     }
     return found
+  }
+
+  /** Of one namespace, in the same order. */
+  in(namespace: string): readonly Service[] {
+    this.#byNamespace ??= Map.groupBy(this.all, (one) => one.namespace)
+    return this.#byNamespace.get(namespace) ?? none
   }
 
   sees(namespace: string, service: Service): boolean {
@@ -89,8 +96,13 @@ const compare = (one: string, other: string): number => (one < other ? -1 : one 
 /** Endpoints by service port. Lists that did not change are the ones of the last snapshot. */
 export class EndpointIndex {
   readonly #byPort = new Map<string, readonly Endpoint[]>()
+  /** Stands for this index in the next one, which must not keep it. */
+  readonly #identity = {}
+  readonly #earlier: object | undefined
+  readonly #changed = new Set<string>()
 
   constructor(endpoints: readonly Endpoint[], earlier: EndpointIndex | undefined) {
+    this.#earlier = earlier === undefined ? undefined : earlier.#identity
     for (const endpoint of endpoints) {
       const key = `${endpoint.namespace}/${endpoint.hostname}/${endpoint.servicePortName}`
       const list = this.#byPort.get(key)
@@ -100,13 +112,23 @@ export class EndpointIndex {
     for (const [key, list] of this.#byPort) {
       const before = earlier === undefined ? undefined : earlier.#byPort.get(key)
       if (before !== undefined && sameItems(before, list)) this.#byPort.set(key, before)
+      else this.#changed.add(serviceOf(list))
     }
+    if (earlier === undefined) return
+    for (const [key, list] of earlier.#byPort) if (!this.#byPort.has(key)) this.#changed.add(serviceOf(list))
+  }
+
+  /** Keys of the services whose endpoints are not those of the index right before; undefined for any other index. */
+  changedSince(earlier: EndpointIndex): ReadonlySet<string> | undefined {
+    return earlier.#identity === this.#earlier ? this.#changed : undefined
   }
 
   of(service: Service, port: ServicePort): readonly Endpoint[] {
     return this.#byPort.get(endpointsKey(service, port.name)) ?? none
   }
 }
+
+const serviceOf = ([first]: readonly Endpoint[]): string => serviceKey(first!.hostname, first!.namespace)
 
 /** Workloads by name and address, and which services select one. */
 export class WorkloadIndex {
@@ -137,8 +159,8 @@ export function servicesOf(
   endpoints: EndpointIndex,
   workload: { readonly namespace: string; readonly labels: Readonly<Record<string, string>>; readonly addresses: readonly string[] },
 ): readonly Service[] {
-  return services.all.filter((service) => {
-    if (service.resolution === 'alias' || service.namespace !== workload.namespace) return false
+  return services.in(workload.namespace).filter((service) => {
+    if (service.resolution === 'alias') return false
     if (service.selector !== undefined) {
       return Object.keys(service.selector).length > 0 && selects(service.selector, workload.labels)
     }

@@ -3,6 +3,7 @@
 import type { Resource } from '../model/resource.ts'
 import type { Service } from '../model/service.ts'
 import { covers, overlaps, resolveHost, selects } from './hosts.ts'
+import { sameItems } from './intern.ts'
 import type { MeshSettings } from './mesh-settings.ts'
 import { boundGateways, destinationsOf, hostsOf, meshGateway } from './snapshot-virtual-services.ts'
 import type { VirtualService, VirtualServiceIndex } from './snapshot-virtual-services.ts'
@@ -14,6 +15,8 @@ export type Sidecar = Resource<SidecarSpec>
 
 export interface SidecarScope {
   readonly sidecar: Sidecar | undefined
+  /** All services that the namespace may see. */
+  readonly visible: readonly Service[]
   /** Listeners and routes are for these; one per host name. */
   readonly services: readonly Service[]
   /** Clusters are for these: also destinations of imported VirtualServices. */
@@ -58,23 +61,33 @@ export interface ScopeWorld {
   readonly virtualServices: VirtualServiceIndex
 }
 
-export function sidecarScope(world: ScopeWorld, namespace: string, sidecar: Sidecar | undefined): SidecarScope {
+/** `before`: an earlier scope of the same namespace and Sidecar by name. What says the same as in that one is the same object. */
+export function sidecarScope(world: ScopeWorld, namespace: string, sidecar: Sidecar | undefined, before?: SidecarScope): SidecarScope {
   const hosts = egressHosts(sidecar, namespace)
-  const services = oneByHost(importServices(world.services.visibleTo(namespace), hosts), namespace)
-  const virtualServices = world.virtualServices.visibleTo(namespace).filter(
+  const visible = world.services.visibleTo(namespace)
+  const imported = before !== undefined && before.visible === visible && before.sidecar === sidecar
+    ? before.services : oneByHost(importServices(visible, hosts), namespace)
+  const services = keep(before?.services, imported)
+  const virtualServices = keep(before?.virtualServices, world.virtualServices.visibleTo(namespace).filter(
     (one) => boundGateways(one).has(meshGateway) && imports(hosts, one, world.mesh),
-  )
-  const reachable = withDestinations(world, namespace, services, virtualServices, egressProxyOf(sidecar))
-  const byHost = new Map(reachable.map((service) => [service.hostname, service]))
-  return {
-    sidecar,
-    services,
-    reachable,
-    virtualServices,
+  ))
+  const reachable = keep(before?.reachable, withDestinations(world, namespace, services, virtualServices, egressProxyOf(sidecar)))
+  const serviceAt = before?.reachable === reachable ? before.serviceAt : finder(reachable)
+  const scope = {
+    sidecar, visible, services, reachable, virtualServices,
     registryOnly: registryOnly(sidecar, world.mesh),
     egressCluster: egressCluster(sidecar, world.mesh),
-    serviceAt: (hostname) => byHost.get(hostname),
+    serviceAt,
   }
+  return before !== undefined && sameItems(Object.values(before), Object.values(scope)) ? before : scope
+}
+
+const keep = <Item>(before: readonly Item[] | undefined, now: readonly Item[]): readonly Item[] =>
+  (before !== undefined && (before === now || sameItems(before, now)) ? before : now)
+
+function finder(services: readonly Service[]): SidecarScope['serviceAt'] {
+  const byHost = new Map(services.map((service) => [service.hostname, service]))
+  return (hostname) => byHost.get(hostname)
 }
 
 /** Gateways see all that is visible to their namespace, and ignore Sidecar resources. */

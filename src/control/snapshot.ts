@@ -58,9 +58,16 @@ export interface Snapshot {
   gatewaysFor(labels: Readonly<Record<string, string>>): readonly Gateway[]
   /** What the next snapshot shares. */
   readonly world: World
+  /** By age. The same list as before where nothing of the kind changed. */
+  ofKind(kind: string): readonly Resource[]
+  /** The newest scope of each key, in whichever snapshot it was asked for. */
+  readonly lastScopes: Map<string, SidecarScope>
   /** Resources as they were written, also those that an earlier version stands in for. */
   readonly written: readonly Resource[]
 }
+
+/** Namespaces and Sidecars of a very large mesh; what is dropped is made again. */
+const maxScopes = 10_000
 
 const defaultMesh = meshSettings()
 const empty: World = { resources: [], services: [], workloads: [], endpoints: [] }
@@ -69,14 +76,16 @@ export function createSnapshot(given: World, earlier?: Snapshot, written: readon
   const world = internWorld(given, earlier?.world ?? empty)
   const before = earlier?.world ?? empty
   const mesh = world.mesh ?? defaultMesh
-  const byKind = groupByKind(world.resources)
+  const byKind = groupByKind(world.resources, earlier)
   const services = world.services === before.services && earlier?.mesh === mesh ? earlier.services : new ServiceIndex(world.services, mesh)
   const endpoints = world.endpoints === before.endpoints && earlier !== undefined
     ? earlier.endpoints : new EndpointIndex(world.endpoints, earlier?.endpoints)
-  const virtualServices = new VirtualServiceIndex(byKind('VirtualService') as readonly VirtualService[], mesh)
+  const indexes = indexesOf(byKind, mesh, earlier)
+  const { virtualServices } = indexes
   const sidecars = byKind('Sidecar') as readonly Sidecar[]
   const gateways = byKind('Gateway') as readonly Gateway[]
   const scopes = new Map<string, SidecarScope>()
+  const lastScopes = earlier?.lastScopes ?? new Map<string, SidecarScope>()
   const owned = new WeakMap<object, readonly Service[]>()
   const parts = { mesh, services, virtualServices }
   return Object.freeze<Snapshot>({
@@ -87,17 +96,21 @@ export function createSnapshot(given: World, earlier?: Snapshot, written: readon
     resources: world.resources,
     services,
     endpoints,
-    workloads: new WorkloadIndex(world.workloads),
-    virtualServices,
-    destinationRules: new DestinationRuleIndex(byKind('DestinationRule') as readonly DestinationRule[], mesh, earlier?.destinationRules),
-    peerAuthentications: new PeerAuthenticationIndex(byKind('PeerAuthentication') as readonly PeerAuthentication[], mesh.rootNamespace),
+    workloads: earlier !== undefined && world.workloads === before.workloads ? earlier.workloads : new WorkloadIndex(world.workloads),
+    ...indexes,
     sidecars,
     gateways,
     changed: changes(before, world),
+    ofKind: byKind,
+    lastScopes,
     scopeOf(peer, type) {
       const sidecar = type === 'sidecar' ? sidecarFor(sidecars, peer, mesh.rootNamespace) : undefined
       const key = `${peer.namespace} ${sidecar === undefined ? '' : `${sidecar.metadata.namespace}/${sidecar.metadata.name}`}`
-      const scope = scopes.get(key) ?? sidecarScope(parts, peer.namespace, sidecar)
+      const known = scopes.get(key)
+      if (known !== undefined) return known
+      const scope = sidecarScope(parts, peer.namespace, sidecar, lastScopes.get(key))
+      if (lastScopes.size >= maxScopes) lastScopes.clear()
+      lastScopes.set(key, scope)
       scopes.set(key, scope)
       return scope
     },
@@ -133,11 +146,33 @@ function sameResource(one: Resource, other: Resource): boolean {
 
 const content = (one: Resource): object => ({ apiVersion: one.apiVersion, metadata: one.metadata, spec: one.spec, origin: one.origin })
 
-/** By kind, the oldest first; documents without a time stamp come after, in their order of appearance. */
-function groupByKind(resources: readonly Resource[]): (kind: string) => readonly Resource[] {
-  const groups = Map.groupBy(resources, (one) => one.kind)
-  return (kind) => (groups.get(kind) ?? []).toSorted(byAge)
+type ByKind = Snapshot['ofKind']
+
+/** Of resources of one kind each; the index of before where they are those of before. Not in the snapshot's own closure: that would keep the earlier one. */
+function indexesOf(byKind: ByKind, mesh: MeshSettings, earlier: Snapshot | undefined): Pick<Snapshot, 'virtualServices' | 'destinationRules' | 'peerAuthentications'> {
+  const index = <Of extends Resource, Index>(kind: string, before: Index | undefined, make: (all: readonly Of[]) => Index): Index =>
+    (before !== undefined && earlier?.mesh === mesh && byKind(kind) === earlier.ofKind(kind) ? before : make(byKind(kind) as readonly Of[]))
+  return {
+    virtualServices: index('VirtualService', earlier?.virtualServices, (all: readonly VirtualService[]) => new VirtualServiceIndex(all, mesh)),
+    destinationRules: index('DestinationRule', earlier?.destinationRules, (all: readonly DestinationRule[]) => new DestinationRuleIndex(all, mesh, earlier?.destinationRules)),
+    peerAuthentications: index('PeerAuthentication', earlier?.peerAuthentications, (all: readonly PeerAuthentication[]) => new PeerAuthenticationIndex(all, mesh.rootNamespace)),
+  }
 }
+
+/** By kind, the oldest first; documents without a time stamp come after, in their order of appearance. */
+function groupByKind(resources: readonly Resource[], earlier: Snapshot | undefined): ByKind {
+  if (earlier !== undefined && earlier.resources === resources) return earlier.ofKind
+  const groups = Map.groupBy(resources, (one) => one.kind)
+  const sorted = new Map<string, readonly Resource[]>()
+  for (const [kind, group] of groups) {
+    const now = group.sort(byAge)
+    const before = earlier?.ofKind(kind) ?? []
+    sorted.set(kind, sameItems(before, now) ? before : now)
+  }
+  return (kind) => sorted.get(kind) ?? none
+}
+
+const none: readonly never[] = []
 
 function byAge(one: Resource, other: Resource): number {
   const [at, otherAt] = [one.metadata.creationTimestamp, other.metadata.creationTimestamp]

@@ -40,8 +40,13 @@ export class ProxySession {
 
   /** All resources of a type; empty for types that are not served. */
   all(typeUrl: string): readonly Built[] {
+    return this.lists(typeUrl).flat()
+  }
+
+  /** The same in lists, one for each translator: until something in one of them changes it is the same object. */
+  lists(typeUrl: string): readonly (readonly Built[])[] {
     const type = typeNameOf(typeUrl)
-    return type === undefined ? [] : this.#resources.all(type, this.#state.snapshot)
+    return type === undefined ? [] : this.#resources.lists(type, this.#state.snapshot)
   }
 
   get(typeUrl: string, name: string): Built | undefined {

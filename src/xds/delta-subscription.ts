@@ -1,5 +1,6 @@
 // One type on one incremental stream: the client says which names it adds and drops, the server sends what differs from
 // what the client holds. Nothing that is held in its newest version is sent again, also not after a reconnect.
+import { changedNames, inList } from './changes.ts'
 import { Holdings } from './holdings.ts'
 import { TooManyNames, maxNames } from './subscription.ts'
 import type { Answer, Current, Phase, Response, Subscription, Versioned } from './subscription.ts'
@@ -14,8 +15,16 @@ export interface DeltaRequest {
   readonly error: string | undefined
 }
 
+/** So few names are looked up one by one: for them nobody has to make all that there is of the type. */
+const fewNames = 64
+
 export class DeltaSubscription<Resource extends Versioned> implements Subscription<DeltaRequest, Resource> {
   readonly #canWildcard: boolean
+  readonly #few: number
+  /** All of the type at the last look; undefined when every name has to be looked at. */
+  #seen: readonly (readonly Resource[])[] | undefined
+  /** Names in which the client may hold something else than it should. All others are settled as of `#seen`. */
+  readonly #open = new Set<string>()
   readonly #held = new Holdings()
   readonly #names = new Set<string>()
   readonly #resend = new Set<string>()
@@ -26,8 +35,9 @@ export class DeltaSubscription<Resource extends Versioned> implements Subscripti
   #inFlight: { readonly nonce: string; readonly response: Response<Resource> } | undefined
 
   /** Where a client cannot ask for everything, `*` is a name that nothing has. */
-  constructor(canWildcard: boolean) {
+  constructor(canWildcard: boolean, few = fewNames) {
     this.#canWildcard = canWildcard
+    this.#few = few
   }
 
   get watched(): boolean {
@@ -101,6 +111,7 @@ export class DeltaSubscription<Resource extends Versioned> implements Subscripti
   #subscribe(name: string, initialVersions: Readonly<Record<string, string>>): void {
     if (name === '*' && this.#canWildcard) {
       this.#wildcard = true
+      this.#seen = undefined
       return
     }
     this.#names.add(name)
@@ -119,6 +130,7 @@ export class DeltaSubscription<Resource extends Versioned> implements Subscripti
   #unsubscribe(name: string): void {
     if (name === '*' && this.#canWildcard) {
       this.#wildcard = false
+      this.#seen = undefined
       for (const held of this.#held.names) if (!this.#names.has(held)) this.#held.drop(held)
       return
     }
@@ -128,11 +140,41 @@ export class DeltaSubscription<Resource extends Versioned> implements Subscripti
     else this.#held.drop(name)
   }
 
+  /** Resources of all names that may differ from what the client holds; undefined where there is none. */
   #wanted(current: Current<Resource>): ReadonlyMap<string, Resource | undefined> {
+    const lists = this.#wildcard || this.#names.size > this.#few ? current.lists() : undefined
+    this.#openChanged(lists)
+    this.#seen = lists
     const wanted = new Map<string, Resource | undefined>()
-    if (this.#wildcard) for (const resource of current.all()) wanted.set(resource.name, resource)
-    for (const name of this.#names) if (!wanted.has(name)) wanted.set(name, current.get(name))
+    for (const name of this.#open) {
+      const listed = lists === undefined ? undefined : findIn(lists, name)
+      const named = this.#names.has(name)
+      const resource = listed !== undefined && (this.#wildcard || named) ? listed : named ? current.get(name) : undefined
+      if (resource !== undefined || named) wanted.set(name, resource)
+      // What no list has may come and go unseen: a client that names it has it looked up each time.
+      if (this.#isSettled(name, resource) && (listed !== undefined || !named)) this.#open.delete(name)
+    }
     return wanted
+  }
+
+  #openChanged(lists: readonly (readonly Resource[])[] | undefined): void {
+    const seen = this.#seen
+    for (const name of this.#held.takeTouched()) this.#open.add(name)
+    if (lists === undefined || seen?.length !== lists.length) return this.#openAll(lists ?? [])
+    for (const [at, list] of lists.entries()) {
+      if (list === seen[at]) continue
+      for (const name of changedNames(seen[at]!, list)) this.#open.add(name)
+    }
+  }
+
+  #openAll(lists: readonly (readonly Resource[])[]): void {
+    if (this.#wildcard) for (const list of lists) for (const { name } of list) this.#open.add(name)
+    for (const name of this.#names) this.#open.add(name)
+    for (const name of this.#held.names) this.#open.add(name)
+  }
+
+  #isSettled(name: string, resource: Resource | undefined): boolean {
+    return resource === undefined ? !this.#held.holds(name) : !this.#held.isNews(resource)
   }
 
   #additions(wanted: ReadonlyMap<string, Resource | undefined>): Response<Resource> {
@@ -149,7 +191,15 @@ export class DeltaSubscription<Resource extends Versioned> implements Subscripti
   }
 
   #removals(wanted: ReadonlyMap<string, Resource | undefined>): Response<Resource> {
-    const removed = [...this.#held.names].filter((name) => wanted.get(name) === undefined && this.#held.holds(name))
+    const removed = [...this.#open].filter((name) => wanted.get(name) === undefined && this.#held.holds(name))
     return { resources: [], removed, changed: [] }
   }
+}
+
+function findIn<Resource extends Versioned>(lists: readonly (readonly Resource[])[], name: string): Resource | undefined {
+  for (const list of lists) {
+    const found = inList(list, name)
+    if (found !== undefined) return found
+  }
+  return undefined
 }

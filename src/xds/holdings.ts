@@ -9,6 +9,7 @@ const unknown = '\u0000'
 
 export class Holdings {
   readonly #versions = new Map<string, string>()
+  #touched = new Set<string>()
   #refused = new Set<string>()
   #retry: ReadonlySet<string> = new Set()
 
@@ -40,20 +41,29 @@ export class Holdings {
     return this.#versions.get(name) === missing
   }
 
+  /** Whatever was set or dropped since the last call. */
+  takeTouched(): ReadonlySet<string> {
+    const touched = this.#touched
+    if (touched.size > 0) this.#touched = new Set()
+    return touched
+  }
+
   set(name: string, version: string): void {
     this.#versions.set(name, version)
+    this.#touched.add(name)
   }
 
   setMissing(name: string): void {
-    this.#versions.set(name, missing)
+    this.set(name, missing)
   }
 
   setUnknown(name: string): void {
-    this.#versions.set(name, unknown)
+    this.set(name, unknown)
   }
 
   drop(name: string): void {
     this.#versions.delete(name)
+    this.#touched.add(name)
     this.#refused.delete(name)
   }
 

@@ -55,7 +55,7 @@ export class SotwSubscription<Resource extends Versioned> implements Subscriptio
   next(current: Current<Resource>, phase: Phase): Response<Resource> | undefined {
     if (phase === 'break') return undefined
     this.#held.beginRetry()
-    const all = this.#wildcard ? current.all() : [...this.#names].flatMap((name) => current.get(name) ?? [])
+    const all = this.#wildcard ? current.lists().flat() : [...this.#names].flatMap((name) => current.get(name) ?? [])
     const news = all.filter((one) => this.#held.isNews(one))
     const less = this.#whole && all.length < this.#held.size
     if (news.length === 0 && !less && !this.#asked) return undefined

@@ -12,7 +12,7 @@ import type { Current, Phase, Response, Versioned } from './subscription.ts'
 type World = Map<string, string>
 
 const currentOf = (world: World): Current<Versioned> => ({
-  all: () => [...world].map(([name, version]) => ({ name, version })),
+  lists: () => [[...world].map(([name, version]) => ({ name, version }))],
   get: (name) => (world.has(name) ? { name, version: world.get(name)! } : undefined),
 })
 
@@ -47,7 +47,7 @@ class DeltaModel {
 
   constructor(wildcard: boolean) {
     this.#wildcard = wildcard
-    this.#server = new DeltaSubscription(wildcard)
+    this.#server = new DeltaSubscription(wildcard, 0)
     this.#begin()
   }
 
@@ -148,7 +148,7 @@ class DeltaModel {
   #reconnect(): void {
     this.#pending = undefined
     this.#refused.clear()
-    this.#server = new DeltaSubscription(this.#wildcard)
+    this.#server = new DeltaSubscription(this.#wildcard, 0)
     this.#begin()
   }
 }

@@ -10,7 +10,8 @@ export interface Versioned {
 
 /** The resources of a type, of now. */
 export interface Current<Resource extends Versioned> {
-  all(): readonly Resource[]
+  /** All that a wildcard gets, in lists that are the same objects for as long as nothing in them changes. None is in two. */
+  lists(): readonly (readonly Resource[])[]
   get(name: string): Resource | undefined
 }
 

@@ -59,7 +59,7 @@ export class FakeSource implements ResourceSource {
       get generation() {
         return generation()
       },
-      all: (typeUrl) => Object.keys(this.#content[this.#asks(typeUrl)] ?? {}).flatMap((name) => this.#resource(typeUrl, name) ?? []),
+      lists: (typeUrl) => [Object.keys(this.#content[this.#asks(typeUrl)] ?? {}).flatMap((name) => this.#resource(typeUrl, name) ?? [])],
       get: (typeUrl, name) => (this.#asks(typeUrl), this.#resource(typeUrl, name)),
       close: () => record.push('closed'),
     }

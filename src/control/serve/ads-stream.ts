@@ -185,7 +185,7 @@ export class AdsStream<Request> implements CallHandler {
     const typeUrl = typeUrls[type]
     const hidden = type === 'SDS' && !this.#call.caller.encrypted
     return {
-      all: () => (hidden ? [] : session.all(typeUrl)),
+      lists: () => (hidden ? [] : session.lists(typeUrl)),
       get: (name: string) => (hidden ? undefined : session.get(typeUrl, name)),
     }
   }

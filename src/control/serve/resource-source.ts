@@ -27,8 +27,8 @@ export interface ProxySession {
   readonly record: DeliveryRecord
   /** Of the newest push. */
   readonly generation: number
-  /** All resources of a type that are for this proxy. */
-  all(typeUrl: string): readonly ServedResource[]
+  /** All resources of a type that are for this proxy, in lists that are the same objects until something in them changes. */
+  lists(typeUrl: string): readonly (readonly ServedResource[])[]
   get(typeUrl: string, name: string): ServedResource | undefined
   close(): void
 }

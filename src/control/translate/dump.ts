@@ -25,7 +25,7 @@ export interface Dump {
 /** Throws `control/bad-node` for a node that is none. */
 export function dump(node: NodeLike, snapshot: Snapshot, report: (problem: BuildProblem) => void = () => {}): Dump {
   const resources = new ProxyResources(readProxyNode(node), new BuildCache(), report)
-  const all = (type: TypeName) => resources.all(type, snapshot).map((built) => builtToJson(type, built))
+  const all = (type: TypeName) => resources.lists(type, snapshot).flat().map((built) => builtToJson(type, built))
   const listeners = all('LDS')
   const clusters = all('CDS')
   return { listeners, routes: all('RDS'), clusters, endpoints: all('EDS'), secrets: secretNames([...listeners, ...clusters]) }

@@ -34,15 +34,15 @@ export interface PortOfService {
   readonly port: ServicePort
 }
 
-const reached = new WeakMap<SidecarScope, ReadonlyMap<Reach, readonly PortOfService[]>>()
+const reached = new WeakMap<readonly Service[], ReadonlyMap<Reach, readonly PortOfService[]>>()
 
 /** All service ports of a scope that are reached in one way. */
 export function portsReached(scope: SidecarScope, reach: Reach): readonly PortOfService[] {
-  let found = reached.get(scope)
+  let found = reached.get(scope.services)
   if (found === undefined) {
     const all = scope.services.flatMap((service) => usablePorts(service.ports).map((port) => ({ service, port })))
     found = Map.groupBy(all, (one) => reachOf(one.service, one.port))
-    reached.set(scope, found)
+    reached.set(scope.services, found)
   }
   return found.get(reach) ?? []
 }

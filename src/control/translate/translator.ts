@@ -8,6 +8,8 @@ import type { Snapshot } from '../snapshot.ts'
 import { typeUrlOf } from './any.ts'
 import { encodeByRows } from './encode-rows.ts'
 import type { ProxyNode } from './proxy-node.ts'
+import { SharedGroups } from './shared.ts'
+import type { Sharing } from './shared.ts'
 
 type Scalar = string | number | boolean | undefined
 /** Scalars, objects of the snapshot, and lists of both. */
@@ -31,16 +33,11 @@ export interface Translator {
   readonly names: (proxy: ProxyNode, snapshot: Snapshot) => readonly string[]
   /** Undefined when the proxy has no such resource, or another translator has it. Throws what `build` throws. */
   translate(proxy: ProxyNode, snapshot: Snapshot, name: string, cache: BuildCache): Built | undefined
+  /** All of the names. The same list as before where nothing changed and proxies share it; `rescue` stands in for `build` where it throws. */
+  all(proxy: ProxyNode, snapshot: Snapshot, cache: BuildCache, rescue: Rescue): readonly Built[]
 }
 
-/**
- * What proxies must have in common to share all of a translator's resources in one snapshot: an object of the snapshot,
- * and a text. Without it every proxy's views are made one by one.
- */
-export interface Sharing {
-  readonly within: object
-  readonly key: string
-}
+export type Rescue = (name: string, error: unknown) => Built | undefined
 
 interface Parts<View, Schema extends DescMessage> {
   readonly schema: Schema
@@ -49,6 +46,7 @@ interface Parts<View, Schema extends DescMessage> {
   readonly build: (view: View) => MessageInitShape<Schema>
   /** A list of messages, by its name, of which builds share those that did not change: they are encoded once. */
   readonly rows?: string
+  /** Without it every proxy's views are made one by one. */
   readonly sharing?: (proxy: ProxyNode, snapshot: Snapshot) => Sharing
 }
 
@@ -64,47 +62,29 @@ export function translator<View extends { readonly [part: string]: ViewPart }, S
     return cache.get(`${label} ${name} ${viewKey(view)}`, () => encode(parts, typeUrl, name, parts.build(view)))
   }
   const { schema, names, sharing } = parts
-  if (sharing === undefined) return { typeUrl, schema, names, translate: one }
-  const shared = new SharedResults()
+  if (sharing === undefined) {
+    const all: Translator['all'] = (proxy, snapshot, cache, rescue) =>
+      [...new Set(names(proxy, snapshot))].flatMap((name) => attempt(() => one(proxy, snapshot, name, cache), name, rescue) ?? [])
+    return { typeUrl, schema, names, translate: one, all }
+  }
   return {
     typeUrl,
     schema,
-    names: (proxy, snapshot) => shared.names(sharing(proxy, snapshot), () => names(proxy, snapshot)),
-    translate: (proxy, snapshot, name, cache) => shared.get(sharing(proxy, snapshot), name, () => one(proxy, snapshot, name, cache)),
+    names,
+    translate: (proxy, snapshot, name, cache) =>
+      cache.shared.at(label, sharing(proxy, snapshot)).get(name, () => one(proxy, snapshot, name, cache)),
+    all(proxy, snapshot, cache, rescue) {
+      const group = cache.shared.at(label, sharing(proxy, snapshot))
+      return group.list(() => names(proxy, snapshot), (name) => one(proxy, snapshot, name, cache), rescue)
+    },
   }
 }
 
-interface SharedGroup {
-  names: readonly string[] | undefined
-  readonly built: Map<string, Built>
-}
-
-/** Results of one translator by what proxies share; they go when the snapshot does. Failures are not kept. */
-class SharedResults {
-  readonly #groups = new WeakMap<object, Map<string, SharedGroup>>()
-
-  names(sharing: Sharing, make: () => readonly string[]): readonly string[] {
-    const group = this.#group(sharing)
-    group.names ??= make()
-    return group.names
-  }
-
-  get(sharing: Sharing, name: string, make: () => Built | undefined): Built | undefined {
-    const { built } = this.#group(sharing)
-    const known = built.get(name)
-    if (known !== undefined) return known
-    const made = make()
-    // Names that do not exist are asked for by anyone: what is kept of them is bounded by what exists.
-    if (made !== undefined) built.set(name, made)
-    return made
-  }
-
-  #group({ within, key }: Sharing) {
-    const groups = this.#groups.get(within) ?? new Map<string, SharedGroup>()
-    this.#groups.set(within, groups)
-    const group = groups.get(key) ?? { names: undefined, built: new Map<string, Built>() }
-    groups.set(key, group)
-    return group
+function attempt(make: () => Built | undefined, name: string, rescue: Rescue): Built | undefined {
+  try {
+    return make()
+  } catch (error) {
+    return rescue(name, error)
   }
 }
 
@@ -119,6 +99,7 @@ function encode<Schema extends DescMessage>({ schema, rows }: Pick<Parts<never, 
 export class BuildCache {
   readonly #entries = new Map<string, Built>()
   readonly #limit: number
+  readonly shared = new SharedGroups()
   builds = 0
 
   /** 60,000 entries are what Istio keeps; an entry is a few hundred bytes to a few kilobytes. */

@@ -42,7 +42,7 @@ function standingSession(session: ProxySession, standing: Standing, nextAddress:
     get generation() {
       return session.generation
     },
-    all: (typeUrl) => session.all(typeUrl).map(moved),
+    lists: (typeUrl) => session.lists(typeUrl).map((list) => list.map(moved)),
     get(typeUrl, name) {
       const found = session.get(typeUrl, name)
       return found === undefined ? undefined : moved(found)

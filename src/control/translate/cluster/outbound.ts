@@ -1,6 +1,7 @@
 // Clusters for services: one for each port, and one for each port and subset of its DestinationRule (traffic spec 3.4,
 // 3.6, 3.8). How many endpoints there are and where is EDS's business, except for DNS names.
 import type { JsonObject } from '@bufbuild/protobuf'
+import { serviceKey } from '../../snapshot-services.ts'
 import type { MergedRule } from '../../snapshot-destination-rules.ts'
 import { effectivePolicy, withMeshDefaults } from '../../snapshot-destination-rules.ts'
 import type { Endpoint, Service, ServicePort } from '../../../model/service.ts'
@@ -21,7 +22,8 @@ import { configPath, metadataOf, resourceProvenance, serviceProvenance } from '.
 import { dnatServerName, outboundCluster, parseOutboundCluster } from '../names.ts'
 import type { ProxyNode } from '../proxy-node.ts'
 import { translator } from '../translator.ts'
-import type { Sharing } from '../translator.ts'
+import { scopeKey } from '../shared.ts'
+import type { Sharing } from '../shared.ts'
 import { isHttp2, mayBeHttp, usablePorts } from './protocol.ts'
 import { mutualTlsSocket, originatedTlsSocket, plainSocket, proxyProtocolSocket } from './tls.ts'
 import type { TransportSocket, UpstreamTls } from './tls.ts'
@@ -55,13 +57,34 @@ export const outboundClusters = translator<OutboundView, typeof ClusterSchema>('
   sharing: outboundSharing,
 })
 
-/** Scopes are made anew for each snapshot. Labels count only where a DestinationRule is for chosen clients, or prefers by them. */
+/** Of endpoints and what else says something about a service, a cluster reads what is its own service's. */
 export function outboundSharing(proxy: ProxyNode, snapshot: Snapshot): Sharing {
+  const { mesh, destinationRules, endpoints, peerAuthentications, workloads } = snapshot
+  const { reachable } = snapshot.scopeOf(proxy, proxy.type)
+  return {
+    key: `${scopeKey(proxy, snapshot)} ${proxy.network} ${placeOf(proxy, snapshot)} ${clientOf(proxy, snapshot)}`,
+    whole: [mesh, peerAuthentications, peerAuthentications.disables ? workloads : undefined],
+    parts: {
+      indexes: [reachable, destinationRules],
+      endpoints,
+      of(name) {
+        const found = findOutbound(proxy, snapshot, name)
+        return found === undefined ? [] : [found.service, found.port, found.rule, ...found.service.ports.map((port) => endpoints.of(found.service, port))]
+      },
+      serviceOf(name) {
+        const service = findOutbound(proxy, snapshot, name)?.service
+        return service && serviceKey(service.hostname, service.namespace)
+      },
+    },
+  }
+}
+
+/** Labels and node of a client count only where a DestinationRule is for chosen clients, or prefers by them. */
+function clientOf(proxy: ProxyNode, snapshot: Snapshot): string {
   const { destinationRules } = snapshot
   const { ordersByLabels } = destinationRules
   const node = ordersByLabels || prefersNodes(snapshot) ? (snapshot.workloads.named(proxy.namespace, proxy.name)?.node ?? '') : ''
-  const labels = ordersByLabels || destinationRules.choosesClientsIn(proxy.namespace) ? JSON.stringify(proxy.labels) : ''
-  return { within: snapshot.scopeOf(proxy, proxy.type), key: `${proxy.type} ${proxy.network} ${placeOf(proxy, snapshot)} ${node} ${labels}` }
+  return `${node} ${ordersByLabels || destinationRules.choosesClientsIn(proxy.namespace) ? JSON.stringify(proxy.labels) : ''}`
 }
 
 function clusterNames(proxy: ProxyNode, snapshot: Snapshot, service: Service): readonly string[] {

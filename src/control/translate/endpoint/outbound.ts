@@ -27,8 +27,8 @@ export const outboundEndpoints = translator<EndpointsView, typeof ClusterLoadAss
   names: outboundClusters.names,
   view: endpointsView,
   sharing(proxy, snapshot) {
-    const { within, key } = outboundSharing(proxy, snapshot)
-    return { within, key: `${key} ${proxy.clusterId}` }
+    const sharing = outboundSharing(proxy, snapshot)
+    return { ...sharing, key: `${sharing.key} ${proxy.clusterId}` }
   },
   build: (view) => loadAssignment(outboundCluster(view.port.number, view.subset, view.service.hostname), view.endpoints, { clusterId: view.clusterId, placement: view }),
 })

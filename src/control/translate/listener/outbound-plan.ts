@@ -35,16 +35,22 @@ export interface Bind {
 
 export type OutboundPlan = ReadonlyMap<string, Bind>
 
-const plans = new WeakMap<SidecarScope, WeakMap<ProxyNode, OutboundPlan>>()
+/** Of what it is made: a scope may be that of an earlier snapshot, with other endpoints. */
+interface MadePlan {
+  readonly plan: OutboundPlan
+  readonly endpoints: Snapshot['endpoints']
+}
+
+const plans = new WeakMap<SidecarScope, WeakMap<ProxyNode, MadePlan>>()
 
 /** By name of the listener. */
 export function outboundPlan(proxy: ProxyNode, snapshot: Snapshot): OutboundPlan {
   const scope = snapshot.scopeOf(proxy, proxy.type)
   const known = plans.get(scope)?.get(proxy)
-  if (known !== undefined) return known
+  if (known?.endpoints === snapshot.endpoints) return known.plan
   const plan = makePlan(proxy, snapshot, scope)
-  const byProxy = plans.get(scope) ?? new WeakMap<ProxyNode, OutboundPlan>()
-  byProxy.set(proxy, plan)
+  const byProxy = plans.get(scope) ?? new WeakMap<ProxyNode, MadePlan>()
+  byProxy.set(proxy, { plan, endpoints: snapshot.endpoints })
   plans.set(scope, byProxy)
   return plan
 }

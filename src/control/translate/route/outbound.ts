@@ -14,6 +14,7 @@ import { httpProxyRoute } from '../names.ts'
 import { portsReached, sharedPorts, sniffedRoute } from '../outbound-ports.ts'
 import type { PortOfService } from '../outbound-ports.ts'
 import type { ProxyNode } from '../proxy-node.ts'
+import { scopeKey } from '../shared.ts'
 import { translator, viewKey } from '../translator.ts'
 import type { RouteContext } from './context.ts'
 import { delegateAmong, delegatesOf } from './delegates.ts'
@@ -54,7 +55,10 @@ export const outboundRoutes = translator<OutboundRouteView, typeof RouteConfigur
   sharing(proxy, snapshot) {
     const scope = snapshot.scopeOf(proxy, proxy.type)
     const labels = labelsMatter(scope) || snapshot.destinationRules.choosesClientsIn(proxy.namespace) ? JSON.stringify(proxy.labels) : ''
-    return { within: scope, key: `${proxy.type} ${proxy.httpProxyPort === undefined} ${labels}` }
+    return {
+      key: `${scopeKey(proxy, snapshot)} ${proxy.httpProxyPort === undefined} ${labels}`,
+      whole: [scope, snapshot.mesh, snapshot.services, snapshot.virtualServices, snapshot.destinationRules],
+    }
   },
 })
 

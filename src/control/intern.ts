@@ -10,14 +10,11 @@ export function internList<Item extends object>(
   same: (one: Item, other: Item) => boolean = isDeepStrictEqual,
 ): readonly Item[] {
   if (earlier === now) return earlier
-  const known = new Map<string, Item[]>()
-  for (const item of earlier) {
-    const key = keyOf(item)
-    const list = known.get(key)
-    if (list === undefined) known.set(key, [item])
-    else list.push(item)
-  }
-  const kept = now.map((item) => known.get(keyOf(item))?.find((old) => old === item || same(old, item)) ?? item)
+  const there = new Set(earlier)
+  const staying = new Set(now)
+  // Most items are the very objects of before: keys are only made of those that went and those that came.
+  const known = now.every((item) => there.has(item)) ? undefined : Map.groupBy(earlier.filter((item) => !staying.has(item)), keyOf)
+  const kept = now.map((item) => (there.has(item) ? item : known?.get(keyOf(item))?.find((old) => same(old, item)) ?? item))
   const unchanged = kept.length === earlier.length && kept.every((item, at) => item === earlier[at])
   return unchanged ? earlier : Object.freeze(kept)
 }

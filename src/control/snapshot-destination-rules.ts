@@ -19,8 +19,14 @@ export interface MergedRule {
   readonly subsets: readonly Subset[]
 }
 
+const nobody = Symbol('no rule')
+
 export class DestinationRuleIndex {
   readonly #byNamespace = new Map<string, HostRules>()
+  /** Namespaces with rules for chosen clients. */
+  readonly #choosing = new Set<string>()
+  /** What was looked up already, by namespace of the client. */
+  readonly #found = new Map<string, WeakMap<Service, MergedRule | typeof nobody>>()
   readonly #mesh: MeshSettings
   readonly #ordersByLabels: boolean
 
@@ -36,8 +42,18 @@ export class DestinationRuleIndex {
     this.#ordersByLabels = (mesh.localityLb?.failoverPriority ?? []).length > 0 || rules.some(({ spec }) => policiesOf(spec).some(ordersByLabels))
   }
 
-  /** The first of: client's namespace, service's, root, that has a rule for the host (1.3.2). */
+  /** The rule of a client for a service. Where rules choose no clients it is the same for all of a namespace. */
   lookup(client: { readonly namespace: string; readonly labels: Readonly<Record<string, string>> }, service: Service): MergedRule | undefined {
+    if (this.choosesClientsIn(client.namespace)) return this.#lookup(client, service)
+    const found = this.#found.get(client.namespace) ?? new WeakMap<Service, MergedRule | typeof nobody>()
+    this.#found.set(client.namespace, found)
+    const known = found.get(service) ?? this.#lookup(client, service) ?? nobody
+    found.set(service, known)
+    return known === nobody ? undefined : known
+  }
+
+  /** The first of: client's namespace, service's, root, that has a rule for the host (1.3.2). */
+  #lookup(client: { readonly namespace: string; readonly labels: Readonly<Record<string, string>> }, service: Service): MergedRule | undefined {
     const root = this.#mesh.rootNamespace
     const usable = (rule: MergedRule): boolean => fits(rule, client.labels) && (client.namespace !== root || isPrivate(rule))
     return first(this.#byNamespace.get(client.namespace)?.of(service.hostname, usable) ?? [], service.hostname, () => true)
@@ -47,16 +63,12 @@ export class DestinationRuleIndex {
 
   /** Whether the labels of clients matter in a namespace. */
   choosesClientsIn(namespace: string): boolean {
-    return this.#in(namespace).some((rule) => rule.selector !== undefined)
+    return this.#choosing.has(namespace)
   }
 
   /** Labels by which rules, whoever's they are, order endpoints: those of clients matter then. */
   get ordersByLabels(): boolean {
     return this.#ordersByLabels
-  }
-
-  #in(namespace: string): readonly MergedRule[] {
-    return this.#byNamespace.get(namespace)?.all ?? []
   }
 
   #exported(from: string, to: string, hostname: string): MergedRule | undefined {
@@ -70,6 +82,7 @@ export class DestinationRuleIndex {
     const rules = this.#byNamespace.get(merged.namespace) ?? new HostRules()
     this.#byNamespace.set(merged.namespace, rules)
     rules.add(before ?? merged)
+    if (merged.selector !== undefined) this.#choosing.add(merged.namespace)
   }
 
   #merge(rules: readonly DestinationRule[]): MergedRule {
@@ -118,12 +131,10 @@ const sameRules = (one: MergedRule, other: MergedRule): boolean =>
 
 /** Rules of a namespace by how their host is to be looked for. */
 class HostRules {
-  readonly all: MergedRule[] = []
   readonly #exact = new Map<string, MergedRule[]>()
   readonly #wild: MergedRule[] = []
 
   add(rule: MergedRule): void {
-    this.all.push(rule)
     const exact = this.#exact.get(rule.host)
     if (exact === undefined) this.#exact.set(rule.host, [rule])
     else exact.push(rule)

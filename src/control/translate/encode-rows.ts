@@ -12,13 +12,14 @@ export function encodeByRows<Schema extends DescMessage>(schema: Schema, message
   const field = schema.field[rows]
   if (field?.fieldKind !== 'list' || field.listKind !== 'message') throw new TypeError(`${schema.typeName} has no list of messages ${rows}`)
   const list = (message as Readonly<Record<string, unknown>>)[rows] as readonly Message[]
-  const writer = new BinaryWriter().raw(toBinary(schema, { ...message, [rows]: [] }))
-  for (const row of list) writer.tag(field.number, WireType.LengthDelimited).bytes(bytesOf(field.message, row))
-  return writer.finish()
+  return Buffer.concat([toBinary(schema, { ...message, [rows]: [] }), ...list.map((row) => bytesOf(field.message, field.number, row))])
 }
 
-function bytesOf(schema: DescMessage, row: Message): Uint8Array {
-  const bytes = known.get(row) ?? toBinary(schema, row)
+/** With what goes before it in the list. A message is in lists of one field only. */
+function bytesOf(schema: DescMessage, field: number, row: Message): Uint8Array {
+  const made = known.get(row)
+  if (made !== undefined) return made
+  const bytes = new BinaryWriter().tag(field, WireType.LengthDelimited).bytes(toBinary(schema, row)).finish()
   known.set(row, bytes)
   return bytes
 }

@@ -21,11 +21,16 @@ export interface Parts {
   /** Besides endpoints. */
   readonly indexes: readonly unknown[]
   readonly endpoints: EndpointIndex
-  /** What of them the view of a name reads. */
-  readonly of: (name: string) => readonly unknown[]
-  /** Whose endpoints a name is about: `namespace/hostname`. */
-  readonly serviceOf: (name: string) => string | undefined
+  /** What of them the view of a name reads, and whose endpoints: `namespace/hostname`. */
+  readonly of: (name: string) => Reads
 }
+
+export interface Reads {
+  readonly parts: readonly unknown[]
+  readonly service: string | undefined
+}
+
+const nothing: Reads = { parts: [], service: undefined }
 
 /** Proxies that see the same of the mesh. */
 export function scopeKey(proxy: ProxyNode, snapshot: Snapshot): string {
@@ -35,8 +40,7 @@ export function scopeKey(proxy: ProxyNode, snapshot: Snapshot): string {
 
 interface Entry {
   readonly built: Built
-  readonly reads: readonly unknown[]
-  readonly service: string | undefined
+  readonly reads: Reads
 }
 
 /** Makes one resource; undefined for one that there is not. May throw. */
@@ -99,13 +103,12 @@ export class SharedGroup {
   get(name: string, make: Make): Built | undefined {
     const known = this.#entries.get(name)
     if (known !== undefined) return known.built
-    const { parts } = this.#sharing
-    const reads = parts?.of(name) ?? []
+    const reads = this.#sharing.parts?.of(name) ?? nothing
     const earlier = this.#earlier.get(name)
-    const kept = earlier !== undefined && sameItems(earlier.reads, reads) ? earlier : undefined
+    const kept = earlier !== undefined && sameItems(earlier.reads.parts, reads.parts) ? earlier : undefined
     const built = kept === undefined ? make(name) : kept.built
     // Names that do not exist are asked for by anyone: what is kept of them is bounded by what exists.
-    if (built !== undefined) this.#entries.set(name, kept ?? { built, reads, service: parts?.serviceOf(name) })
+    if (built !== undefined) this.#entries.set(name, kept ?? { built, reads })
     return built
   }
 
@@ -139,6 +142,6 @@ export class SharedGroup {
     // Entries that nobody has asked for since an earlier change may be older than what changed now.
     this.#earlier = new Map()
     this.#list = undefined
-    for (const [name, { service }] of this.#entries) if (service !== undefined && changed.has(service)) this.#entries.delete(name)
+    for (const [name, { reads: { service } }] of this.#entries) if (service !== undefined && changed.has(service)) this.#entries.delete(name)
   }
 }

@@ -69,11 +69,12 @@ export function outboundSharing(proxy: ProxyNode, snapshot: Snapshot): Sharing {
       endpoints,
       of(name) {
         const found = findOutbound(proxy, snapshot, name)
-        return found === undefined ? [] : [found.service, found.port, found.rule, ...found.service.ports.map((port) => endpoints.of(found.service, port))]
-      },
-      serviceOf(name) {
-        const service = findOutbound(proxy, snapshot, name)?.service
-        return service && serviceKey(service.hostname, service.namespace)
+        if (found === undefined) return { parts: [], service: undefined }
+        const { service, port, rule } = found
+        return {
+          parts: [service, port, rule, ...service.ports.map((one) => endpoints.of(service, one))],
+          service: serviceKey(service.hostname, service.namespace),
+        }
       },
     },
   }

@@ -40,7 +40,8 @@ export class VirtualHostList {
   readonly #claimed = new Set<string>()
 
   add(host: VirtualHostInit | VirtualHost): void {
-    const domains = host.domains.filter((domain) => this.#claim(domain.toLowerCase()))
+    const names = claimsOf(host)
+    const domains = host.domains.filter((_, at) => this.#claim(names[at]!))
     if (domains.length === host.domains.length) this.hosts.push(host)
     else if (domains.length > 0) this.hosts.push({ ...host, domains })
   }
@@ -50,6 +51,15 @@ export class VirtualHostList {
     this.#claimed.add(domain)
     return true
   }
+}
+
+const claims = new WeakMap<object, readonly string[]>()
+
+/** The host's domains without regard to case. Most hosts are in many tables. */
+function claimsOf(host: VirtualHostInit | VirtualHost): readonly string[] {
+  const names = claims.get(host) ?? host.domains.map((domain) => domain.toLowerCase())
+  claims.set(host, names)
+  return names
 }
 
 export function virtualHost(name: string, domains: readonly string[], routes: readonly RouteInit[]): VirtualHostInit {

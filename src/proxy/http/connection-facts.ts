@@ -37,6 +37,9 @@ export class ConnectionFacts {
   /** What Host stands for when it is one of `ownAuthorities`. */
   readonly authority: string | undefined
   readonly ownAuthorities: readonly string[]
+  /** Of the request before: a client says the same Host again and again. */
+  #lastHost = ''
+  #lastAuthority = ''
 
   constructor(transport: Transport, { originalDestination, byAuthority = false, authority }: Arrival) {
     const { tls, localAddress, remoteAddress } = transport
@@ -57,9 +60,11 @@ export class ConnectionFacts {
     return this.tls !== undefined
   }
 
-  /** The authority that a Host header stands for. */
+  /** The authority that a Host header stands for; the same string for the same header, whose hash is known. */
   authorityOf(host: string): string {
-    return this.authority !== undefined && this.ownAuthorities.includes(host) ? this.authority : host
+    if (host === this.#lastHost) return this.#lastAuthority
+    this.#lastHost = host
+    return (this.#lastAuthority = this.authority !== undefined && this.ownAuthorities.includes(host) ? this.authority : host)
   }
 
   /** Where a request on it means to go; undefined when that is nowhere: a forward proxy that is asked for itself would ask itself without end. */

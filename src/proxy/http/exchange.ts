@@ -16,6 +16,17 @@ import type { RoutedRequest } from './router/request.ts'
 
 const none: readonly never[] = []
 
+/** Of own ends of upstream connections, each of which carries many requests. */
+const addressTexts = new WeakMap<Address, string>()
+
+function textOf(address: Address): string {
+  const known = addressTexts.get(address)
+  if (known !== undefined) return known
+  const text = formatAddress(address)
+  addressTexts.set(address, text)
+  return text
+}
+
 export class Exchange implements AccessLogEntry, RequestHead, RoutedRequest {
   readonly connection: ConnectionFacts
   readonly startTime: number
@@ -119,7 +130,7 @@ export class Exchange implements AccessLogEntry, RequestHead, RoutedRequest {
   }
 
   get upstreamLocalAddress(): string {
-    return this.upstreamAddress === undefined ? '' : formatAddress(this.upstreamAddress)
+    return this.upstreamAddress === undefined ? '' : textOf(this.upstreamAddress)
   }
 
   get downstreamLocalAddress(): string {

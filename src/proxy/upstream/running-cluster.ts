@@ -108,8 +108,9 @@ export class RunningCluster implements Cluster {
   }
 
   request(host: Host, reader: ResponseReader, waiter: StreamWaiter, authority = '', client?: ClientAddresses): () => void {
-    const ask = (): (() => void) => this.#poolOf(own(host), this.#serverNameFor(authority), client).request(reader, waiter)
-    return this.#dynamic === undefined ? ask() : this.#onceResolved(own(host), ask, waiter)
+    const to = own(host)
+    if (this.#dynamic === undefined) return this.#poolOf(to, this.#serverNameFor(authority), client).request(reader, waiter)
+    return this.#onceResolved(to, () => this.#poolOf(to, this.#serverNameFor(authority), client).request(reader, waiter), waiter)
   }
 
   /** A name that was just heard of is looked up first. */

@@ -11,12 +11,16 @@ export type Read = (entry: AccessLogEntry) => string | undefined
 
 export type Operator =
   | { readonly kind: 'number'; readonly read: (entry: AccessLogEntry) => number | undefined }
-  /** `clean`: nothing in it needs escaping. `word`: for a field without quotes; white space becomes `_`. */
-  | { readonly kind: 'clean' | 'text' | 'word'; readonly read: Read }
+  /**
+   * `clean`: nothing in it needs escaping. `word`: for a field without quotes; white space becomes `_`. `steady`: a text
+   * that is one and the same string in many entries, so that what it is as escaped is worth remembering.
+   */
+  | { readonly kind: 'clean' | 'text' | 'steady' | 'word'; readonly read: Read }
 
 const number = (read: (entry: AccessLogEntry) => number | undefined): Operator => ({ kind: 'number', read })
 const clean = (read: (entry: AccessLogEntry) => string): Operator => ({ kind: 'clean', read: known(read) })
 const text = (read: (entry: AccessLogEntry) => string): Operator => ({ kind: 'text', read: known(read) })
+const steady = (read: (entry: AccessLogEntry) => string): Operator => ({ kind: 'steady', read: known(read) })
 const word = (read: (entry: AccessLogEntry) => string): Operator => ({ kind: 'word', read: known(read) })
 
 function known(read: (entry: AccessLogEntry) => string): Read {
@@ -37,7 +41,7 @@ const portOf = (address: string): number | undefined => (address === '' ? undefi
 /** `NAME`, `NAME_WITHOUT_PORT` and `NAME` with PORT in place of ADDRESS. */
 function address(name: string, read: (entry: AccessLogEntry) => string): Readonly<Record<string, Operator>> {
   return {
-    [name]: text(read),
+    [name]: steady(read),
     [`${name}_WITHOUT_PORT`]: text((entry) => hostOf(read(entry))),
     [name.replace(/ADDRESS$/, 'PORT')]: number((entry) => portOf(read(entry))),
   }
@@ -53,13 +57,13 @@ const plain: Readonly<Record<string, Operator>> = {
   BYTES_RECEIVED: number(({ bytesReceived }) => bytesReceived),
   BYTES_SENT: number(({ bytesSent }) => bytesSent),
   DURATION: number(({ duration }) => Math.round(duration)),
-  ROUTE_NAME: text(({ routeName }) => routeName),
+  ROUTE_NAME: steady(({ routeName }) => routeName),
   REQUESTED_SERVER_NAME: word(({ requestedServerName }) => requestedServerName),
   UPSTREAM_TRANSPORT_FAILURE_REASON: word(({ upstreamTransportFailureReason }) => upstreamTransportFailureReason),
-  UPSTREAM_HOST: text(({ upstreamHost }) => upstreamHost),
-  UPSTREAM_HOST_NAME: text(({ upstreamHost }) => upstreamHost),
-  UPSTREAM_CLUSTER: text(({ upstreamCluster }) => upstreamCluster),
-  UPSTREAM_CLUSTER_RAW: text(({ upstreamCluster }) => upstreamCluster),
+  UPSTREAM_HOST: steady(({ upstreamHost }) => upstreamHost),
+  UPSTREAM_HOST_NAME: steady(({ upstreamHost }) => upstreamHost),
+  UPSTREAM_CLUSTER: steady(({ upstreamCluster }) => upstreamCluster),
+  UPSTREAM_CLUSTER_RAW: steady(({ upstreamCluster }) => upstreamCluster),
   ...address('UPSTREAM_REMOTE_ADDRESS', ({ upstreamHost }) => upstreamHost),
   ...address('UPSTREAM_LOCAL_ADDRESS', ({ upstreamLocalAddress }) => upstreamLocalAddress),
   ...address('DOWNSTREAM_LOCAL_ADDRESS', ({ downstreamLocalAddress }) => downstreamLocalAddress),

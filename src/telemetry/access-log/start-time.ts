@@ -56,17 +56,21 @@ function part([text, fraction, seconds, letter]: RegExpExecArray): (at: Date) =>
   return known
 }
 
-/** `2026-01-31T12:00:00.000Z`, Envoy's default. Requests of the same second share most of the text. */
+/** `2026-01-31T12:00:00.000Z`, Envoy's default. Requests of the same second share most of the text, of the same millisecond all. */
 export function isoTimes(): FormatTime {
   let second = -1
   let prefix = ''
+  let last = -1
+  let text = ''
   return (milliseconds) => {
+    if (milliseconds === last) return text
+    last = milliseconds
     const now = Math.floor(milliseconds / 1000)
     if (now !== second) {
       second = now
       prefix = new Date(now * 1000).toISOString().slice(0, 20)
     }
     const rest = Math.floor(milliseconds - now * 1000)
-    return `${prefix}${rest < 100 ? (rest < 10 ? '00' : '0') : ''}${rest}Z`
+    return (text = `${prefix}${rest < 100 ? (rest < 10 ? '00' : '0') : ''}${rest}Z`)
   }
 }

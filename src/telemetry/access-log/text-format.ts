@@ -46,8 +46,9 @@ function textWriter(operator: Operator, missing: string, raw: boolean): FormatEn
   switch (operator.kind) {
     case 'number': return (entry) => String(operator.read(entry) ?? missing)
     case 'clean': return (entry) => operator.read(entry) ?? missing
+    case 'steady': return escaped(operator.read, remembering(raw ? bytesOf : escapeText), missing)
     case 'text': return escaped(operator.read, raw ? bytesOf : escapeText, missing)
-    case 'word': return escaped(operator.read, raw ? bytesOf : escapeWord, missing)
+    case 'word': return escaped(operator.read, remembering(raw ? bytesOf : escapeWord), missing)
   }
 }
 
@@ -55,5 +56,16 @@ function escaped(read: (entry: AccessLogEntry) => string | undefined, escape: (v
   return (entry) => {
     const value = read(entry)
     return value === undefined || value === '' ? missing : escape(value)
+  }
+}
+
+/** Entries that follow each other mostly have the same: comparing it costs less than looking at each character. */
+function remembering(escape: (value: string) => string): (value: string) => string {
+  let last = ''
+  let escapedLast = ''
+  return (value) => {
+    if (value === last) return escapedLast
+    last = value
+    return (escapedLast = escape(value))
   }
 }

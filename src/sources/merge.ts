@@ -7,7 +7,8 @@ import type { Endpoint, Service } from '../model/service.ts'
 import type { Workload } from '../model/workload.ts'
 import { findMeshConfig } from './mesh-config.ts'
 import { keepList, sameParts } from './registry/memo.ts'
-import { Registry } from './registry/registry.ts'
+import { Registry, registeredKinds } from './registry/registry.ts'
+import type { Registered } from './registry/registry.ts'
 import type { SourceIssue, SourceState } from './source.ts'
 
 export interface MergedWorld {
@@ -37,6 +38,17 @@ const usedUp: ReadonlySet<string> = new Set([
   'Service', 'EndpointSlice', 'Endpoints', 'Pod', 'Deployment', 'Node', 'Namespace', 'ServiceAccount', 'ConfigMap', 'RouteTest',
 ])
 
+/** It is shown no others. */
+const registered: ReadonlySet<string> = new Set(registeredKinds)
+
+/** What the registry made last, and of what. */
+interface LastRegistered {
+  readonly resources: readonly Resource[]
+  readonly rootNamespace: string
+  readonly ready: Readiness
+  readonly result: Registered | undefined
+}
+
 /** Merges again and again. Addresses that it gave stay, and lists in which nothing changed are the same lists. */
 export class WorldMerger {
   readonly #options: MergeOptions
@@ -44,6 +56,7 @@ export class WorldMerger {
   #states: readonly SourceState[] = []
   #joined: Joined = { resources: [], issues: [] }
   #resources: readonly Resource[] = []
+  #registered: LastRegistered = { resources: [], rootNamespace: '', ready: everythingReady, result: undefined }
   #ready: Readiness = everythingReady
   #world: MergedWorld | undefined
 
@@ -68,7 +81,7 @@ export class WorldMerger {
   #mergeJoined(ready: Readiness): MergedWorld {
     const { meshConfig, issues: ofMesh } = findMeshConfig(this.#joined.resources)
     const rootNamespace = meshConfig?.rootNamespace ?? 'istio-system'
-    const registered = this.#registry.build(this.#joined.resources, { ...this.#options, rootNamespace, ready })
+    const registered = this.#register(rootNamespace, ready)
     return {
       resources: this.#resources,
       services: registered.services,
@@ -78,6 +91,16 @@ export class WorldMerger {
       issues: [...this.#joined.issues, ...ofMesh, ...registered.issues],
       held: new Set(this.#states.flatMap((one) => [...one.held])),
     }
+  }
+
+  /** Rules of traffic, which are what is edited most, say nothing of which services there are. */
+  #register(rootNamespace: string, ready: Readiness): Registered {
+    const resources = keepList(this.#registered.resources, this.#joined.resources.filter((one) => registered.has(one.kind)))
+    const { result, ...parts } = this.#registered
+    if (result !== undefined && sameParts([parts.resources, parts.rootNamespace, parts.ready], [resources, rootNamespace, ready])) return result
+    const made = this.#registry.build(resources, { ...this.#options, rootNamespace, ready })
+    this.#registered = { resources, rootNamespace, ready, result: made }
+    return made
   }
 }
 

@@ -1,7 +1,6 @@
 // Tries to translate each resource that changed, by itself, before a snapshot uses it. One that has no translation is held
 // at its last good version, or kept out when there is none; all others go on.
 import type { Resource } from '../../model/resource.ts'
-import { resourceKey } from '../../model/resource.ts'
 import type { Issue } from '../../model/resource.ts'
 import { describe } from '../../lib/errors.ts'
 import type { MeshSettings } from '../mesh-settings.ts'
@@ -12,6 +11,7 @@ import type { VirtualService } from '../snapshot-virtual-services.ts'
 import { circuitBreakers, loadBalancing, outlierDetection } from '../translate/cluster/traffic-policy.ts'
 import type { RouteContext } from '../translate/route/context.ts'
 import { problemsIn } from '../translate/route/http-rules.ts'
+import { keyOf } from './keys.ts'
 
 /** An issue, and the key of the resource that it is about. */
 export type ResourceIssue = Issue & { readonly resource: string }
@@ -25,7 +25,6 @@ export interface Admitted {
   readonly held: ReadonlySet<string>
 }
 
-const keyOf = (one: Resource): string => resourceKey(one.kind, one.metadata.namespace, one.metadata.name)
 
 export class Admission {
   #good = new Map<string, Resource>()

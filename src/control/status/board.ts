@@ -3,10 +3,11 @@
 import type { Clock } from '../../lib/clock.ts'
 import { systemClock } from '../../lib/clock.ts'
 import type { Issue, Origin, Resource } from '../../model/resource.ts'
-import { formatPath, resourceKey } from '../../model/resource.ts'
+import { formatPath } from '../../model/resource.ts'
 import type { ProxyNode } from '../translate/proxy-node.ts'
 import type { BuildProblem } from '../translate/proxy-resources.ts'
 import type { TypeName } from '../translate/table.ts'
+import { keyOf } from './keys.ts'
 import { ProxyRecord } from './proxies.ts'
 
 /** `held`: an earlier version is in use. `rejected`: none is. */
@@ -133,8 +134,6 @@ export class StatusBoard {
     for (const check of this.#waiters) check()
   }
 }
-
-const keyOf = (one: Resource): string => resourceKey(one.kind, one.metadata.namespace, one.metadata.name)
 
 /** `spec.http[0]: message (file:line)`. */
 function sentence(issue: Issue): string {

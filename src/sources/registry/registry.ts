@@ -32,7 +32,12 @@ export interface Registered {
   readonly issues: readonly SourceIssue[]
 }
 
-type ByKind = <Name extends keyof Specs>(kind: Name) => readonly Resource<Specs[Name]>[]
+/** Kinds that say which services, workloads and endpoints there are. */
+export const registeredKinds = [
+  'Service', 'ServiceEntry', 'EndpointSlice', 'Endpoints', 'Pod', 'Process', 'WorkloadEntry', 'Node', 'Namespace',
+] as const satisfies readonly (keyof Specs)[]
+
+type ByKind = <Name extends (typeof registeredKinds)[number]>(kind: Name) => readonly Resource<Specs[Name]>[]
 type Addresses = ReadonlyMap<string, string>
 type Taken = () => ReadonlySet<string>
 

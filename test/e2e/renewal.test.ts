@@ -29,8 +29,8 @@ test('certificates of four seconds are renewed under load without a lost request
   const serials = new Set<string>()
   const issued = (): string[] => [...control.output.matchAll(/certificate (\w+) issued to \S+\/reviews .* by its (?:token|client certificate)/g)].map(([, serial]) => serial!)
   const until = Date.now() + 30_000
-  while (issued().length < 4) {
-    assert.ok(Date.now() < until, `four certificates of reviews; there are ${issued().length}:\n${control.output}`)
+  while (issued().length < 4 || serials.size < 3) {
+    assert.ok(Date.now() < until, `four certificates of reviews, three of them seen; there are ${issued().length} and ${serials.size}:\n${control.output}`)
     await foreign.ask()
     serials.add(await foreign.serverSerial())
     await pause(200)
@@ -38,7 +38,6 @@ test('certificates of four seconds are renewed under load without a lost request
   await load.stop()
   assert.deepEqual(load.failures, [])
   assert.equal(new Set(issued()).size, issued().length, 'a serial number of its own for each')
-  assert.ok(serials.size >= 3, `new connections saw ${serials.size} certificates`)
   assert.deepEqual([foreign.connections, foreign.failures], [1, []])
   assert.deepEqual([...app.callers].sort(), ['foreign', 'ingress', 'productpage'].map(identityOf))
   for (const { output } of [reviews, productpage.proxy, gateway.proxy]) assert.doesNotMatch(output, /warning|error/)

@@ -107,8 +107,8 @@ export class HttpMetrics {
 
   /** What the peer says of itself, else what the control plane says of its endpoint. */
   #peerOf(exchange: Exchange): KnownPeer {
-    if (this.#reporter === 'destination') return this.#peers.said.of(exchange.downstreamMetadata)
-    if (exchange.upstreamMetadata !== '') return this.#peers.said.of(exchange.upstreamMetadata)
+    if (this.#reporter === 'destination') return this.#peers.said.of(exchange.downstreamMetadata, exchange.connection)
+    if (exchange.upstreamMetadata !== '') return this.#peers.said.of(exchange.upstreamMetadata, exchange.upstreamAddress)
     return this.#peers.ofEndpoints.of(exchange.host?.workload ?? '')
   }
 

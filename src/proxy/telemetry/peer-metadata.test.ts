@@ -67,3 +67,17 @@ test('each text is read once, and different texts have different keys', () => {
   assert.notEqual(reader.of('a;b;c;d;f').key, first.key)
   assert.equal(reader.of('').facts, unknownPeer)
 })
+
+test('a connection whose peer says something else is another peer from then on', () => {
+  let reads = 0
+  const reader = new PeerReader('m', (text) => (reads++, peerOfEndpoint(text)))
+  const connection = {}
+  const first = reader.of('a;b;c;d;e', connection)
+  assert.equal(reader.of('a;b;c;d;e', connection), first)
+  assert.equal(reader.of('a;b;c;d;e', {}), first, 'on another connection')
+  const other = reader.of('a;b;c;d;f', connection)
+  assert.equal(other.facts.cluster, 'f')
+  assert.equal(reader.of('a;b;c;d;e', connection), first)
+  assert.equal(reader.of('', connection).facts, unknownPeer)
+  assert.equal(reads, 2)
+})

@@ -38,9 +38,10 @@ export interface KnownPeer {
   readonly facts: PeerFacts
   /** Short, and another one for every text. */
   readonly key: string
+  readonly text: string
 }
 
-const nobody: KnownPeer = { facts: unknownPeer, key: '' }
+const nobody: KnownPeer = { facts: unknownPeer, key: '', text: '' }
 
 /** Different peers that one proxy talks to at a time; what is beyond is read again. */
 const maxPeers = 1_024
@@ -52,6 +53,7 @@ export class PeerReader {
   readonly #read: (text: string) => PeerFacts
   readonly #prefix: string
   readonly #peers = new RecentCache<string, KnownPeer>(maxPeers)
+  readonly #byConnection = new WeakMap<object, KnownPeer>()
   #count = 0
 
   /** `prefix` keeps the keys of two readers apart. */
@@ -60,11 +62,21 @@ export class PeerReader {
     this.#read = read
   }
 
-  of(text: string): KnownPeer {
+  /** `connection`: on which the text came. A peer says the same all the time: to compare that takes 0.1 us, to hash it 0.9. */
+  of(text: string, connection?: object): KnownPeer {
     if (text === '' || text.length > maxTextLength) return nobody
+    if (connection === undefined) return this.#find(text)
+    const before = this.#byConnection.get(connection)
+    if (before !== undefined && before.text === text) return before
+    const peer = this.#find(text)
+    this.#byConnection.set(connection, peer)
+    return peer
+  }
+
+  #find(text: string): KnownPeer {
     const known = this.#peers.get(text)
     if (known !== undefined) return known
-    const peer = { facts: this.#read(text), key: `${this.#prefix}${this.#count++}` }
+    const peer = { facts: this.#read(text), key: `${this.#prefix}${this.#count++}`, text }
     this.#peers.set(text, peer)
     return peer
   }

@@ -15,6 +15,7 @@ const usage = `npm run bench:control -- [options]: processor time of one edit in
 
   --services N,N   how many services (10,100,1000,5000)
   --proxies N,N    how many proxies (1,8,100)
+  --namespaces N   in how many namespaces the proxies are: those of one share most of what they get (4)
   --edits N        edits of each kind; their median counts (15)
   --only EDIT      ${editNames.join(', ')}; may be given several times
 `
@@ -32,13 +33,13 @@ class Bench {
   readonly #mesh = meshSettings()
   readonly #proxies: readonly BenchProxy[]
 
-  constructor(services: number, proxies: number) {
+  constructor(services: number, proxies: number, spread: number) {
     this.#world = new BenchWorld(services)
     this.#update()
     const [delta] = adsMethods(worldSource(this.#state))
     if (delta?.kind !== 'stream') throw new Error('the first method of ADS is no stream')
-    const namespaces = Math.max(1, Math.ceil(services / 100))
-    this.#proxies = Array.from({ length: proxies }, (_, i) => new BenchProxy(delta, i, `team-${i % Math.min(namespaces, 4)}`))
+    const namespaces = Math.min(spread, Math.max(1, Math.ceil(services / 100)))
+    this.#proxies = Array.from({ length: proxies }, (_, i) => new BenchProxy(delta, i, `team-${i % namespaces}`))
   }
 
   /** Of the control plane alone: what proxies do with their responses is not counted. */
@@ -78,8 +79,8 @@ class Bench {
   }
 }
 
-async function measure(services: number, proxies: number, edits: number, wanted: readonly EditName[]): Promise<string> {
-  const bench = new Bench(services, proxies)
+async function measure({ services, proxies, spread, edits }: Readonly<Record<'services' | 'proxies' | 'spread' | 'edits', number>>, wanted: readonly EditName[]): Promise<string> {
+  const bench = new Bench(services, proxies, spread)
   const start = await bench.settle()
   const cells: string[] = []
   for (const name of wanted) {
@@ -98,7 +99,7 @@ const numbers = (text: string): readonly number[] => text.split(',').map(Number)
 const { values } = parseArgs({
   options: {
     services: { type: 'string', default: '10,100,1000,5000' }, proxies: { type: 'string', default: '1,8,100' },
-    edits: { type: 'string', default: '15' }, only: { type: 'string', multiple: true }, help: { type: 'boolean' },
+    edits: { type: 'string', default: '15' }, namespaces: { type: 'string', default: '4' }, only: { type: 'string', multiple: true }, help: { type: 'boolean' },
   },
 })
 if (values.help === true) {
@@ -109,6 +110,8 @@ if (values.help === true) {
   console.log(`| services | proxies | start | ${wanted.join(' | ')} |`)
   console.log(`|${'---:|'.repeat(3 + wanted.length)}`)
   for (const services of numbers(values.services)) {
-    for (const proxies of numbers(values.proxies)) console.log(await measure(services, proxies, Number(values.edits), wanted))
+    for (const proxies of numbers(values.proxies)) {
+      console.log(await measure({ services, proxies, spread: Number(values.namespaces), edits: Number(values.edits) }, wanted))
+    }
   }
 }

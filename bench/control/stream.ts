@@ -10,7 +10,7 @@ import { typeUrls } from '../../src/xds/types.ts'
 
 export class BenchProxy {
   readonly #handler: CallHandler
-  #sent: Uint8Array[] = []
+  #sent: (readonly Uint8Array[])[] = []
   readonly #routes = new Set<string>()
   readonly #endpoints = new Set<string>()
   resources = 0
@@ -20,7 +20,7 @@ export class BenchProxy {
     this.#handler = delta.open({
       caller,
       send: (parts) => {
-        this.#sent.push(Buffer.concat(parts))
+        this.#sent.push(parts)
         return Promise.resolve()
       },
       end: (error) => {
@@ -36,7 +36,7 @@ export class BenchProxy {
 
   /** What came since the last time, as requests to be handed over by `answer`; empty for nothing. */
   read(): readonly Uint8Array[] {
-    const responses = this.#sent.map((bytes) => fromBinary(DeltaDiscoveryResponseSchema, bytes))
+    const responses = this.#sent.map((parts) => fromBinary(DeltaDiscoveryResponseSchema, Buffer.concat(parts)))
     this.#sent = []
     this.resources += responses.reduce((sum, { resources }) => sum + resources.length, 0)
     return responses.flatMap((response) => this.#requests(response))

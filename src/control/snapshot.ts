@@ -181,9 +181,9 @@ function byAge(one: Resource, other: Resource): number {
   return one.metadata.name.localeCompare(other.metadata.name, 'en') || one.metadata.namespace.localeCompare(other.metadata.namespace, 'en')
 }
 
-/** Each has a listener of its own at sidecars. */
+/** Those of headless services have a listener each at sidecars; those of services without a selector say whose workload is behind them. */
 function endpointsOfHeadless({ services, endpoints }: World): readonly Endpoint[] {
-  const headless = new Set(services.filter((one) => one.resolution === 'passthrough').map((one) => `${one.namespace}/${one.hostname}`))
+  const headless = new Set(services.filter((one) => one.resolution === 'passthrough' || (one.selector === undefined && one.resolution !== 'alias')).map((one) => `${one.namespace}/${one.hostname}`))
   return headless.size === 0 ? [] : endpoints.filter((one) => headless.has(`${one.namespace}/${one.hostname}`))
 }
 

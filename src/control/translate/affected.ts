@@ -6,19 +6,21 @@ import type { TypeName } from './table.ts'
 const ignores: Readonly<Record<TypeName, readonly string[]>> = {
   // Clusters name the identities of their endpoints: a change of endpoints may show.
   CDS: ['WorkloadEntry', 'WorkloadGroup', 'AuthorizationPolicy', 'RequestAuthentication', 'Secret', 'Telemetry', 'ProxyConfig', 'Namespace', 'Node'],
-  EDS: ['Gateway', 'WorkloadGroup', 'AuthorizationPolicy', 'RequestAuthentication', 'Secret', 'Telemetry', 'Namespace'],
+  EDS: ['WorkloadGroup', 'AuthorizationPolicy', 'RequestAuthentication', 'Secret', 'Telemetry', 'Namespace'],
   LDS: ['WorkloadEntry', 'WorkloadGroup', 'Secret', 'ProxyConfig', 'Endpoint', 'Namespace', 'Node'],
   RDS: [
     'WorkloadEntry', 'WorkloadGroup', 'AuthorizationPolicy', 'RequestAuthentication', 'PeerAuthentication', 'Secret', 'Telemetry',
-    'ProxyConfig', 'Endpoint', 'HeadlessEndpoint', 'Namespace', 'Node',
+    'ProxyConfig', 'Endpoint', 'Namespace', 'Node',
   ],
   SDS: [],
 }
 
 const sidecarIgnores: Readonly<Partial<Record<TypeName, readonly string[]>>> = {
   CDS: ['Gateway'],
+  // At routers a server of AUTO_PASSTHROUGH names endpoints of its own.
+  EDS: ['Gateway'],
   LDS: ['Gateway'],
-  RDS: ['Gateway'],
+  RDS: ['Gateway', 'HeadlessEndpoint'],
 }
 
 export function isAffected(type: TypeName, proxyType: ProxyType, changed: ReadonlySet<string>): boolean {

@@ -52,6 +52,10 @@ if (patterns.length === 0) {
   check('lint', 'node_modules/.bin/oxlint', ['--deny-warnings'])
   check('types', 'node_modules/.bin/tsc', ['-p', 'tsconfig.json'])
 }
+if (files.some((path) => path.includes('interop') || path.includes('golden'))) {
+  // Fetched once, so that no test waits for it. Without one, the tests against a real Envoy say that they are skipped.
+  spawnSync(process.execPath, ['test/interop/envoy-binary.ts'], { stdio: 'inherit' })
+}
 console.log(`\n# ${files.length} test files on Node ${process.version}`)
 for await (const text of report(runAll())) process.stdout.write(text)
 process.exitCode = failed ? 1 : 0

@@ -173,6 +173,7 @@ class Worlds {
 
   #push(): void {
     const world = this.#merger.merge(this.#parts.sources.map((source) => source.current()), this.#ready)
+    // Before anybody acts on it, and also when what follows fails.
     this.#say(world.issues)
     this.#parts.onWorld?.(world)
     const { domain, trustDomain } = this.#settings
@@ -180,20 +181,28 @@ class Worlds {
     const { resources, services, workloads, endpoints } = world
     const mesh = meshSettings(config, domain, trustDomain)
     this.state.update({ resources, services, workloads, endpoints, mesh }, world.issues, world.held)
-    this.#say(this.state.findings)
-    this.#say(this.state.board.resources.flatMap(({ key, state, errors }) => (state === 'held' ? errors.map((error) => `${key} is held at its last good version: ${error}`) : [])))
+    const held = this.state.board.resources.flatMap(({ key, state, errors }) => (state === 'held' ? errors.map((error) => `${key} is held at its last good version: ${error}`) : []))
+    this.#say([...this.state.findings, ...held])
+    this.#forget([...world.issues, ...this.state.findings, ...held])
+  }
+
+  /** What is not so any more is said again when it comes back. */
+  #forget(stillSo: readonly (SourceIssue | string)[]): void {
+    this.#said = new Set(stillSo.map(lineOf))
   }
 
   /** Each finding once, until it has gone and come back. */
   #say(found: readonly (SourceIssue | string)[]): void {
     for (const one of found) {
-      const line = typeof one === 'string' ? one : sentence(one)
+      const line = lineOf(one)
       if (this.#said.has(line)) continue
       this.#said.add(line)
       this.#parts.log(typeof one === 'string' || one.severity === 'error' ? 'error' : 'warning', line)
     }
   }
 }
+
+const lineOf = (one: SourceIssue | string): string => (typeof one === 'string' ? one : sentence(one))
 
 /** `file:line:column: VirtualService/default/reviews: spec.http[0].route: message`. */
 function sentence({ origin, resource, path, message }: SourceIssue): string {

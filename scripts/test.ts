@@ -14,7 +14,7 @@ process.chdir(root)
 /** A file that takes longer hangs: it is named and ended, and the others go on. The longest takes well under a minute. */
 const fileTimeoutMs = 240_000
 /** Each of these starts many processes, or needs the machine to itself. */
-const aloneFolders = ['test/e2e/', 'test/interop/differential']
+const aloneFolders = ['test/e2e/', 'test/interop/differential', 'test/fuzz/proxy-http-deliveries']
 
 const patterns = process.argv.slice(2)
 const wanted = (path: string) => patterns.length === 0 || patterns.some((pattern) => path.includes(pattern))

@@ -41,7 +41,8 @@ async function deliveriesOf(script: readonly Deed[], methods: readonly string[],
   }))
   await using one = await serve()
   await using two = await serve()
-  await using world = await HttpWorld.start({ clusters: { up: [one.address, two.address, { host: '127.0.0.1', port: await freePort() }] }, routes: [routeTo('up', '/', action)] })
+  // The dead server is at an address of its own: a free port of 127.0.0.1 may be another test's by now.
+  await using world = await HttpWorld.start({ clusters: { up: [one.address, two.address, { host: '127.91.0.1', port: await freePort() }] }, routes: [routeTo('up', '/', action)] })
   const statuses: number[] = []
   for (const [id, method] of methods.entries()) {
     // A connection of its own: a response that is cut off takes its connection along.

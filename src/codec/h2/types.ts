@@ -9,7 +9,7 @@ export const errorCode = {
   inadequateSecurity: 0xc, http11Required: 0xd,
 } as const
 
-/** Request pseudo-header fields; those that are not there are empty strings. */
+/** Pseudo-header fields; those that are not there are empty strings. The session fills one head again and again: it is valid during the call, its `headers` may be kept and edited. */
 export interface H2RequestHead {
   readonly method: string
   readonly scheme: string
@@ -22,6 +22,11 @@ export interface H2RequestHead {
   readonly headers: HeaderList
   /** -1: not known; 0: none (END_STREAM with the head); else Content-Length, which the session holds DATA to (§8.1.1). */
   readonly bodyLength: number
+  /**
+   * The header section is beyond `maxHeaderListBytes` or `maxHeaders`: what did not fit is missing in `headers`. Answer 431
+   * and nothing else; neither onData nor onEnd follows (the session drops the body and ends the stream after the answer).
+   */
+  readonly tooLarge: boolean
 }
 
 export interface H2ResponseHead {
@@ -35,6 +40,7 @@ export interface H2ResponseHead {
  * is harmless and does nothing.
  */
 export interface H2Stream<User> {
+  /** Client sessions: 0 until the request is sent, since ids must go out in order. */
   readonly id: number
   user: User | undefined
   /** Nothing can be sent or heard any more. */
@@ -50,6 +56,7 @@ export interface H2Stream<User> {
   sendData(bytes: Uint8Array, at: number, end: number): boolean
   /** END_STREAM, with trailers or on an empty DATA frame, after what is kept. */
   sendEnd(trailers: HeaderList | undefined): void
+  /** A server that has answered completely and wants no more of the request says `noError` (RFC 9113 §8.1). */
   reset(code: number): void
   /** Reception: while paused no window is given back for this stream, so that its sender stops. Other streams go on. */
   pause(): void
@@ -69,6 +76,8 @@ export interface H2Events<User> {
   onWritable(stream: H2Stream<User>): void
   /** The peer reset it, or it broke the protocol in a way that ends only this stream (`local`: we sent RST_STREAM). */
   onReset(stream: H2Stream<User>, code: number, local: boolean): void
+  /** Nothing can be sent or heard any more, what was kept included: comes once, last, for every stream that has an id, whoever ended it. */
+  onClosed(stream: H2Stream<User>): void
   /** The peer takes no streams above `lastStreamId`; those of ours above it were reported by onReset(refusedStream) already. */
   onGoAway(lastStreamId: number, code: number, debug: string): void
   /** The answer to `ping`. */
@@ -103,7 +112,7 @@ export interface H2Limits {
   readonly maxContinuationFrames: number
 }
 
-/** What connection.ts (server) and the upstream pool (client) drive. */
+/** What connection.ts (server) and the upstream pool (client) drive. Made, it has written its preface already. */
 export interface H2Session<User> {
   readonly openStreams: number
   /** Streams that may still be opened by us: the peer's limit, GOAWAY and ids considered. */
@@ -118,6 +127,6 @@ export interface H2Session<User> {
   ping(): void
   /** Graceful: GOAWAY with the highest id first, then (`final`) with the real last one. Streams in progress go on. */
   goAway(code?: number, final?: boolean): void
-  /** The transport is gone: every stream is reported by onReset. */
+  /** The transport is gone: every stream is reported by onReset (`cancel`) and onClosed, and nothing is written any more. */
   onClosed(): void
 }

@@ -16,8 +16,8 @@ import { TempFolder } from '../support/temp-folder.ts'
 
 const megabyte = 1024 * 1024
 const connections = 10_000
-/** A gigabyte takes the same road: TRYSAIL_TEST_BODY_MB=1024. */
-const bodyBytes = Number(process.env['TRYSAIL_TEST_BODY_MB'] ?? 192) * megabyte
+/** A gigabyte, unless a slow machine asks for less: TRYSAIL_TEST_BODY_MB=192. */
+const bodyBytes = Number(process.env['TRYSAIL_TEST_BODY_MB'] ?? 1024) * megabyte
 /** One that is idle: a socket of Node, ours around it, and the kernel keeps its buffers elsewhere. */
 const bytesPerConnection = 24 * 1024
 /** Buffers of every hop, and a garbage collector that takes its time. */
@@ -96,7 +96,7 @@ test('a head of one megabyte is refused with 431 and the gateway goes on', async
   assert.equal(await get(), 200)
 })
 
-test('a huge body passes the gateway and three sidecars with flat memory', async (t) => {
+test('a body of one gigabyte passes the gateway and three sidecars with flat memory', async (t) => {
   if (process.platform !== 'linux') return t.skip('memory is read from /proc')
   const before = residentBytes()
   let most = before

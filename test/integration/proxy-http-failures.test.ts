@@ -308,7 +308,7 @@ test('an upstream that does not read stops the client', async () => {
   assert.equal(world.last.bytesReceived, total)
 })
 
-/** 256 MB by default; `TRYSAIL_TEST_BODY_MB=1024` makes it the 1 GB of the requirement, on the same path. */
+/** 256 MB by default: test/e2e/run-load.test.ts sends the whole gigabyte through a mesh. */
 const bodyBytes = Number(process.env['TRYSAIL_TEST_BODY_MB'] ?? 256) * megabyte
 
 test(`a body of ${bodyBytes / megabyte} MB streams up and down with flat memory`, async () => {

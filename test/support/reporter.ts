@@ -4,6 +4,9 @@ import { relative } from 'node:path'
 import { inspect } from 'node:util'
 import type { TestEvent } from 'node:test/reporters'
 
+/** A chain of causes may be a ring. */
+const maxCauses = 5
+
 interface FileTotals {
   passed: number
   failed: number
@@ -55,9 +58,15 @@ function count(file: FileTotals, totals: FileTotals, what: 'passed' | 'failed' |
   totals[what]++
 }
 
+/** What went wrong and why, down to the first cause. node:test wraps what a test threw; that wrapper says nothing. */
 function cause(error: unknown): string {
-  const inner = error instanceof Error && error.cause !== undefined ? error.cause : error
-  return inner instanceof Error ? (inner.stack ?? inner.message) : inspect(inner)
+  let inner = error instanceof Error && error.cause !== undefined ? error.cause : error
+  const said: string[] = []
+  while (said.length < maxCauses && inner !== undefined) {
+    said.push(inner instanceof Error ? (inner.stack ?? inner.message) : inspect(inner))
+    inner = inner instanceof Error ? inner.cause : undefined
+  }
+  return said.join('\ncaused by: ')
 }
 
 function indent(text: string): string {

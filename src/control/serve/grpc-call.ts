@@ -29,8 +29,16 @@ export function openCall(stream: ServerHttp2Stream, headers: IncomingHttpHeaders
   if (status === undefined) return new Call(stream, headers, context)
   stream.on('error', () => stream.close())
   stream.respond({ ':status': status }, { endStream: true })
-  stream.close(constants.NGHTTP2_NO_ERROR)
+  closeAfterAnswer(stream)
   return undefined
+}
+
+/**
+ * A client that may still be sending is told to stop. Node writes what answers it in the next turn, and Node 26 drops
+ * that when the stream is closed before.
+ */
+function closeAfterAnswer(stream: ServerHttp2Stream): void {
+  setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR))
 }
 
 function httpRefusal(headers: IncomingHttpHeaders): number | undefined {
@@ -115,7 +123,7 @@ export class Call implements ServerCall {
 
   #endAtOnce(status: OutgoingHttpHeaders): void {
     this.#stream.respond({ ':status': 200, 'content-type': contentType, ...status }, { endStream: true })
-    this.#stream.close(constants.NGHTTP2_NO_ERROR)
+    closeAfterAnswer(this.#stream)
   }
 
   /** A client that does not read its messages does not get its trailers either. */
@@ -126,8 +134,7 @@ export class Call implements ServerCall {
     if (this.#stream.destroyed) return
     this.#stream.once('wantTrailers', () => {
       this.#stream.sendTrailers(status)
-      // Not to be told more by a client that may still be sending. Node sends trailers in the next turn, and this after them.
-      setImmediate(() => this.#stream.close(constants.NGHTTP2_NO_ERROR))
+      closeAfterAnswer(this.#stream)
     })
     this.#stream.end()
   }

@@ -20,6 +20,8 @@ export interface MeshSettings {
   readonly defaultConnectionPool: ConnectionPool | undefined
   readonly defaultOutlierDetection: OutlierDetection | undefined
   readonly tcpKeepalive: TcpKeepalive | undefined
+  /** Where a port is declared to be HTTP and its DestinationRule says nothing else. */
+  readonly upgradesToHttp2: boolean
   readonly virtualServiceExportTo: readonly string[]
   readonly destinationRuleExportTo: readonly string[]
   readonly serviceExportTo: readonly string[]
@@ -54,6 +56,7 @@ export function meshSettings(config: MeshConfigSpec = {}, domain = 'cluster.loca
     defaultConnectionPool: config.defaultTrafficPolicy?.connectionPool,
     defaultOutlierDetection: config.defaultTrafficPolicy?.outlierDetection,
     tcpKeepalive: config.tcpKeepalive,
+    upgradesToHttp2: config.h2UpgradePolicy === 'UPGRADE',
     virtualServiceExportTo: config.defaultVirtualServiceExportTo ?? everyone,
     destinationRuleExportTo: config.defaultDestinationRuleExportTo ?? everyone,
     serviceExportTo: config.defaultServiceExportTo ?? everyone,

@@ -218,6 +218,7 @@ export interface ConnectionPool {
     readonly h2UpgradePolicy?: string | undefined
     readonly useClientProtocol?: boolean | undefined
     readonly maxConcurrentStreams?: number | undefined
+    readonly http2KeepAlive?: { readonly interval?: number | undefined; readonly timeout?: number | undefined } | undefined
   } | undefined
 }
 
@@ -356,6 +357,7 @@ export interface MeshConfigSpec {
   readonly localityLbSetting?: LocalityLbSetting | undefined
   readonly defaultTrafficPolicy?: Pick<PolicyBlocks, 'connectionPool' | 'outlierDetection'> | undefined
   readonly tcpKeepalive?: TcpKeepalive | undefined
+  readonly h2UpgradePolicy?: string | undefined
   readonly defaultVirtualServiceExportTo?: readonly string[] | undefined
   readonly defaultDestinationRuleExportTo?: readonly string[] | undefined
   readonly defaultServiceExportTo?: readonly string[] | undefined

@@ -85,7 +85,7 @@ function inboundPort(
     namespace: service.namespace,
     mode: snapshot.peerAuthentications.modeOf(peerOf(proxy, snapshot), targetPort),
     endpoint: { host: proxy.addresses[0]!, port: targetPort },
-    pool: pool ?? effectivePolicy(rule, port.number, '').connectionPool,
+    pool: pool ?? effectivePolicy(rule, port.number, '').connectionPool ?? snapshot.mesh.defaultConnectionPool,
     from: serviceProvenance(service),
   }
 }
@@ -103,7 +103,7 @@ function ingressPort(one: NonNullable<SidecarSpec['ingress']>[number], proxy: Pr
     namespace: proxy.namespace,
     mode,
     endpoint: defaultEndpoint(one.defaultEndpoint, number, proxy.addresses[0]!),
-    pool: one.connectionPool ?? sidecar.spec.inboundConnectionPool,
+    pool: one.connectionPool ?? sidecar.spec.inboundConnectionPool ?? snapshot.mesh.defaultConnectionPool,
     ...(mode === 'DISABLE' && one.tls !== undefined && { tls: one.tls }),
     ...(one.captureMode === 'NONE' && { bind: one.bind || proxy.addresses[0]! }),
     from: resourceProvenance(sidecar),
@@ -113,7 +113,7 @@ function ingressPort(one: NonNullable<SidecarSpec['ingress']>[number], proxy: Pr
 const protocols: readonly Protocol[] = ['HTTP', 'HTTP2', 'HTTPS', 'GRPC', 'GRPC-Web', 'TCP', 'TLS', 'UDP', 'Mongo', 'Redis', 'MySQL', 'HTTP_PROXY']
 
 /** Resources write protocols in any case; what is not known is sniffed. */
-function protocolNamed(text: string): Protocol {
+export function protocolNamed(text: string): Protocol {
   return protocols.find((one) => one.toUpperCase() === text.toUpperCase()) ?? 'auto'
 }
 

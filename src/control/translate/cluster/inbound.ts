@@ -12,7 +12,7 @@ import { translator } from '../translator.ts'
 import { isHttp2, mayBeHttp } from './protocol.ts'
 import { ownSource } from './special.ts'
 import { circuitBreakers, httpProtocolOptions, keepalive } from './traffic-policy.ts'
-import type { ClusterInit } from './traffic-policy.ts'
+import type { ClusterInit, UpstreamProtocol } from './traffic-policy.ts'
 
 interface InboundClusterView {
   readonly [part: string]: string | object
@@ -56,6 +56,10 @@ function buildInbound(view: InboundClusterView): ClusterInit {
   }
 }
 
-const protocolOf = (port: InboundPort) => (port.protocol === 'auto' ? 'downstream' : isHttp2(port.protocol) ? 'http2' : 'http1')
+/** No upgrade here: what the application does not say of itself it may not understand. */
+function protocolOf({ protocol, pool }: InboundPort): UpstreamProtocol {
+  if (protocol === 'auto' || pool?.http?.useClientProtocol === true) return 'downstream'
+  return isHttp2(protocol) ? 'http2' : 'http1'
+}
 
 const connectTimeoutMs = (pool: ConnectionPool | undefined, mesh: MeshSettings): number => pool?.tcp?.connectTimeout || mesh.connectTimeoutMs

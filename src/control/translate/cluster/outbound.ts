@@ -42,6 +42,8 @@ interface OutboundView extends Placement {
   /** SPIFFE URIs of the endpoints. */
   readonly identities: readonly string[]
   readonly autoTls: AutoTls
+  /** Ports without a declared protocol are sniffed; gateways do not, since their clients may speak HTTP/2 to whom cannot. */
+  readonly sniffs: boolean
   readonly discovery: 'eds' | 'dns' | 'logical-dns' | 'original-destination' | 'by-authority'
   /** Only for DNS. */
   readonly endpoints: readonly Endpoint[]
@@ -118,6 +120,7 @@ function outboundView(proxy: ProxyNode, snapshot: Snapshot, name: string): Outbo
     mesh: snapshot.mesh,
     identities: identitiesOf(service, snapshot),
     autoTls: autoTls(service, snapshot, endpoints, discovery),
+    sniffs: proxy.type === 'sidecar',
     discovery,
     endpoints: discovery === 'dns' || discovery === 'logical-dns' ? endpoints : [],
     ...placementOf(service, policy, proxy, snapshot),
@@ -238,13 +241,17 @@ function httpOptions(view: OutboundView, policy: PolicyBlocks): ClusterInit {
   if (!mayBeHttp(view.port.protocol) && !autoServerName) return {}
   const named = [...(tls?.subjectAltNames ?? []), ...view.service.subjectAltNames].length > 0
   const autoVerify = !named && tls?.insecureSkipVerify !== true
-  return httpProtocolOptions(upstreamProtocol(view.port, policy), policy.connectionPool, { autoServerName, autoVerify })
+  return httpProtocolOptions(upstreamProtocol(view, policy), policy.connectionPool, { autoServerName, autoVerify })
 }
 
-function upstreamProtocol(port: ServicePort, policy: PolicyBlocks): UpstreamProtocol {
-  const http = policy.connectionPool?.http
-  if (http?.useClientProtocol === true || port.protocol === 'auto') return 'downstream'
-  return isHttp2(port.protocol) || http?.h2UpgradePolicy === 'UPGRADE' ? 'http2' : 'http1'
+/** What a DestinationRule asks for, then what the port is declared to speak, then what the mesh asks for (traffic spec 2.5). */
+function upstreamProtocol({ port: { protocol }, mesh, sniffs }: OutboundView, policy: PolicyBlocks): UpstreamProtocol {
+  if (!mayBeHttp(protocol)) return 'http1'
+  const { useClientProtocol, h2UpgradePolicy = 'DEFAULT' } = policy.connectionPool?.http ?? {}
+  if (useClientProtocol === true) return 'downstream'
+  if (isHttp2(protocol) || h2UpgradePolicy === 'UPGRADE') return 'http2'
+  if (protocol === 'auto') return sniffs ? 'downstream' : 'http1'
+  return h2UpgradePolicy === 'DEFAULT' && mesh.upgradesToHttp2 ? 'http2' : 'http1'
 }
 
 interface TransportSockets {
@@ -253,7 +260,7 @@ interface TransportSockets {
 }
 
 function transportSockets(view: OutboundView, policy: PolicyBlocks): TransportSockets {
-  const http2 = upstreamProtocol(view.port, policy) === 'http2'
+  const http2 = upstreamProtocol(view, policy) === 'http2'
   const { tls } = policy
   switch (tls?.mode) {
     case 'ISTIO_MUTUAL':

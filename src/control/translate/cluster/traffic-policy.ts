@@ -1,6 +1,7 @@
 // A DestinationRule's load balancer, connection pool and outlier detection as fields of a cluster (traffic spec 2.1-2.5).
 import { Cluster_LbPolicy } from '../../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import type { ClusterSchema } from '../../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import type { Http2ProtocolOptionsSchema } from '../../../proto/gen/envoy/config/core/v3/protocol_pb.ts'
 import { HttpProtocolOptionsSchema } from '../../../proto/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
 import type { ConnectionPool, LoadBalancer, OutlierDetection, PolicyBlocks, TcpKeepalive, WholePolicyBlocks } from '../../specs.ts'
 import type { MeshSettings } from '../../mesh-settings.ts'
@@ -145,15 +146,27 @@ export function httpProtocolOptions(
     ...(more.autoServerName === true && {
       upstreamHttpProtocolOptions: { autoSni: true, autoSanValidation: more.autoVerify === true },
     }),
-    upstreamProtocolOptions: upstreamProtocol(protocol, setOr(http?.maxConcurrentStreams, undefined)),
+    upstreamProtocolOptions: upstreamProtocol(protocol, http2Options(http)),
   })
   return { typedExtensionProtocolOptions: { [protocolOptionsKey]: options } }
 }
 
 type UpstreamProtocolOptions = NonNullable<Init<typeof HttpProtocolOptionsSchema>['upstreamProtocolOptions']>
 
-function upstreamProtocol(protocol: UpstreamProtocol, maxConcurrentStreams: number | undefined): UpstreamProtocolOptions {
-  const http2ProtocolOptions = maxConcurrentStreams === undefined ? {} : { maxConcurrentStreams }
+type Http2Options = Init<typeof Http2ProtocolOptionsSchema>
+
+/** Streams of one connection at once, and how a connection that has gone silent is found out. */
+function http2Options({ maxConcurrentStreams, http2KeepAlive }: NonNullable<ConnectionPool['http']> = {}): Http2Options {
+  const streams = setOr(maxConcurrentStreams, undefined)
+  const { interval, timeout } = http2KeepAlive ?? {}
+  return {
+    ...(streams !== undefined && { maxConcurrentStreams: streams }),
+    // Envoy takes no interval without a timeout.
+    ...(interval !== undefined && timeout !== undefined && { connectionKeepalive: { interval: durationOf(interval), timeout: durationOf(timeout) } }),
+  }
+}
+
+function upstreamProtocol(protocol: UpstreamProtocol, http2ProtocolOptions: Http2Options): UpstreamProtocolOptions {
   if (protocol === 'downstream') {
     return { case: 'useDownstreamProtocolConfig', value: { httpProtocolOptions: {}, http2ProtocolOptions } }
   }

@@ -4,6 +4,8 @@ import type { RouteConfigurationSchema } from '../../../proto/gen/envoy/config/r
 import { ApiVersion } from '../../../proto/gen/envoy/config/core/v3/config_source_pb.ts'
 import { CorsSchema } from '../../../proto/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts'
 import { HTTPFaultSchema } from '../../../proto/gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts'
+import { FilterConfigSchema as GrpcStatsSchema } from '../../../proto/gen/envoy/extensions/filters/http/grpc_stats/v3/config_pb.ts'
+import { GrpcWebSchema } from '../../../proto/gen/envoy/extensions/filters/http/grpc_web/v3/grpc_web_pb.ts'
 import { RouterSchema } from '../../../proto/gen/envoy/extensions/filters/http/router/v3/router_pb.ts'
 import { HttpInspectorSchema } from '../../../proto/gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.ts'
 import { OriginalDstSchema } from '../../../proto/gen/envoy/extensions/filters/listener/original_dst/v3/original_dst_pb.ts'
@@ -25,10 +27,14 @@ export type NetworkFilter = Init<typeof FilterSchema>
 /** Which end of a request this listener is at: it decides whom to believe. */
 export type HttpSide = 'outbound' | 'inbound' | 'gateway'
 
+/** What of gRPC may come: some of it, and some of it as gRPC-Web. */
+export type GrpcKind = 'none' | 'grpc' | 'web'
+
 export interface HttpListener {
   readonly side: HttpSide
   readonly statPrefix: string
   readonly mesh: MeshSettings
+  readonly grpc: GrpcKind
   /** The name of a table that RDS brings, or the table itself. */
   readonly routes: string | Init<typeof RouteConfigurationSchema>
 }
@@ -38,7 +44,7 @@ export function httpConnectionManager(listener: HttpListener): NetworkFilter {
   const config = packed(HttpConnectionManagerSchema, {
     statPrefix: listener.statPrefix,
     routeSpecifier: routeSpecifier(listener.routes),
-    httpFilters: httpFilters(),
+    httpFilters: httpFilters(listener.grpc),
     accessLog: accessLogs(mesh),
     serverName: 'istio-envoy',
     generateRequestId: true,
@@ -83,15 +89,20 @@ function trust(side: HttpSide) {
   }
 }
 
-/** The same at every end: without per-route configuration the first two do nothing. The router is always last. */
-function httpFilters() {
+/** A proxy without gRPC-Web still serves the rest. Without per-route configuration faults and CORS do nothing. The router is always last. */
+function httpFilters(grpc: GrpcKind) {
   const filter = (name: string, config: ReturnType<typeof packed>) => ({ name, configType: { case: 'typedConfig' as const, value: config } })
   return [
+    ...(grpc === 'web' ? [{ ...filter('envoy.filters.http.grpc_web', packed(GrpcWebSchema, {})), isOptional: true }] : []),
+    ...(grpc === 'none' ? [] : [filter('envoy.filters.http.grpc_stats', packed(GrpcStatsSchema, grpcStats))]),
     filter(faultFilter, packed(HTTPFaultSchema, {})),
     filter(corsFilter, packed(CorsSchema, {})),
     filter('envoy.filters.http.router', packed(RouterSchema, {})),
   ]
 }
+
+/** Counted by service, not by method: methods are whatever clients write. */
+const grpcStats: Init<typeof GrpcStatsSchema> = { emitFilterState: true, perMethodStatSpecifier: { case: 'statsForAllMethods', value: { value: false } } }
 
 export interface WeightedTarget {
   readonly cluster: string

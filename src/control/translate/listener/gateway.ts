@@ -5,10 +5,12 @@ import { ListenerSchema } from '../../../proto/gen/envoy/config/listener/v3/list
 import type { MeshSettings } from '../../mesh-settings.ts'
 import type { Gateway, Snapshot } from '../../snapshot.ts'
 import { translator } from '../translator.ts'
+import { grpcOf } from '../cluster/protocol.ts'
 import { durationOf } from '../duration.ts'
 import { addressOf } from '../endpoint/assignment.ts'
 import { gatewayServers, serverHosts, terminatesHttps } from '../gateway-servers.ts'
 import type { PlacedServer } from '../gateway-servers.ts'
+import { protocolNamed } from '../inbound-ports.ts'
 import { metadataOf, resourceProvenance } from '../metadata.ts'
 import { listenerName } from '../names.ts'
 import type { ProxyNode } from '../proxy-node.ts'
@@ -92,21 +94,21 @@ function placedServer(view: GatewayListenerView, gateway: Gateway, at: number): 
   }
 }
 
-function http(view: GatewayListenerView, route: string) {
+function http(view: GatewayListenerView, servers: readonly PlacedServer[]) {
   const statPrefix = `outbound_${view.address}_${view.port}`
-  return httpConnectionManager({ side: 'gateway', statPrefix, mesh: view.mesh, routes: route })
+  return httpConnectionManager({ side: 'gateway', statPrefix, mesh: view.mesh, grpc: grpcOf(servers.map(({ server }) => protocolNamed(server.port.protocol))), routes: servers[0]!.route })
 }
 
 /** All plain HTTP servers of a port share one table. */
 function plainChain(view: GatewayListenerView, servers: readonly PlacedServer[]): FilterChainInit {
-  return { filters: [http(view, servers[0]!.route)], metadata: originOf(servers[0]!) }
+  return { filters: [http(view, servers)], metadata: originOf(servers[0]!) }
 }
 
 const originOf = (one: PlacedServer): NonNullable<FilterChainInit['metadata']> =>
   metadataOf({ ...resourceProvenance(one.gateway), origin: one.gateway.locate(['spec', 'servers', one.index]), rule: one.index })
 
 function serverChains(view: GatewayListenerView, one: PlacedServer, { chains, ends, dnat }: ServerBytes, claims: Claims): FilterChainInit[] {
-  if (terminatesHttps(one)) return endedChains(one, claims, { filters: [http(view, one.route)], metadata: originOf(one) })
+  if (terminatesHttps(one)) return endedChains(one, claims, { filters: [http(view, [one])], metadata: originOf(one) })
   if (ends) return chains.flatMap((chain) => endedChains(one, claims, endedBytes(view, chain, one)))
   const passed = chains.flatMap((chain) => claims.claim(chain)).map((chain) => byteChain(chain, view.mesh))
   return [...passed, ...dnat.flatMap((name) => dnatChain(view, one, name, claims))]

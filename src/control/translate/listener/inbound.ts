@@ -11,7 +11,7 @@ import type { PeerMode } from '../../snapshot-peer-authentication.ts'
 import type { Snapshot } from '../../snapshot.ts'
 import { packed } from '../any.ts'
 import type { Init } from '../any.ts'
-import { isHttp } from '../cluster/protocol.ts'
+import { grpcOf, isHttp } from '../cluster/protocol.ts'
 import { meshTls } from '../cluster/tls.ts'
 import { durationOf } from '../duration.ts'
 import { addressOf } from '../endpoint/assignment.ts'
@@ -160,7 +160,7 @@ function portTarget(port: ListedPort, mesh: MeshSettings): Target {
     port: port.targetPort,
     speaks: port.protocol === 'auto' ? 'auto' : isHttp(port.protocol) ? 'http' : 'tcp',
     mode: port.mode,
-    http: () => httpConnectionManager({ side: 'inbound', statPrefix, mesh, routes: inboundRouteTable(port, mesh) }),
+    http: () => httpConnectionManager({ side: 'inbound', statPrefix, mesh, grpc: grpcOf([port.protocol]), routes: inboundRouteTable(port, mesh) }),
     tcp: () => tcpProxy(cluster, [{ cluster, weight: 1 }], mesh, port.times),
     metadata: metadataOf(port.from),
     ...(port.tls !== undefined && { tls: port.tls }),
@@ -175,7 +175,7 @@ function passthroughTarget(port: number | undefined, mode: PeerMode, mesh: MeshS
     port,
     speaks: 'auto',
     mode,
-    http: () => httpConnectionManager({ side: 'inbound', statPrefix, mesh, routes }),
+    http: () => httpConnectionManager({ side: 'inbound', statPrefix, mesh, grpc: 'none', routes }),
     tcp: () => toCluster(inboundPassthroughCluster, mesh),
     metadata: undefined,
   }

@@ -6,10 +6,12 @@ import type { Snapshot } from '../../snapshot.ts'
 import type { SidecarScope } from '../../snapshot-sidecars.ts'
 import { meshGateway } from '../../snapshot-virtual-services.ts'
 import type { VirtualService } from '../../snapshot-virtual-services.ts'
+import { grpcOf } from '../cluster/protocol.ts'
 import { listenerName } from '../names.ts'
 import { addressRanges, portsReached, sharedPorts, sniffedRoute, virtualAddresses } from '../outbound-ports.ts'
 import type { PortOfService } from '../outbound-ports.ts'
 import type { ProxyNode } from '../proxy-node.ts'
+import type { GrpcKind } from './filters.ts'
 import { hasByteRules, servicePortChains, speaksTls } from './l4-routes.ts'
 import type { ByteChain, ByteClient, KnownBy } from './l4-routes.ts'
 
@@ -25,6 +27,8 @@ export interface Bind {
   readonly port: number
   /** Route table of its HTTP; empty for none. */
   routes: string
+  /** Of the services that share the table. */
+  grpc: GrpcKind
   /** Whose table that is, where it is one service's. */
   service: Service | undefined
   declaredBytes: boolean
@@ -61,7 +65,7 @@ function makePlan(proxy: ProxyNode, snapshot: Snapshot, scope: SidecarScope): Ou
   const plan = new Map<string, Bind>()
   const at = (address: string, port: number): Bind => {
     const name = listenerName(address, port)
-    const bind = plan.get(name) ?? { address, port, routes: '', service: undefined, declaredBytes: false, binds: false, bytes: [] }
+    const bind = plan.get(name) ?? { address, port, routes: '', grpc: 'none', service: undefined, declaredBytes: false, binds: false, bytes: [] }
     plan.set(name, bind)
     return bind
   }
@@ -70,7 +74,8 @@ function makePlan(proxy: ProxyNode, snapshot: Snapshot, scope: SidecarScope): Ou
     bind.bytes.push({ ...reached, known })
     bind.declaredBytes ||= reached.port.protocol !== 'auto' && !speaksTls(reached.port)
   }
-  for (const port of sharedPorts(scope)) at(anyAddress, port).routes = String(port)
+  const shared = sharedHttp(scope)
+  for (const [port, http] of shared) Object.assign(at(anyAddress, port), http)
   for (const reached of portsReached(scope, 'sniffed')) {
     for (const address of virtualAddresses(reached.service)) {
       const bind = at(address, reached.port.number)
@@ -87,12 +92,18 @@ function makePlan(proxy: ProxyNode, snapshot: Snapshot, scope: SidecarScope): Ou
     for (const address of endpointAddresses(reached, proxy, snapshot)) add(address, reached, alone)
   }
   for (const { address, port, binds, bytes } of ownListeners(scope)) {
-    if (sharedPorts(scope).includes(port)) at(address, port).routes = String(port)
+    if (shared.has(port)) Object.assign(at(address, port), shared.get(port))
     for (const reached of bytes) add(address, reached, alone)
     const bind = plan.get(listenerName(address, port))
     if (bind !== undefined) bind.binds = binds
   }
   return plan
+}
+
+/** By port, ascending. */
+function sharedHttp(scope: SidecarScope): ReadonlyMap<number, Pick<Bind, 'routes' | 'grpc'>> {
+  const byPort = Map.groupBy(portsReached(scope, 'shared'), ({ port }) => port.number)
+  return new Map(sharedPorts(scope).map((port) => [port, { routes: String(port), grpc: grpcOf(byPort.get(port)!.map((one) => one.port.protocol)) }]))
 }
 
 interface OwnListener {

@@ -17,6 +17,7 @@ import { translator } from '../translator.ts'
 import { noRouteLogs } from './access-log.ts'
 import { Claims, byteChain } from './byte-chains.ts'
 import { httpConnectionManager, httpInspector, plainHttp, tlsInspector, toCluster } from './filters.ts'
+import type { GrpcKind } from './filters.ts'
 import type { ByteChain } from './l4-routes.ts'
 import { anyAddress, chainsAt, outboundPlan } from './outbound-plan.ts'
 
@@ -33,6 +34,7 @@ interface ListenerView {
   readonly port: number
   /** Route table of its HTTP chain; empty for none. */
   readonly routes: string
+  readonly grpc: GrpcKind
   /** Whose table that is, where it is one service's. */
   readonly service: Service | undefined
   /** ByteChain[] as JSON. */
@@ -58,13 +60,13 @@ const proxyListener = ({ httpProxyPort }: ProxyNode): readonly string[] => (http
 
 function listenerView(proxy: ProxyNode, snapshot: Snapshot, name: string): ListenerView | undefined {
   const scope = snapshot.scopeOf(proxy, proxy.type)
-  const base = { name, service: undefined, chains: '[]', routes: '', declaredBytes: false, binds: false, mesh: snapshot.mesh, registryOnly: scope.registryOnly, egressCluster: scope.egressCluster }
+  const base = { name, service: undefined, chains: '[]', routes: '', grpc: 'none', declaredBytes: false, binds: false, mesh: snapshot.mesh, registryOnly: scope.registryOnly, egressCluster: scope.egressCluster } as const
   if (name === virtualOutbound) return { ...base, address: anyAddress, port: outboundPort }
   if (proxyListener(proxy).includes(name)) return { ...base, address: '127.0.0.1', port: proxy.httpProxyPort!, routes: httpProxyRoute }
   const bind = outboundPlan(proxy, snapshot).get(name)
   if (bind === undefined) return undefined
-  const { address, port, routes, service } = bind
-  return { ...base, address, port, routes, service, chains: JSON.stringify(chainsAt(bind, proxy, snapshot)), declaredBytes: bind.declaredBytes, binds: bind.binds }
+  const { address, port, routes, grpc, service } = bind
+  return { ...base, address, port, routes, grpc, service, chains: JSON.stringify(chainsAt(bind, proxy, snapshot)), declaredBytes: bind.declaredBytes, binds: bind.binds }
 }
 
 function buildListener(view: ListenerView): ListenerInit {
@@ -110,7 +112,7 @@ function inspection(view: ListenerView, chains: readonly ByteChain[]): ListenerI
 
 function http(view: ListenerView) {
   const statPrefix = `outbound_${view.address}_${view.port}`
-  return httpConnectionManager({ side: 'outbound', statPrefix, mesh: view.mesh, routes: view.routes })
+  return httpConnectionManager({ side: 'outbound', statPrefix, mesh: view.mesh, grpc: view.grpc, routes: view.routes })
 }
 
 function httpChain(view: ListenerView): FilterChainInit {

@@ -4,7 +4,7 @@ import type { MeshSettings } from '../../mesh-settings.ts'
 import type { Init } from '../any.ts'
 import type { InboundPort } from '../inbound-ports.ts'
 import { metadataOf } from '../metadata.ts'
-import { isHttp2 } from '../cluster/protocol.ts'
+import { isGrpc } from '../cluster/protocol.ts'
 import { inboundCluster } from '../names.ts'
 import { timeouts } from './action.ts'
 import { retryPolicy } from './retry.ts'
@@ -14,7 +14,7 @@ export function inboundRouteTable(port: Omit<InboundPort, 'endpoint' | 'pool'>, 
   const { targetPort } = port
   const { attempts = 2, retryOn = 'reset-before-request', backoff } = inboundRetry
   const own = { attempts, retryOn, backoff }
-  const retry = isHttp2(port.protocol) ? undefined : retryPolicy(own, own, true)
+  const retry = isGrpc(port.protocol) ? undefined : retryPolicy(own, own, true)
   return {
     name: inboundCluster(targetPort),
     validateClusters: false,

@@ -4,6 +4,7 @@ import { systemClock } from '../../../lib/clock.ts'
 import type { Clock } from '../../../lib/clock.ts'
 import { CorsSchema } from '../../../proto/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts'
 import { HTTPFaultSchema } from '../../../proto/gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts'
+import { FilterConfigSchema as GrpcStatsSchema } from '../../../proto/gen/envoy/extensions/filters/http/grpc_stats/v3/config_pb.ts'
 import { RouterSchema } from '../../../proto/gen/envoy/extensions/filters/http/router/v3/router_pb.ts'
 import type { Filter } from '../filter.ts'
 import { badConfig, within } from '../router/problem.ts'
@@ -29,9 +30,13 @@ export interface FilterKind {
 /** What the core does itself: routing is the end of every chain. */
 const partOfTheCore: FilterKind = { overrideType: RouterSchema.typeName, create: () => undefined }
 
+/** Calls are counted with all other requests, by their status too. */
+const countedAnyway: FilterKind = { overrideType: GrpcStatsSchema.typeName, create: () => undefined }
+
 export const filterKinds: ReadonlyMap<string, FilterKind> = new Map<string, FilterKind>([
   [HTTPFaultSchema.typeName, fault],
   [CorsSchema.typeName, cors],
+  [GrpcStatsSchema.typeName, countedAnyway],
   [RouterSchema.typeName, partOfTheCore],
 ])
 

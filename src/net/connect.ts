@@ -4,6 +4,8 @@ import type { Socket } from 'node:net'
 import type { Address } from '../model/address.ts'
 import { connectError, connectTimeout } from './errors.ts'
 import type { NetError } from './errors.ts'
+import { keepAlive } from './keep-alive.ts'
+import type { KeepAlive } from './keep-alive.ts'
 import { handshakeAsClient } from './tls-handshake.ts'
 import type { ClientTls } from './tls.ts'
 import { localAddressOf } from './transport-options.ts'
@@ -21,8 +23,8 @@ export interface ConnectOptions {
   readonly serverName?: string
   /** Written before anything else, TLS included. */
   readonly prologue?: Uint8Array
-  /** The kernel asks a peer that was silent for so long whether it is still there; 0: after the system's own time. */
-  readonly keepAliveAfterMs?: number
+  /** The kernel asks a silent peer whether it is still there. */
+  readonly keepAlive?: KeepAlive
   /** Called once for a connection that was made, when it is gone, whoever handles it then. */
   readonly onClosed?: () => void
   readonly transports?: Transports
@@ -69,7 +71,8 @@ class Attempt {
 
   #connected(): void {
     if (this.#over) return
-    const { tls, serverName = '', prologue } = this.#options
+    const { tls, serverName = '', prologue, keepAlive: asking } = this.#options
+    if (asking !== undefined && this.#raw.remotePort !== undefined) keepAlive(this.#raw, asking)
     if (prologue !== undefined) this.#raw.write(prologue)
     if (tls === undefined) return this.#succeed({ socket: this.#raw, tls: undefined })
     this.#cancelHandshake = handshakeAsClient(this.#raw, tls, serverName, {
@@ -107,10 +110,9 @@ class Attempt {
   }
 }
 
-function open({ address: { host, port }, keepAliveAfterMs }: ConnectOptions): Socket {
+function open({ address: { host, port } }: ConnectOptions): Socket {
   if (host.startsWith('unix://')) return connectSocket({ path: host.slice('unix://'.length), allowHalfOpen: true })
-  const keepAlive = keepAliveAfterMs === undefined ? {} : { keepAlive: true, keepAliveInitialDelay: keepAliveAfterMs }
-  return connectSocket({ host, port, allowHalfOpen: true, noDelay: true, autoSelectFamily: isIP(host) === 0, ...keepAlive })
+  return connectSocket({ host, port, allowHalfOpen: true, noDelay: true, autoSelectFamily: isIP(host) === 0 })
 }
 
 function remoteOf(raw: Socket, asked: Address): Address {

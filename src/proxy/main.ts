@@ -64,7 +64,7 @@ export async function startProxy(settings: ProxySettings, options: ProxyOptions)
       protocol: settings.xdsProtocol,
       clock, log,
     }, node, onUpdate)),
-    openUpstream: (secrets, dial) => (clusters = openClusters({ secrets, dial, clock })),
+    openUpstream: (secrets, dial) => (clusters = openClusters({ secrets, dial, clock, log })),
     compileRoutes,
     compileHttp: (manager, { direction, clusters: lookup, routes }) =>
       compileConnectionManager(manager, { direction, clusters: lookup, routes, clock, random: Math.random, counters: httpCounters, ...telemetry.http(direction) }),

@@ -4,9 +4,10 @@ import { duration, durationOrZero } from '../fields/duration.ts'
 import { exportTo, exportToOrNone, labels } from '../fields/labels.ts'
 import { port } from '../fields/number.ts'
 import type { Frozen, NotServed } from '../kind.ts'
+import { proxyConfigNotServed, proxyConfigSchema } from './proxy-config.ts'
 import { retries } from '../networking/http-route.ts'
 import { localityLbSetting, zoneAwareLbSetting } from '../networking/load-balancer.ts'
-import { connectionPool, connectionPoolNotServed, keepaliveNotServed, outlierCodesNotServed, outlierDetection, tcpKeepalive } from '../networking/traffic-policy.ts'
+import { connectionPool, connectionPoolNotServed, outlierCodesNotServed, outlierDetection, tcpKeepalive } from '../networking/traffic-policy.ts'
 
 const everyone = ['*']
 const later = z.unknown().optional()
@@ -22,6 +23,16 @@ const tls = z.strictObject({
   ecdhCurves: z.array(z.string()).optional(),
   cipherSuites: z.array(z.string()).optional(),
 })
+
+/** As Kubernetes selects by labels: all of it must hold. */
+const namespaceSelector = z.strictObject({
+  matchLabels: labels.optional(),
+  matchExpressions: z
+    .array(z.strictObject({ key: z.string().min(1), operator: z.enum(['In', 'NotIn', 'Exists', 'DoesNotExist']), values: z.array(z.string()).optional() }))
+    .optional(),
+})
+
+export type NamespaceSelector = Frozen<z.infer<typeof namespaceSelector>>
 
 export const meshConfigSchema = z.strictObject({
   trustDomain: z.string().min(1).default('cluster.local'),
@@ -63,13 +74,13 @@ export const meshConfigSchema = z.strictObject({
   meshMTLS: tls.optional(),
   tlsDefaults: tls.optional(),
   discoverySelectors: z
-    .array(z.strictObject({ matchLabels: labels.optional(), matchExpressions: z.array(z.unknown()).optional() }))
+    .array(namespaceSelector)
     .default([]),
   proxyListenPort: port.default(15001),
   proxyInboundListenPort: port.default(15006),
   proxyHttpPort: z.int().min(0).max(65535).optional(),
   enablePrometheusMerge: z.boolean().optional(),
-  defaultConfig: z.record(z.string(), z.unknown()).optional(),
+  defaultConfig: proxyConfigSchema.optional(),
   ingressClass: z.string().optional(),
   ingressService: z.string().optional(),
   ingressControllerMode: z.string().optional(),
@@ -94,35 +105,21 @@ export const meshConfigSchema = z.strictObject({
 export type MeshConfig = z.infer<typeof meshConfigSchema>
 export type MeshConfigSpec = Frozen<MeshConfig>
 
-/** Of `defaultConfig`: how Istio's own proxies are started. */
-const ofIstiosProxies = [
-  'discoveryAddress', 'configPath', 'binaryPath', 'serviceCluster', 'proxyAdminPort', 'statusPort', 'statNameLength', 'controlPlaneAuthPolicy', 'image',
-  'concurrency', 'proxyBootstrapTemplatePath', 'availabilityZone', 'customConfigFile', 'drainDuration', 'parentShutdownDuration', 'terminationDrainDuration',
-]
 const noTelemetry = 'access logs and metrics are as everywhere'
 
 export const meshConfigNotServed: readonly NotServed[] = [
   { path: 'outboundTrafficPolicy.mode', values: ['ALLOW_ANY_DYNAMIC_DNS'], instead: 'it is ALLOW_ANY' },
-  { path: 'inboundTrafficPolicy.mode', values: ['LOCALHOST'], instead: 'it is PASSTHROUGH' },
-  { path: 'protocolDetectionTimeout' },
   { path: 'hboneIdleTimeout' },
-  { path: 'dnsRefreshRate', except: ['60s', '1m'], instead: 'it is 60s' },
   { path: 'enableTracing', instead: 'no spans are sent' },
   { path: 'enableEnvoyAccessLogService' },
   { path: 'disableEnvoyListenerLog' },
   { path: 'zoneAwareLbSetting', instead: 'all localities get their share' },
-  ...keepaliveNotServed('tcpKeepalive'),
   { path: 'h2UpgradePolicy', values: ['UPGRADE'], instead: 'HTTP/1.1 is spoken' },
   ...connectionPoolNotServed('defaultTrafficPolicy.connectionPool'),
   outlierCodesNotServed('defaultTrafficPolicy.outlierDetection'),
-  { path: 'meshMTLS' },
-  { path: 'tlsDefaults' },
-  { path: 'discoverySelectors', instead: 'all namespaces are looked at' },
-  { path: 'proxyListenPort', except: [15001], instead: 'it is 15001' },
-  { path: 'proxyInboundListenPort', except: [15006], instead: 'it is 15006' },
-  { path: 'proxyHttpPort' },
+  { path: 'tlsDefaults.minProtocolVersion', quiet: 'ignored, as by Istio: TLS 1.2 is the least' },
   { path: 'enablePrometheusMerge', quiet: "not served yet, without a warning, since every installation writes it: an application's own metrics are not merged" },
-  { path: 'defaultConfig{}', keys: { fit: new RegExp(`^(?!(${ofIstiosProxies.join('|')})$)`), called: "this setting of Istio's own proxies" } },
+  ...proxyConfigNotServed('defaultConfig'),
   { path: 'ingressClass', except: ['istio'] },
   { path: 'ingressService', except: ['istio-ingressgateway'] },
   { path: 'ingressControllerMode', except: ['STRICT', 'DEFAULT', 'OFF'] },

@@ -41,12 +41,6 @@ export type ConnectionPool = z.infer<typeof connectionPool>
 
 const http1 = 'HTTP/1.1 is spoken'
 
-/** Node lets us say when the kernel begins to ask, not how often. */
-export function keepaliveNotServed(at: string): readonly NotServed[] {
-  const instead = "it is the operating system's"
-  return [{ path: `${at}.probes`, instead }, { path: `${at}.interval`, instead }]
-}
-
 /** Wherever a kind has outlier detection. */
 export function outlierCodesNotServed(at: string): NotServed {
   return { path: `${at}.outlierDetectionHttpErrorCodes`, instead: 'errors are those of 500 to 599' }
@@ -55,7 +49,6 @@ export function outlierCodesNotServed(at: string): NotServed {
 /** Wherever a kind has pools: `at` is the path of one. */
 export function connectionPoolNotServed(at: string): readonly NotServed[] {
   return [
-    ...keepaliveNotServed(`${at}.tcp.tcpKeepalive`),
     { path: `${at}.http.h2UpgradePolicy`, values: ['UPGRADE'], instead: http1 },
     { path: `${at}.http.useClientProtocol`, instead: http1 },
     { path: `${at}.http.maxConcurrentStreams`, instead: http1 },

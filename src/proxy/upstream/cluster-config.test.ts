@@ -14,7 +14,7 @@ const withOptions = (init: MessageInitShape<typeof HttpProtocolOptionsSchema>) =
 
 test('what a cluster leaves out is as in Envoy', () => {
   assert.deepEqual(decode({ name: 'c' }), {
-    name: 'c', discovery: 'static', balancer: { kind: 'round-robin' }, weighsLocalities: false, warmUp: undefined, outliers: undefined, connectTimeoutMs: 5_000, keepAliveAfterMs: undefined,
+    name: 'c', discovery: 'static', balancer: { kind: 'round-robin' }, weighsLocalities: false, warmUp: undefined, outliers: undefined, connectTimeoutMs: 5_000, keepAlive: undefined,
     breakers: { maxConnections: 1024, maxPendingRequests: 1024, maxRequests: 1024, maxRetries: 3, retryBudget: undefined },
     http: { idleTimeoutMs: 3_600_000, maxConnectionMs: 0, maxRequestsPerConnection: 0, autoServerName: false, autoVerify: false },
     dns: { refreshMs: 5_000, respectsTtl: false, family: 'v6-first' },
@@ -98,8 +98,8 @@ test('HTTP options come from the extension, and the older fields count without i
 })
 
 test('TCP keep-alive is off unless it is asked for, and may leave the time to the system', () => {
-  assert.equal(decode({ name: 'c', upstreamConnectionOptions: { tcpKeepalive: { keepaliveTime: 75 } } }).keepAliveAfterMs, 75_000)
-  assert.equal(decode({ name: 'c', upstreamConnectionOptions: { tcpKeepalive: {} } }).keepAliveAfterMs, 0)
+  assert.deepEqual(decode({ name: 'c', upstreamConnectionOptions: { tcpKeepalive: { keepaliveTime: 75, keepaliveInterval: 9, keepaliveProbes: 3 } } }).keepAlive, { afterS: 75, intervalS: 9, probes: 3 })
+  assert.deepEqual(decode({ name: 'c', upstreamConnectionOptions: { tcpKeepalive: {} } }).keepAlive, { afterS: 0, intervalS: 0, probes: 0 })
 })
 
 test('the panic threshold may be zero', () => {

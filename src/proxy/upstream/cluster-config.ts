@@ -2,6 +2,7 @@
 import { anyIs, anyUnpack } from '@bufbuild/protobuf/wkt'
 import type { Duration } from '@bufbuild/protobuf/wkt'
 import { MeshError } from '../../lib/errors.ts'
+import type { KeepAlive } from '../../net/keep-alive.ts'
 import type { AddressFamily } from '../../net/resolve.ts'
 import {
   Cluster_DiscoveryType as DiscoveryType, Cluster_DnsLookupFamily as Family, Cluster_LbPolicy as LbPolicy, Cluster_RingHashLbConfig_HashFunction as HashFunction,
@@ -62,7 +63,7 @@ export interface ClusterConfig {
   readonly outliers: OutlierSettings | undefined
   readonly connectTimeoutMs: number
   /** Undefined: the kernel never asks whether a silent peer is still there. */
-  readonly keepAliveAfterMs: number | undefined
+  readonly keepAlive: KeepAlive | undefined
   readonly breakers: BreakerLimits
   readonly http: HttpSettings
   readonly dns: DnsSettings
@@ -95,7 +96,7 @@ export function decodeCluster(message: ClusterMessage): ClusterConfig {
     warmUp: warmUpOf(message),
     outliers: decodeOutlierDetection(message),
     connectTimeoutMs,
-    keepAliveAfterMs: keepAliveOf(message),
+    keepAlive: keepAliveOf(message),
     breakers: breakersOf(message),
     http: httpSettings(message),
     dns: dnsSettings(message),
@@ -174,10 +175,10 @@ function warmUpOf({ lbConfig }: ClusterMessage): WarmUpSettings | undefined {
   return { windowMs, aggression: Math.max(Number.MIN_VALUE, config.aggression?.defaultValue ?? 1), minPercent: config.minWeightPercent?.value ?? 10 }
 }
 
-/** How often and how many times the kernel asks is its own business: node does not let us say. */
-function keepAliveOf({ upstreamConnectionOptions }: ClusterMessage): number | undefined {
-  const keepalive = upstreamConnectionOptions?.tcpKeepalive
-  return keepalive === undefined ? undefined : 1_000 * (keepalive.keepaliveTime ?? 0)
+function keepAliveOf({ upstreamConnectionOptions }: ClusterMessage): KeepAlive | undefined {
+  const found = upstreamConnectionOptions?.tcpKeepalive
+  if (found === undefined) return undefined
+  return { afterS: found.keepaliveTime ?? 0, intervalS: found.keepaliveInterval ?? 0, probes: found.keepaliveProbes ?? 0 }
 }
 
 function dnsSettings(message: ClusterMessage): DnsSettings {

@@ -29,6 +29,8 @@ export interface ClustersParts {
   /** A number in [0, 1). */
   readonly random?: () => number
   readonly resolve?: ResolveName
+  /** One line for people. */
+  readonly log?: (line: string) => void
 }
 
 /** What a proxy needs of its upstream side, and its counters. */
@@ -54,12 +56,15 @@ class ClusterSet implements Clusters {
   #byAssignment = new Map<string, RunningCluster[]>()
   readonly #endpoints = new Map<string, readonly EndpointSettings[]>()
   readonly #retired = new Set<RunningCluster>()
+  readonly #log: (line: string) => void
+  #saidKeepAlive = false
   #toSweep = new Set<RunningCluster>()
   #cancelSweep: (() => void) | undefined
   #closed = false
 
-  constructor({ secrets, dial, clock = systemClock, random = Math.random, resolve = resolveName }: ClustersParts) {
+  constructor({ secrets, dial, clock = systemClock, random = Math.random, resolve = resolveName, log = () => undefined }: ClustersParts) {
     this.#clock = clock
+    this.#log = log
     this.#parts = {
       clock, random, resolve,
       contexts: new TlsContexts(secrets),
@@ -109,7 +114,16 @@ class ClusterSet implements Clusters {
   #keepOrCreate(message: ClusterMessage): RunningCluster {
     const known = this.#clusters.get(message.name)
     if (known !== undefined && (known.message === message || equals(ClusterSchema, known.message, message))) return known
-    return new RunningCluster(message, this.#parts, known?.stats)
+    const cluster = new RunningCluster(message, this.#parts, known?.stats)
+    this.#sayKeepAlive(cluster)
+    return cluster
+  }
+
+  /** Once: what is true of one cluster is true of all. */
+  #sayKeepAlive({ name, keepAliveProblem }: RunningCluster): void {
+    if (keepAliveProblem === undefined || this.#saidKeepAlive) return
+    this.#saidKeepAlive = true
+    this.#log(`cluster ${name}: interval and probes of TCP keep-alive are the operating system's own, since ${keepAliveProblem}`)
   }
 
   #retire(cluster: RunningCluster): void {

@@ -2,6 +2,7 @@
 // breakers. When it is replaced or removed, what is open finishes; it is done once nothing is left.
 import type { Clock } from '../../lib/clock.ts'
 import { MeshError } from '../../lib/errors.ts'
+import { keepAliveProblem } from '../../net/keep-alive.ts'
 import type { ResolveName } from '../../net/resolve.ts'
 import { formatAddress, parseAddress } from '../../model/address.ts'
 import type { Cluster as ClusterMessage } from '../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
@@ -44,6 +45,8 @@ export class RunningCluster implements Cluster {
   /** Empty unless EDS. */
   readonly assignmentName: string
   readonly stats: ClusterStats
+  /** Why its connections are not asked as it says whether they live. */
+  readonly keepAliveProblem: string | undefined
   readonly message: ClusterMessage
   readonly #config: ClusterConfig
   readonly #parts: RunningClusterParts
@@ -69,6 +72,7 @@ export class RunningCluster implements Cluster {
     this.connectTimeoutMs = config.connectTimeoutMs
     this.assignmentName = config.assignmentName
     this.#config = config
+    this.keepAliveProblem = config.keepAlive && keepAliveProblem(config.keepAlive)
     this.#parts = parts
     this.#sockets = new TransportSockets(message, parts.contexts)
     this.#breakers = new Breakers(config.breakers)
@@ -150,7 +154,7 @@ export class RunningCluster implements Cluster {
     let over = false
     const request = {
       host, use: 'tcp' as const, serverName: '', verifyServerName: false, timeoutMs: this.connectTimeoutMs,
-      keepAliveAfterMs: this.#config.keepAliveAfterMs, client, onClosed: () => this.#sessionEnded(host),
+      keepAlive: this.#config.keepAlive, client, onClosed: () => this.#sessionEnded(host),
     }
     const stop = this.#parts.connector.open(request, (failure, transport) => {
       over = true
@@ -263,9 +267,9 @@ export class RunningCluster implements Cluster {
   }
 
   #poolParts(): PoolParts {
-    const { http, connectTimeoutMs, keepAliveAfterMs } = this.#config
+    const { http, connectTimeoutMs, keepAlive } = this.#config
     const { connector, clock } = this.#parts
-    return { http, connectTimeoutMs, keepAliveAfterMs, breakers: this.#breakers, stats: this.stats, connector, clock, onIdle: () => this.#parts.onIdle(this) }
+    return { http, connectTimeoutMs, keepAlive, breakers: this.#breakers, stats: this.stats, connector, clock, onIdle: () => this.#parts.onIdle(this) }
   }
 
   /** Connections of which the host was told whose they are, are for that client only. */

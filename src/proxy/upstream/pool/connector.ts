@@ -5,6 +5,7 @@ import type { ProxyProtocolVersion } from '../../../codec/proxy-protocol.ts'
 import { describe } from '../../../lib/errors.ts'
 import type { Address } from '../../../model/address.ts'
 import { connect } from '../../../net/connect.ts'
+import type { KeepAlive } from '../../../net/keep-alive.ts'
 import { isName } from '../../../net/resolve.ts'
 import type { NetError } from '../../../net/errors.ts'
 import type { Transport } from '../../../net/transport.ts'
@@ -20,7 +21,7 @@ export interface ConnectionRequest {
   /** The certificate must be for that name. */
   readonly verifyServerName: boolean
   readonly timeoutMs: number
-  readonly keepAliveAfterMs: number | undefined
+  readonly keepAlive: KeepAlive | undefined
   /** Whom the server is told of by PROXY protocol, where it wants that. */
   readonly client: ClientAddresses | undefined
   /** A connection that was made is gone. */
@@ -45,11 +46,11 @@ export class Connector {
   }
 
   /** `done` is never called inside. The result gives up: then it is not called at all. */
-  open({ host, use, serverName, verifyServerName, timeoutMs, keepAliveAfterMs, client, onClosed }: ConnectionRequest, done: ConnectionDone): () => void {
+  open({ host, use, serverName, verifyServerName, timeoutMs, keepAlive, client, onClosed }: ConnectionRequest, done: ConnectionDone): () => void {
     const { tls: hostTls, proxyProtocol } = host.socket
     const address = this.#dial(host.connectTo, hostTls !== undefined)
     const prologue = proxyProtocol === undefined ? {} : { prologue: headFor(proxyProtocol, client) }
-    const options = { address, timeoutMs, ...prologue, ...(keepAliveAfterMs === undefined ? {} : { keepAliveAfterMs }), ...(onClosed === undefined ? {} : { onClosed }) }
+    const options = { address, timeoutMs, ...prologue, ...(keepAlive === undefined ? {} : { keepAlive }), ...(onClosed === undefined ? {} : { onClosed }) }
     if (hostTls === undefined) return connect(options, finish(done))
     const tls = hostTls.current(use, verifyServerName ? serverName : undefined)
     if (tls === undefined) return failLater(done, hostTls.problem)

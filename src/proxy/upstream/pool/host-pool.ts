@@ -1,6 +1,7 @@
 // The HTTP/1.1 connections to one host for one server name: lends them, the most recently used first, opens more while
 // requests wait and the circuit breakers allow it, and lets them go when they were idle for too long.
 import type { Clock } from '../../../lib/clock.ts'
+import type { KeepAlive } from '../../../net/keep-alive.ts'
 import type { Transport } from '../../../net/transport.ts'
 import type { Breakers } from '../breakers.ts'
 import type { HttpSettings } from '../cluster-config.ts'
@@ -14,7 +15,7 @@ import type { ConnectionOwner } from './h1-connection.ts'
 export interface PoolParts {
   readonly http: HttpSettings
   readonly connectTimeoutMs: number
-  readonly keepAliveAfterMs: number | undefined
+  readonly keepAlive: KeepAlive | undefined
   readonly breakers: Breakers
   readonly stats: ClusterStats
   readonly connector: Connector
@@ -226,9 +227,9 @@ export class HostPool implements ConnectionOwner {
   }
 
   #open(): void {
-    const { connector, connectTimeoutMs, keepAliveAfterMs, http, breakers } = this.#parts
+    const { connector, connectTimeoutMs, keepAlive, http, breakers } = this.#parts
     const request = {
-      host: this.#host, use: 'http' as const, serverName: this.#serverName, verifyServerName: http.autoVerify, timeoutMs: connectTimeoutMs, keepAliveAfterMs,
+      host: this.#host, use: 'http' as const, serverName: this.#serverName, verifyServerName: http.autoVerify, timeoutMs: connectTimeoutMs, keepAlive,
       client: this.#client,
     }
     breakers.connections++

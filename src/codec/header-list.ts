@@ -4,6 +4,8 @@
 export class HeaderList {
   /** name 0, value 0, name 1, value 1, ... Names must be lower case already. */
   readonly flat: string[] = []
+  /** Names that came with the order never to index their values in an HPACK table, which holds on every hop (RFC 7541 §6.2.3). */
+  sensitive: string[] | undefined = undefined
 
   get size(): number {
     return this.flat.length >>> 1
@@ -53,6 +55,7 @@ export class HeaderList {
 
   clear(): void {
     this.flat.length = 0
+    this.sensitive = undefined
   }
 
   copyFrom(other: HeaderList): void {
@@ -60,6 +63,7 @@ export class HeaderList {
     const to = this.flat
     to.length = 0
     for (let i = 0; i < from.length; i++) to.push(from[i]!)
+    this.sensitive = other.sensitive
   }
 
   static of(...flat: string[]): HeaderList {

@@ -7,13 +7,20 @@ const maxLengthDigits = 15
 
 /** Digits only: no sign, no space, no list (RFC 9112 §6.3 and its notes on smuggling). */
 export function parseContentLength(text: string): number {
+  const length = readLength(text)
+  if (length < 0) throw new H1Error('h1/bad-content-length', 'Content-Length is not a plain number')
+  return length
+}
+
+/** -1: not a length. */
+export function readLength(text: string): number {
+  if (text.length === 0 || text.length > maxLengthDigits) return -1
   let length = 0
   for (let i = 0; i < text.length; i++) {
     const digit = text.charCodeAt(i) - 0x30
-    if (digit < 0 || digit > 9) throw badLength()
+    if (digit < 0 || digit > 9) return -1
     length = length * 10 + digit
   }
-  if (text.length === 0 || text.length > maxLengthDigits) throw badLength()
   return length
 }
 
@@ -42,44 +49,45 @@ const isSpace = (code: number): boolean => code === 0x20 || code === 9
 /** `host` or `host:port`, nothing else (RFC 9112 §3.2). */
 export function checkHost(text: string): void {
   if (text.length === 0) throw new H1Error('h1/bad-host', 'the Host field is empty')
+  if (!isHost(text)) throw new H1Error('h1/bad-host', 'the Host field is not a host and an optional port')
+}
+
+export function isHost(text: string): boolean {
   let colon = -1
   let bracket = -1
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i)
-    if (code > 0x7f || hostByte[code] === 0) throw badHost()
+    if (code > 0x7f || hostByte[code] === 0) return false
     if (code === 0x3a) {
-      if (colon !== -1 && text.charCodeAt(0) !== 0x5b) throw badHost()
+      if (colon !== -1 && text.charCodeAt(0) !== 0x5b) return false
       colon = i
-    } else if (code === 0x5b ? i !== 0 : code === 0x5d && bracket !== -1) throw badHost()
+    } else if (code === 0x5b ? i !== 0 : code === 0x5d && bracket !== -1) return false
     else if (code === 0x5d) bracket = i
   }
-  if ((text.charCodeAt(0) === 0x5b) !== (bracket > 0)) throw badHost()
-  if (bracket > 0) checkLiteral(text, bracket)
-  else if (colon === 0) throw badHost()
+  if (text.length === 0 || (text.charCodeAt(0) === 0x5b) !== (bracket > 0)) return false
+  if (bracket > 0 ? !isLiteral(text, bracket) : colon === 0) return false
   const portAt = bracket > 0 ? bracket + 1 : colon === -1 ? text.length : colon
-  if (portAt < text.length) checkPort(text, portAt)
+  return portAt === text.length || isPort(text, portAt)
 }
 
 /** `[...]` holds hex digits, colons, dots and a zone; what it means is for the resolver. */
-function checkLiteral(text: string, bracket: number): void {
-  if (bracket === 1) throw badHost()
+function isLiteral(text: string, bracket: number): boolean {
+  if (bracket === 1) return false
   for (let i = 1; i < bracket; i++) {
     const folded = text.charCodeAt(i) | 0x20
     const hex = (folded >= 0x61 && folded <= 0x66) || (text.charCodeAt(i) >= 0x30 && text.charCodeAt(i) <= 0x3a)
-    if (!hex && text.charCodeAt(i) !== 0x2e) throw badHost()
+    if (!hex && text.charCodeAt(i) !== 0x2e) return false
   }
+  return true
 }
 
-function checkPort(text: string, at: number): void {
-  if (text.charCodeAt(at) !== 0x3a || text.length - at > 6) throw badHost()
+function isPort(text: string, at: number): boolean {
+  if (text.charCodeAt(at) !== 0x3a || text.length - at > 6) return false
   let port = 0
   for (let i = at + 1; i < text.length; i++) {
     const digit = text.charCodeAt(i) - 0x30
-    if (digit < 0 || digit > 9) throw badHost()
+    if (digit < 0 || digit > 9) return false
     port = port * 10 + digit
   }
-  if (port > 65535) throw badHost()
+  return port <= 65535
 }
-
-const badLength = () => new H1Error('h1/bad-content-length', 'Content-Length is not a plain number')
-const badHost = () => new H1Error('h1/bad-host', 'the Host field is not a host and an optional port')

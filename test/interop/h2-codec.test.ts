@@ -1,0 +1,81 @@
+// Our HTTP/2 codec against node:http2 (nghttp2): each as client and as server of the other, on real sockets.
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import * as http2 from 'node:http2'
+import type { AddressInfo, Server } from 'node:net'
+import { createServer } from 'node:net'
+import { test } from 'node:test'
+import { HeaderList } from '../../src/codec/header-list.ts'
+import { openSession, serveSession } from '../support/h2-socket.ts'
+import type { Reactions } from '../support/h2-socket.ts'
+
+const large = Buffer.from(Array.from({ length: 1_000_000 }, (_, i) => (i * 31) & 0xff))
+
+async function ourServer(reactions: Reactions): Promise<AsyncDisposable & { port: number }> {
+  const server = createServer((socket) => serveSession(socket, reactions))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return { port: (server.address() as AddressInfo).port, [Symbol.asyncDispose]: () => close(server) }
+}
+
+async function close(server: Server): Promise<void> {
+  await new Promise((resolve) => server.close(resolve))
+}
+
+/** Answers with the request's body, its head as fields, an interim response before and trailers behind. */
+const echo: Reactions = {
+  onDone(stream, { head, body, trailers, reset }) {
+    if (reset !== undefined) return
+    stream.sendResponse(103, HeaderList.of('link', '</a>'), false)
+    stream.sendResponse(200, HeaderList.of('x-head', head.join('|'), 'x-trailers', String(trailers)), false)
+    stream.sendData(body, 0, body.length)
+    stream.sendEnd(HeaderList.of('x-last', 'yes'))
+  },
+}
+
+test('node:http2 as a client gets bodies, interim responses and trailers from our server', async () => {
+  await using server = await ourServer(echo)
+  const client = http2.connect(`http://127.0.0.1:${server.port}`)
+  for (const body of [Buffer.alloc(0), Buffer.from('abc'), large]) {
+    const request = client.request({ ':method': 'POST', ':path': '/x?y=1', 'x-a': 'b', cookie: ['a=1', 'b=2'] })
+    const seen = { status: 0, interim: 0, head: '', last: '' }
+    request.on('headers', (headers) => (seen.interim = Number(headers[':status'])))
+    request.on('response', (headers) => {
+      seen.status = Number(headers[':status'])
+      seen.head = String(headers['x-head'])
+    })
+    request.on('trailers', (trailers) => (seen.last = String(trailers['x-last'])))
+    request.end(body)
+    const pieces: Buffer[] = []
+    for await (const piece of request) pieces.push(piece as Buffer)
+    assert.deepEqual(seen, { status: 200, interim: 103, head: `POST|http|127.0.0.1:${server.port}|/x?y=1||x-a|b|cookie|a=1; b=2`, last: 'yes' })
+    assert.ok(Buffer.concat(pieces).equals(body))
+  }
+  client.close()
+  await once(client, 'close')
+})
+
+test('node:http2 as a server answers our client: bodies, interim responses, trailers, many streams at once', async () => {
+  const server = http2.createServer({ settings: { maxConcurrentStreams: 200 } })
+  server.on('stream', (stream, headers) => {
+    stream.additionalHeaders({ ':status': 103 })
+    stream.respond({ ':status': 201, 'x-path': headers[':path'], 'x-a': headers['x-a'] }, { waitForTrailers: true })
+    stream.on('wantTrailers', () => stream.sendTrailers({ 'x-last': 'yes' }))
+    stream.pipe(stream)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  {
+    await using client = await openSession((server.address() as AddressInfo).port)
+    for (const body of [undefined, Buffer.from('abc'), large]) {
+      const seen = await client.ask('POST', '/p', ['x-a', 'b'], body)
+      assert.deepEqual([seen.head[0], seen.interim, seen.trailers, seen.reset], ['201', [103], ['x-last', 'yes'], undefined])
+      assert.deepEqual(seen.head.slice(1, 5), ['x-path', '/p', 'x-a', 'b'])
+      assert.ok(seen.body.equals(body ?? Buffer.alloc(0)))
+    }
+    const all = await Promise.all(Array.from({ length: 100 }, (_, n) => client.ask('POST', `/${n}`, ['x-a', String(n)], large.subarray(0, 1000 * n))))
+    all.forEach((seen, n) => assert.ok(seen.body.equals(large.subarray(0, 1000 * n)) && seen.head[2] === `/${n}`, `stream ${n}`))
+    assert.equal(client.session.openStreams, 0)
+  }
+  await new Promise((resolve) => server.close(resolve))
+})

@@ -67,6 +67,8 @@ export class Exchange implements AccessLogEntry, RequestHead, RoutedRequest {
   attempts = 0
   /** State of each filter, by the filter's index in its chain. */
   slots: unknown[]
+  /** What filters learnt, by namespace; see dynamic-metadata.ts. */
+  dynamicMetadata: Map<string, Readonly<Record<string, unknown>>> | undefined = undefined
 
   // The response.
   responseHeaders: HeaderList | undefined = undefined

@@ -16,6 +16,8 @@ export interface FileCalls {
 
 export interface LogFileOptions {
   readonly clock: Clock
+  /** What it is to people. */
+  readonly what?: string
   readonly calls?: FileCalls
   /** One of the two buffers: what a burst may fill while the other is written. A line is about 300 bytes. */
   readonly bufferBytes?: number
@@ -56,6 +58,7 @@ const maxRetries = 500
 export class LogFile {
   readonly stats: LogFileStats = { write_completed: 0, write_failed: 0, flushed_by_timer: 0, reopen_failed: 0, dropped: 0 }
   readonly #path: string
+  readonly #what: string
   readonly #clock: Clock
   readonly #calls: FileCalls
   readonly #bufferBytes: number
@@ -77,8 +80,9 @@ export class LogFile {
   #waiting: (() => void)[] = []
   #waitingNext: (() => void)[] = []
 
-  constructor(path: string, { clock, calls = systemCalls, bufferBytes = 256 * 1024, flushBytes = 64 * 1024, flushMs = 100, onProblem = () => {} }: LogFileOptions) {
+  constructor(path: string, { clock, what = 'access log', calls = systemCalls, bufferBytes = 256 * 1024, flushBytes = 64 * 1024, flushMs = 100, onProblem = () => {} }: LogFileOptions) {
     this.#path = path
+    this.#what = what
     this.#clock = clock
     this.#calls = calls
     this.#bufferBytes = bufferBytes
@@ -139,7 +143,7 @@ export class LogFile {
     try {
       return standardFiles[this.#path] ?? this.#calls.open(this.#path)
     } catch (error) {
-      throw new MeshError<SinkCode>('telemetry/cannot-open-log', `cannot open the access log ${this.#path}; does its folder exist, and may the proxy write there?`, error)
+      throw new MeshError<SinkCode>('telemetry/cannot-open-log', `cannot open the ${this.#what} ${this.#path}; does its folder exist, and may the proxy write there?`, error)
     }
   }
 
@@ -187,7 +191,7 @@ export class LogFile {
   #onFailure(lines: number, error: Error): void {
     this.stats.write_failed++
     this.#drop(lines)
-    if (!this.#failing) this.#onProblem(`access log ${this.#path}: ${lines} lines are lost: ${describe(error)}`)
+    if (!this.#failing) this.#onProblem(`${this.#what} ${this.#path}: ${lines} lines are lost: ${describe(error)}`)
     this.#failing = true
   }
 

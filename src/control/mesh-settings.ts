@@ -1,5 +1,5 @@
 // The mesh-wide settings that translation reads, defaults filled in (security spec 6.4).
-import type { ConnectionPool, HttpRetry, LocalityLbSetting, MeshConfigSpec, OutlierDetection, TcpKeepalive } from './specs.ts'
+import type { ClientTls, ConnectionPool, HttpRetry, LocalityLbSetting, MeshConfigSpec, MeshTls, OutlierDetection, ProxyConfigSpec, TcpKeepalive, ZoneAwareLbSetting } from './specs.ts'
 
 export interface MeshSettings {
   readonly domain: string
@@ -9,6 +9,10 @@ export interface MeshSettings {
   readonly enableAutoMtls: boolean
   readonly connectTimeoutMs: number
   readonly registryOnly: boolean
+  /** Hosts that nobody knows are looked up when a request names them. */
+  readonly resolvesUnknown: boolean
+  /** Spoken to them then. */
+  readonly unknownTls: ClientTls | undefined
   readonly accessLogFile: string
   readonly accessLogJson: boolean
   readonly accessLogFormat: string
@@ -16,12 +20,28 @@ export interface MeshSettings {
   /** From a sidecar to its own workload. */
   readonly inboundRetry: HttpRetry
   readonly localityLb: LocalityLbSetting | undefined
+  readonly zoneAwareLb: ZoneAwareLbSetting | undefined
   /** What a DestinationRule leaves open. */
   readonly defaultConnectionPool: ConnectionPool | undefined
   readonly defaultOutlierDetection: OutlierDetection | undefined
   readonly tcpKeepalive: TcpKeepalive | undefined
   /** Where a port is declared to be HTTP and its DestinationRule says nothing else. */
   readonly upgradesToHttp2: boolean
+  /** Applications are reached on 127.0.0.1, as if they were behind nothing but a proxy of their own. */
+  readonly inboundToLocalhost: boolean
+  /** How long a silent client is waited for before its bytes count as no known protocol; 0: without limit. */
+  readonly detectionTimeoutMs: number
+  /** Of names whose answers do not say how long they hold. */
+  readonly dnsRefreshMs: number
+  /** Of mutual TLS in the mesh, and of all other TLS. */
+  readonly meshTls: MeshTls
+  readonly tlsDefaults: MeshTls
+  /** Where capture brings what workloads send, and what is sent to them. */
+  readonly outboundPort: number
+  readonly inboundPort: number
+  /** Of the forward proxy that every sidecar has on loopback; undefined for none. */
+  readonly httpProxyPort: number | undefined
+  readonly proxyConfig: ProxyConfigSpec
   readonly virtualServiceExportTo: readonly string[]
   readonly destinationRuleExportTo: readonly string[]
   readonly serviceExportTo: readonly string[]
@@ -47,16 +67,28 @@ export function meshSettings(config: MeshConfigSpec = {}, domain = 'cluster.loca
     enableAutoMtls: config.enableAutoMtls ?? true,
     connectTimeoutMs: config.connectTimeout ?? 10_000,
     registryOnly: config.outboundTrafficPolicy?.mode === 'REGISTRY_ONLY',
+    resolvesUnknown: config.outboundTrafficPolicy?.mode === 'ALLOW_ANY_DYNAMIC_DNS',
+    unknownTls: config.outboundTrafficPolicy?.tls,
     accessLogFile: config.accessLogFile ?? '',
     accessLogJson: config.accessLogEncoding === 'JSON',
     accessLogFormat: config.accessLogFormat ?? '',
     defaultRetry: config.defaultHttpRetryPolicy ?? builtInRetry,
     inboundRetry: config.defaultInboundHttpRetryPolicy ?? builtInInboundRetry,
     localityLb: config.localityLbSetting,
+    zoneAwareLb: config.zoneAwareLbSetting,
     defaultConnectionPool: config.defaultTrafficPolicy?.connectionPool,
     defaultOutlierDetection: config.defaultTrafficPolicy?.outlierDetection,
     tcpKeepalive: config.tcpKeepalive,
     upgradesToHttp2: config.h2UpgradePolicy === 'UPGRADE',
+    inboundToLocalhost: config.inboundTrafficPolicy?.mode === 'LOCALHOST',
+    detectionTimeoutMs: config.protocolDetectionTimeout ?? 0,
+    dnsRefreshMs: config.dnsRefreshRate ?? 60_000,
+    meshTls: config.meshMTLS ?? {},
+    tlsDefaults: config.tlsDefaults ?? {},
+    outboundPort: config.proxyListenPort ?? 15001,
+    inboundPort: config.proxyInboundListenPort ?? 15006,
+    httpProxyPort: config.proxyHttpPort === 0 ? undefined : config.proxyHttpPort,
+    proxyConfig: config.defaultConfig ?? {},
     virtualServiceExportTo: config.defaultVirtualServiceExportTo ?? everyone,
     destinationRuleExportTo: config.defaultDestinationRuleExportTo ?? everyone,
     serviceExportTo: config.defaultServiceExportTo ?? everyone,

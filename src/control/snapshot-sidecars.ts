@@ -24,6 +24,8 @@ export interface SidecarScope {
   /** Bound to the mesh, the ones that win first. */
   readonly virtualServices: readonly VirtualService[]
   readonly registryOnly: boolean
+  /** As the mesh says, where no Sidecar says anything. */
+  readonly resolvesUnknown: boolean
   /** The cluster that takes what is for no known host; empty: it goes where the client meant it to. */
   readonly egressCluster: string
   serviceAt(hostname: string): Service | undefined
@@ -76,6 +78,7 @@ export function sidecarScope(world: ScopeWorld, namespace: string, sidecar: Side
   const scope = {
     sidecar, visible, services, reachable, virtualServices,
     registryOnly: registryOnly(sidecar, world.mesh),
+    resolvesUnknown: world.mesh.resolvesUnknown && sidecar?.spec.outboundTrafficPolicy === undefined,
     egressCluster: egressCluster(sidecar, world.mesh),
     serviceAt,
   }

@@ -183,8 +183,17 @@ export interface LocalityLbSetting {
   readonly enabled?: boolean | undefined
 }
 
+/** As Envoy balances by zones; `failover` between regions. */
+export interface ZoneAwareLbSetting {
+  readonly enabled?: boolean | undefined
+  readonly minClusterSize?: number | undefined
+  readonly failover?: LocalityLbSetting['failover']
+  readonly failoverPriority?: readonly string[] | undefined
+}
+
 export interface LoadBalancer {
   readonly localityLbSetting?: LocalityLbSetting | undefined
+  readonly zoneAwareLbSetting?: ZoneAwareLbSetting | undefined
   readonly simple?: string | undefined
   readonly consistentHash?: ConsistentHash | undefined
   readonly warmup?: {
@@ -341,6 +350,22 @@ export interface PeerAuthenticationSpec {
   readonly portLevelMtls?: Readonly<Record<string, { readonly mode?: string | undefined }>> | undefined
 }
 
+export interface MeshTls {
+  readonly minProtocolVersion?: string | undefined
+  readonly ecdhCurves?: readonly string[] | undefined
+  readonly cipherSuites?: readonly string[] | undefined
+}
+
+/** How a proxy is set up, as far as it is the control plane's to say. */
+export interface ProxyConfigSpec {
+  readonly gatewayTopology?: {
+    readonly numTrustedProxies?: number | undefined
+    readonly forwardClientCertDetails?: string | undefined
+    readonly proxyProtocol?: object | undefined
+  } | undefined
+  readonly proxyMetadata?: Labels | undefined
+}
+
 /** What of MeshConfig is read, wherever it came from. */
 export interface MeshConfigSpec {
   readonly trustDomain?: string | undefined
@@ -348,16 +373,26 @@ export interface MeshConfigSpec {
   readonly rootNamespace?: string | undefined
   readonly enableAutoMtls?: boolean | undefined
   readonly connectTimeout?: number | undefined
-  readonly outboundTrafficPolicy?: { readonly mode?: string | undefined } | undefined
+  readonly outboundTrafficPolicy?: { readonly mode?: string | undefined; readonly tls?: ClientTls | undefined } | undefined
   readonly accessLogFile?: string | undefined
   readonly accessLogEncoding?: string | undefined
   readonly accessLogFormat?: string | undefined
   readonly defaultHttpRetryPolicy?: HttpRetry | undefined
   readonly defaultInboundHttpRetryPolicy?: HttpRetry | undefined
   readonly localityLbSetting?: LocalityLbSetting | undefined
+  readonly zoneAwareLbSetting?: ZoneAwareLbSetting | undefined
   readonly defaultTrafficPolicy?: Pick<PolicyBlocks, 'connectionPool' | 'outlierDetection'> | undefined
   readonly tcpKeepalive?: TcpKeepalive | undefined
   readonly h2UpgradePolicy?: string | undefined
+  readonly inboundTrafficPolicy?: { readonly mode?: string | undefined } | undefined
+  readonly protocolDetectionTimeout?: number | undefined
+  readonly dnsRefreshRate?: number | undefined
+  readonly meshMTLS?: MeshTls | undefined
+  readonly tlsDefaults?: MeshTls | undefined
+  readonly proxyListenPort?: number | undefined
+  readonly proxyInboundListenPort?: number | undefined
+  readonly proxyHttpPort?: number | undefined
+  readonly defaultConfig?: ProxyConfigSpec | undefined
   readonly defaultVirtualServiceExportTo?: readonly string[] | undefined
   readonly defaultDestinationRuleExportTo?: readonly string[] | undefined
   readonly defaultServiceExportTo?: readonly string[] | undefined

@@ -2,6 +2,7 @@
 // or issues with their places, out.
 import { z } from 'zod'
 import type { FieldPath, Issue, ObjectMeta, Origin, Resource, Severity } from '../model/resource.ts'
+import { annotationFindings } from './core/proxy-config.ts'
 import { isLabel } from './fields/host.ts'
 import type { Finding, Frozen, Kind } from './kind.ts'
 import { metadata, objectMeta } from './metadata.ts'
@@ -69,6 +70,7 @@ function check({ kind, schema, notServed, neverServed }: Compiled, raw: unknown,
   for (const rule of kind.rules) report(rule.severity, bodyAt, rule.check(spec as Frozen<unknown>, objectMetadata))
   report('error', [], [...reservedAnnotations(kind, objectMetadata), ...unfitName(kind, objectMetadata)])
   report('warning', [], ownAnnotations(kind, objectMetadata))
+  if (hasProxy.has(kind.kind)) report('warning', [], annotationFindings(objectMetadata.annotations, ['metadata', 'annotations']))
   if (issues.some((issue) => issue.severity === 'error')) return { resource: undefined, issues }
   const resource: Resource = {
     apiVersion: String(apiVersion), kind: String(name), metadata: deepFreeze(objectMetadata), spec, origin: locate([]), locate,
@@ -76,6 +78,9 @@ function check({ kind, schema, notServed, neverServed }: Compiled, raw: unknown,
   }
   return { resource: Object.freeze(resource), issues }
 }
+
+/** Kinds whose annotations say something of their proxy. */
+const hasProxy: ReadonlySet<string> = new Set(['Pod', 'Process', 'WorkloadEntry'])
 
 /** Istio writes these itself, on objects that it generates; from users it refuses them. */
 const reserved = ['parents', 'route-semantics', 'gateway-semantics', 'service-account-name', 'webhook-always-reject'].map((name) => `internal.istio.io/${name}`)

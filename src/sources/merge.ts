@@ -5,6 +5,7 @@ import type { Resource } from '../model/resource.ts'
 import { resourceKey } from '../model/resource.ts'
 import type { Endpoint, Service } from '../model/service.ts'
 import type { Workload } from '../model/workload.ts'
+import { discovered } from './discovery.ts'
 import { findMeshConfig } from './mesh-config.ts'
 import { keepList, sameParts } from './registry/memo.ts'
 import { Registry, registeredKinds } from './registry/registry.ts'
@@ -70,7 +71,8 @@ export class WorldMerger {
     if (same && this.#world !== undefined && this.#ready === ready) return this.#world
     if (!same) {
       this.#states = [...states]
-      this.#joined = join(states)
+      const joined = join(states)
+      this.#joined = { ...joined, resources: discovered(joined.resources, findMeshConfig(joined.resources).meshConfig) }
       this.#resources = keepList(this.#resources, this.#joined.resources.filter((one) => !usedUp.has(one.kind)))
     }
     this.#ready = ready

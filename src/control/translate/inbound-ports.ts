@@ -66,6 +66,8 @@ function servicePorts(proxy: ProxyNode, snapshot: Snapshot, pool: ConnectionPool
   }))
 }
 
+const loopback = ({ addresses }: ProxyNode): string => (isIPv6(addresses[0]!) ? '::1' : '127.0.0.1')
+
 /** A named target port is a port of the workload. */
 export function targetPortOf(port: ServicePort, workload: Workload | undefined): number | undefined {
   if (typeof port.targetPort === 'number') return port.targetPort
@@ -84,7 +86,7 @@ function inboundPort(
     serviceName: service.name,
     namespace: service.namespace,
     mode: snapshot.peerAuthentications.modeOf(peerOf(proxy, snapshot), targetPort),
-    endpoint: { host: proxy.addresses[0]!, port: targetPort },
+    endpoint: { host: snapshot.mesh.inboundToLocalhost ? loopback(proxy) : proxy.addresses[0]!, port: targetPort },
     pool: pool ?? effectivePolicy(rule, port.number, '').connectionPool ?? snapshot.mesh.defaultConnectionPool,
     from: serviceProvenance(service),
   }
@@ -102,7 +104,8 @@ function ingressPort(one: NonNullable<SidecarSpec['ingress']>[number], proxy: Pr
     serviceName: service?.name ?? name,
     namespace: proxy.namespace,
     mode,
-    endpoint: defaultEndpoint(one.defaultEndpoint, number, proxy.addresses[0]!),
+    endpoint: one.defaultEndpoint || !snapshot.mesh.inboundToLocalhost
+      ? defaultEndpoint(one.defaultEndpoint, number, proxy.addresses[0]!) : { host: loopback(proxy), port: number },
     pool: one.connectionPool ?? sidecar.spec.inboundConnectionPool ?? snapshot.mesh.defaultConnectionPool,
     ...(mode === 'DISABLE' && one.tls !== undefined && { tls: one.tls }),
     ...(one.captureMode === 'NONE' && { bind: one.bind || proxy.addresses[0]! }),

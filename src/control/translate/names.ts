@@ -1,5 +1,6 @@
 // The names of xDS resources, which are Istio's (traffic spec 3.4): dashboards, logs and people know them by heart.
 
+export const dynamicDnsCluster = 'AllowAnyDynamicDNSCluster'
 export const passthroughCluster = 'PassthroughCluster'
 export const blackHoleCluster = 'BlackHoleCluster'
 export const inboundPassthroughCluster = 'InboundPassthroughCluster'

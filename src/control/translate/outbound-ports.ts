@@ -53,3 +53,12 @@ export function sharedPorts(scope: SidecarScope): readonly number[] {
 }
 
 export const sniffedRoute = (service: Service, port: ServicePort): string => `${service.hostname}:${port.number}`
+
+const dynamic = new WeakMap<readonly Service[], boolean>()
+
+/** Whether some of what is reached is looked up by name when a request names it. */
+export function hasDynamicNames({ reachable }: SidecarScope): boolean {
+  const known = dynamic.get(reachable) ?? reachable.some((service) => service.resolution === 'dynamic-dns')
+  dynamic.set(reachable, known)
+  return known
+}

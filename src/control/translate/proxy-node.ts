@@ -2,6 +2,8 @@
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf'
 import { MeshError } from '../../lib/errors.ts'
 import type { Locality } from '../../model/service.ts'
+import { proxyConfigSchema } from '../../kinds/core/proxy-config.ts'
+import type { ProxyConfigSpec } from '../specs.ts'
 
 export type ProxyType = 'sidecar' | 'router' | 'waypoint' | 'ztunnel'
 
@@ -16,11 +18,16 @@ export interface ProxyNode {
   readonly serviceAccount: string
   readonly clusterId: string
   readonly network: string
+  /** It asks for the proxies of its own workload, to balance by zones. */
+  readonly discoversFleet: boolean
   /** Empty when neither node nor workload says. */
   readonly locality: Locality
   /** Port of its forward proxy listener on loopback; undefined for none. */
   readonly httpProxyPort: number | undefined
   readonly version: string
+  /** How Istio's agent says that its proxy is set up; undefined for other proxies. */
+  readonly config: ProxyConfigSpec | undefined
+  readonly takesHttp10: boolean
 }
 
 /** What of an Envoy node matters; the protobuf message and a NODE.json both fit. */
@@ -50,14 +57,24 @@ export function readProxyNode(node: NodeLike): ProxyNode {
     serviceAccount: text(metadata['SERVICE_ACCOUNT']) || 'default',
     clusterId: text(metadata['CLUSTER_ID']) || 'Kubernetes',
     network: text(metadata['NETWORK']),
+    discoversFleet: text(metadata['ENABLE_SELF_DISCOVERY']) === 'true',
     locality: {
       region: node.locality?.region ?? '',
       zone: node.locality?.zone ?? '',
       subzone: node.locality?.subZone ?? node.locality?.subzone ?? '',
     },
     httpProxyPort: portOf(metadata['HTTP_PROXY_PORT']),
+    config: configOf(metadata['PROXY_CONFIG']),
+    takesHttp10: text(metadata['HTTP10']) === '1',
     version: text(metadata['ISTIO_VERSION']) || text(metadata['TRYSAIL_VERSION']),
   }
+}
+
+const readSchema = proxyConfigSchema.pick({ gatewayTopology: true, proxyMetadata: true }).strip()
+
+/** Agents say all that they know, of which two parts are of use. */
+function configOf(value: JsonValue | undefined): ProxyConfigSpec | undefined {
+  return readSchema.safeParse(value).data
 }
 
 function addressesOf(ip: string, instanceIps: string): readonly string[] {

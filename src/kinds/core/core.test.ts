@@ -45,7 +45,7 @@ for (const [title, document, expected] of [
   ['a target port that is neither number nor name', withSpec({ ports: [{ port: 80, targetPort: 'A_' }] }), 'error spec.ports[0].targetPort: must be a port, 1 to 65535, or the name of one'],
   ['a target port out of range', withSpec({ ports: [{ port: 80, targetPort: 0 }] }), 'error spec.ports[0].targetPort: must be a port, 1 to 65535, or the name of one'],
   ['a mistyped field of a service', withSpec({ selectors: {} }), 'error spec.selectors: unknown field "selectors"; did you mean selector?'],
-  ['traffic that stays local, since it is not served', withSpec({ internalTrafficPolicy: 'Local' }), 'warning spec.internalTrafficPolicy: internalTrafficPolicy: Local is not served yet: endpoints on all nodes are used'],
+  ['a policy for traffic that is none', withSpec({ internalTrafficPolicy: 'local' }), 'error spec.internalTrafficPolicy: must be one of Cluster, Local, not "local"; did you mean Local?'],
   ['gRPC by name, since it is not served', withSpec({ ports: [{ name: 'grpc-api', port: 80 }] }), 'warning spec.ports[0].name: name: grpc-api is not served yet: HTTP/1.1 is spoken, and HTTP/2 is refused'],
   ['an address type that is none', { apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', metadata: { name: 'a' }, addressType: 'IPv5', endpoints: [] }, 'error addressType: must be one of IPv4, IPv6, FQDN, not "IPv5"; did you mean IPv4?'],
   ['an endpoint without addresses', { apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', metadata: { name: 'a' }, addressType: 'IPv4', endpoints: [{}] }, 'error endpoints[0].addresses: is required'],
@@ -75,13 +75,16 @@ for (const [title, text, expected] of [
   ['a mistyped setting', 'xyzzy: 1\ntrustDomian: a', ['error data.mesh.xyzzy: line 1: xyzzy: unknown field "xyzzy"', 'error data.mesh.trustDomian: line 2: trustDomian: unknown field "trustDomian"; did you mean trustDomain?']],
   ['a value that is none', '# mesh\noutboundTrafficPolicy:\n  mode: DENY', ['error data.mesh.outboundTrafficPolicy.mode: line 3: outboundTrafficPolicy.mode: must be one of REGISTRY_ONLY, ALLOW_ANY, ALLOW_ANY_DYNAMIC_DNS, not "DENY"']],
   ['text that is no YAML', 'a: {', ['error data.mesh: line 1: Flow map in block collection must be sufficiently indented and end with a }']],
-  ['what is not served yet', 'h2UpgradePolicy: UPGRADE\nproxyListenPort: 16001', [
-    'warning data.mesh.h2UpgradePolicy: line 1: h2UpgradePolicy: h2UpgradePolicy: UPGRADE is not served yet: HTTP/1.1 is spoken',
-    'warning data.mesh.proxyListenPort: line 2: proxyListenPort: proxyListenPort: 16001 is not served yet: it is 15001',
+  ['what is not served yet', 'enableTracing: true\nenableEnvoyAccessLogService: true', [
+    'warning data.mesh.enableTracing: line 1: enableTracing: enableTracing is not served yet: no spans are sent',
+    'warning data.mesh.enableEnvoyAccessLogService: line 2: enableEnvoyAccessLogService: enableEnvoyAccessLogService is not served yet: the mesh accepts it and behaves as if it were not there',
   ]],
   ['a setting of proxies that is not served', 'defaultConfig: { discoveryAddress: a, proxyMetadata: { A: b } }', [
-    "warning data.mesh.defaultConfig.proxyMetadata: line 1: defaultConfig.proxyMetadata: this setting of Istio's own proxies is not served yet: the mesh accepts it and behaves as if it were not there",
+    'warning data.mesh.defaultConfig.proxyMetadata.A: line 1: defaultConfig.proxyMetadata.A: a variable other than ISTIO_META_HTTP10 is not served yet: the mesh accepts it and behaves as if it were not there',
   ]],
+  ['a curve that nobody knows', 'tlsDefaults: { ecdhCurves: [P-25] }', ['error data.mesh.tlsDefaults.ecdhCurves[0]: line 1: tlsDefaults.ecdhCurves[0]: must be one of X25519, P-256, P-384, P-521, X25519MLKEM768, not "P-25"; did you mean P-256?']],
+  ['a mistyped setting of proxies', 'defaultConfig: { gatewayTopologie: {} }', ['error data.mesh.defaultConfig.gatewayTopologie: line 1: defaultConfig.gatewayTopologie: unknown field "gatewayTopologie"; did you mean gatewayTopology?']],
+  ['what is served, without a word', 'meshMTLS: { minProtocolVersion: TLSV1_3 }\nproxyHttpPort: 15080\ndefaultConfig: { concurrency: 2, gatewayTopology: { numTrustedProxies: 1 } }\ndiscoverySelectors: [{ matchExpressions: [{ key: a, operator: Exists }] }]', []],
   ['spans that nobody sends', 'defaultProviders: { tracing: [zipkin] }', ['warning data.mesh.defaultProviders.tracing: line 1: defaultProviders.tracing: tracing is not served yet: no spans are sent']],
   ['what Istio has removed, without a word', 'mixerCheckServer: a\nsdsUdsPath: ""', []],
 ] as const) {
@@ -95,3 +98,16 @@ test('the mesh\'s settings have their defaults, and are read from istio and isti
   assert.deepEqual(meshConfigOf(map!.spec), { ...defaultMeshConfig, connectTimeout: 5000 })
   assert.equal(defaultMeshConfig.rootNamespace, 'istio-system')
 })
+
+const annotated = (text: string) => ({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'a', annotations: { 'proxy.istio.io/config': text } }, spec: { containers: [] } })
+const annotation = 'warning metadata.annotations.proxy.istio.io/config:'
+
+for (const [title, text, expected] of [
+  ['what is served, without a word', 'concurrency: 2\ngatewayTopology: { numTrustedProxies: 1, proxyProtocol: }', []],
+  ['what is not served yet', 'tracing: { sampling: 1 }', [`${annotation} tracing: tracing is not served yet: the mesh accepts it and behaves as if it were not there`]],
+  ['a mistake, and that nothing of it counts', '{"gatewayTopology":{"numTrustedProxies":-1}}', [`${annotation} gatewayTopology.numTrustedProxies: must be at least 0, not -1; the annotation is not used`]],
+  ['text that is no YAML', 'a: {', [`${annotation} line 1: Flow map in block collection must be sufficiently indented and end with a }; the annotation is not used`]],
+  ['text that says nothing of the kind', 'hello', [`${annotation} must be an object, not "hello"; the annotation is not used`]],
+] as const) {
+  test(`of a workload's annotation for its proxy ${title} is said`, () => assert.deepEqual(issuesOf(annotated(text)).map((one) => one.replace(/; known here.*/, '')), expected))
+}

@@ -6,8 +6,9 @@ import { port } from '../fields/number.ts'
 import type { Frozen, NotServed } from '../kind.ts'
 import { proxyConfigNotServed, proxyConfigSchema } from './proxy-config.ts'
 import { retries } from '../networking/http-route.ts'
+import { knownCiphers, knownCurves } from '../networking/server-tls-rules.ts'
 import { localityLbSetting, zoneAwareLbSetting } from '../networking/load-balancer.ts'
-import { connectionPool, connectionPoolNotServed, outlierCodesNotServed, outlierDetection, tcpKeepalive } from '../networking/traffic-policy.ts'
+import { clientTls, connectionPool, connectionPoolNotServed, outlierCodesNotServed, outlierDetection, tcpKeepalive } from '../networking/traffic-policy.ts'
 
 const everyone = ['*']
 const later = z.unknown().optional()
@@ -20,8 +21,8 @@ const removed = [
 ]
 const tls = z.strictObject({
   minProtocolVersion: z.enum(['TLS_AUTO', 'TLSV1_2', 'TLSV1_3']).optional(),
-  ecdhCurves: z.array(z.string()).optional(),
-  cipherSuites: z.array(z.string()).optional(),
+  ecdhCurves: z.array(z.enum([...knownCurves])).optional(),
+  cipherSuites: z.array(z.enum([...knownCiphers])).optional(),
 })
 
 /** As Kubernetes selects by labels: all of it must hold. */
@@ -40,7 +41,7 @@ export const meshConfigSchema = z.strictObject({
   rootNamespace: z.string().min(1).default('istio-system'),
   enableAutoMtls: z.boolean().default(true),
   outboundTrafficPolicy: z
-    .strictObject({ mode: z.enum(['REGISTRY_ONLY', 'ALLOW_ANY', 'ALLOW_ANY_DYNAMIC_DNS']).default('ALLOW_ANY') })
+    .strictObject({ mode: z.enum(['REGISTRY_ONLY', 'ALLOW_ANY', 'ALLOW_ANY_DYNAMIC_DNS']).default('ALLOW_ANY'), tls: clientTls.optional() })
     .prefault({}),
   inboundTrafficPolicy: z.strictObject({ mode: z.enum(['PASSTHROUGH', 'LOCALHOST']).default('PASSTHROUGH') }).prefault({}),
   connectTimeout: duration.default(10_000),
@@ -108,12 +109,10 @@ export type MeshConfigSpec = Frozen<MeshConfig>
 const noTelemetry = 'access logs and metrics are as everywhere'
 
 export const meshConfigNotServed: readonly NotServed[] = [
-  { path: 'outboundTrafficPolicy.mode', values: ['ALLOW_ANY_DYNAMIC_DNS'], instead: 'it is ALLOW_ANY' },
   { path: 'hboneIdleTimeout' },
   { path: 'enableTracing', instead: 'no spans are sent' },
   { path: 'enableEnvoyAccessLogService' },
   { path: 'disableEnvoyListenerLog' },
-  { path: 'zoneAwareLbSetting', instead: 'all localities get their share' },
   { path: 'h2UpgradePolicy', values: ['UPGRADE'], instead: 'HTTP/1.1 is spoken' },
   ...connectionPoolNotServed('defaultTrafficPolicy.connectionPool'),
   outlierCodesNotServed('defaultTrafficPolicy.outlierDetection'),

@@ -27,7 +27,7 @@ const spec = z.strictObject({
   externalIPs: z.array(z.string()).default([]),
   externalName: z.string().default(''),
   publishNotReadyAddresses: z.boolean().default(false),
-  internalTrafficPolicy: z.string().optional(),
+  internalTrafficPolicy: z.enum(['Cluster', 'Local']).optional(),
   trafficDistribution: z.string().optional(),
   sessionAffinity: z.string().optional(),
   sessionAffinityConfig: z.unknown().optional(),
@@ -85,7 +85,6 @@ export const service: Kind<KubernetesService> = {
   notServed: [
     { path: 'spec.ports[].name', texts: { fit: /^(http2|grpc|grpc-web)(-|$)/, called: 'http2-..., grpc-...' }, instead: 'HTTP/1.1 is spoken, and HTTP/2 is refused' },
     { path: 'spec.ports[].appProtocol', values: ['http2', 'grpc', 'grpc-web', 'kubernetes.io/h2c'], instead: 'HTTP/1.1 is spoken, and HTTP/2 is refused' },
-    { path: 'spec.internalTrafficPolicy', values: ['Local'], instead: 'endpoints on all nodes are used' },
     ...ofTheCluster.map((name) => ({ path: `spec.${name}`, quiet: "not read: the cluster's own business" })),
   ],
 }

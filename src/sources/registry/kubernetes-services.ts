@@ -46,6 +46,7 @@ export function kubernetesService(resource: KubernetesService, allocated: string
     aliasOf: alias ? spec.externalName.toLowerCase().replace(/\.$/, '') : undefined,
     subjectAltNames: [],
     ...(spec.trafficDistribution !== undefined && { trafficDistribution: spec.trafficDistribution }),
+    ...(spec.internalTrafficPolicy === 'Local' && { nodeLocal: true }),
     creationTimestamp: metadata.creationTimestamp ?? undated,
     origin: resource.origin,
   })

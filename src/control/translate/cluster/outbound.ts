@@ -11,12 +11,10 @@ import type { Snapshot } from '../../snapshot.ts'
 import type { PolicyBlocks, WholePolicyBlocks } from '../../specs.ts'
 import { ApiVersion } from '../../../proto/gen/envoy/config/core/v3/config_source_pb.ts'
 import { Cluster_DiscoveryType as DiscoveryType, Cluster_DnsLookupFamily, Cluster_LbPolicy, ClusterSchema } from '../../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
-import { ClusterConfigSchema as DynamicForwardProxySchema } from '../../../proto/gen/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster_pb.ts'
-import { packed } from '../any.ts'
 import { durationOf } from '../duration.ts'
 import { loadAssignment } from '../endpoint/assignment.ts'
 import { withPeerModes } from '../endpoint/peer-modes.ts'
-import { placeOf, placementOf, prefersNodes, weighsLocalities } from '../endpoint/placement.ts'
+import { nodeOf, placeOf, placementOf, prefersNodes, localityConfig } from '../endpoint/placement.ts'
 import type { Placement } from '../endpoint/placement.ts'
 import { configPath, metadataOf, resourceProvenance, serviceProvenance } from '../metadata.ts'
 import { dnatServerName, outboundCluster, parseOutboundCluster } from '../names.ts'
@@ -24,6 +22,7 @@ import type { ProxyNode } from '../proxy-node.ts'
 import { translator } from '../translator.ts'
 import { scopeKey } from '../shared.ts'
 import type { Sharing } from '../shared.ts'
+import { forwardProxy } from './forward-proxy.ts'
 import { isHttp2, mayBeHttp, usablePorts } from './protocol.ts'
 import { mutualTlsSocket, originatedTlsSocket, plainSocket, proxyProtocolSocket } from './tls.ts'
 import type { TransportSocket, UpstreamTls } from './tls.ts'
@@ -86,7 +85,7 @@ export function outboundSharing(proxy: ProxyNode, snapshot: Snapshot): Sharing {
 function clientOf(proxy: ProxyNode, snapshot: Snapshot): string {
   const { destinationRules } = snapshot
   const { ordersByLabels } = destinationRules
-  const node = ordersByLabels || prefersNodes(snapshot) ? (snapshot.workloads.named(proxy.namespace, proxy.name)?.node ?? '') : ''
+  const node = ordersByLabels || prefersNodes(snapshot) ? nodeOf(proxy, snapshot) : ''
   return `${node} ${ordersByLabels || destinationRules.choosesClientsIn(proxy.namespace) ? JSON.stringify(proxy.labels) : ''}`
 }
 
@@ -171,7 +170,7 @@ function buildOutbound(view: OutboundView): ClusterInit {
     outlierDetection: outlierDetection(policy.outlierDetection),
     commonLbConfig: {
       healthyPanicThreshold: { value: panicThreshold(policy.outlierDetection) },
-      ...(weighsLocalities(view) && { localityConfigSpecifier: { case: 'localityWeightedLbConfig', value: {} } }),
+      ...localityConfig(view),
     },
     upstreamConnectionOptions: keepalive(policy.connectionPool?.tcp?.tcpKeepalive, view.mesh.tcpKeepalive),
     ...httpOptions(view, policy),
@@ -203,20 +202,11 @@ function discovery(view: OutboundView, name: string): ClusterInit {
       return {
         clusterDiscoveryType: { case: 'type', value: view.discovery === 'dns' ? DiscoveryType.STRICT_DNS : DiscoveryType.LOGICAL_DNS },
         dnsLookupFamily: Cluster_DnsLookupFamily.V4_ONLY,
-        dnsRefreshRate: durationOf(60_000),
+        dnsRefreshRate: durationOf(view.mesh.dnsRefreshMs),
         respectDnsTtl: true,
         loadAssignment: loadAssignment(name, dnsEndpoints(view), { dns: true, placement: view }),
       }
   }
-}
-
-/** All such clusters share one cache of Envoy's. Without TLS there is no server name to verify, which Envoy asks to be told. */
-const forwardProxy = {
-  name: 'envoy.clusters.dynamic_forward_proxy',
-  typedConfig: packed(DynamicForwardProxySchema, {
-    allowInsecureClusterOptions: true,
-    clusterImplementationSpecifier: { case: 'dnsCacheConfig', value: { name: 'dynamic-dns', dnsLookupFamily: Cluster_DnsLookupFamily.V4_ONLY } },
-  }),
 }
 
 /** Without endpoints, the host is its own. */
@@ -267,7 +257,7 @@ function transportSockets(view: OutboundView, policy: PolicyBlocks): TransportSo
       return { transportSocket: mutualTlsSocket({ ...meshTls(view, http2), ...(tls.sni !== undefined && tls.sni !== '' && { serverName: tls.sni }) }) }
     case 'SIMPLE':
     case 'MUTUAL':
-      return { transportSocket: originatedTlsSocket(tls, http2, view.service.subjectAltNames) }
+      return { transportSocket: originatedTlsSocket(tls, http2, view.service.subjectAltNames, view.mesh.tlsDefaults) }
     case 'DISABLE':
       return {}
     default:

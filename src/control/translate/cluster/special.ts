@@ -1,9 +1,13 @@
 // The clusters that every sidecar has: where unknown traffic goes on, and where it ends.
 import { Cluster_DiscoveryType as DiscoveryType, Cluster_LbPolicy, ClusterSchema } from '../../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import type { MeshSettings } from '../../mesh-settings.ts'
+import type { Snapshot } from '../../snapshot.ts'
 import { durationOf } from '../duration.ts'
-import { blackHoleCluster, inboundPassthroughCluster, passthroughCluster } from '../names.ts'
+import { blackHoleCluster, dynamicDnsCluster, inboundPassthroughCluster, passthroughCluster } from '../names.ts'
+import type { ProxyNode } from '../proxy-node.ts'
 import { translator } from '../translator.ts'
+import { forwardProxy } from './forward-proxy.ts'
+import { originatedTlsSocket } from './tls.ts'
 import { circuitBreakers, connectTimeoutMs, httpProtocolOptions, keepalive } from './traffic-policy.ts'
 import type { ClusterInit } from './traffic-policy.ts'
 
@@ -15,19 +19,25 @@ interface SpecialView {
 
 const names = [blackHoleCluster, passthroughCluster, inboundPassthroughCluster]
 
+function namesFor(proxy: ProxyNode, { mesh }: Snapshot): readonly string[] {
+  if (proxy.type !== 'sidecar') return [blackHoleCluster]
+  return mesh.resolvesUnknown ? [...names, dynamicDnsCluster] : names
+}
+
 /** Connections to hosts that nobody declared are not kept for the hour that others are. */
 const passthroughIdleMs = 300_000
 
 export const specialClusters = translator<SpecialView, typeof ClusterSchema>('cds-special', {
   schema: ClusterSchema,
-  names: (proxy) => (proxy.type === 'sidecar' ? names : [blackHoleCluster]),
-  view: (_proxy, snapshot, name) => (names.includes(name) ? { name, mesh: snapshot.mesh } : undefined),
+  names: namesFor,
+  view: (proxy, snapshot, name) => (namesFor(proxy, snapshot).includes(name) ? { name, mesh: snapshot.mesh } : undefined),
   build: buildSpecial,
 })
 
 function buildSpecial({ name, mesh }: SpecialView): ClusterInit {
   const common = { name, connectTimeout: durationOf(connectTimeoutMs({ connectionPool: mesh.defaultConnectionPool }, mesh)) }
   if (name === blackHoleCluster) return { ...common, clusterDiscoveryType: { case: 'type', value: DiscoveryType.STATIC } }
+  if (name === dynamicDnsCluster) return { ...common, ...byAuthority(mesh) }
   return {
     ...common,
     clusterDiscoveryType: { case: 'type', value: DiscoveryType.ORIGINAL_DST },
@@ -36,6 +46,21 @@ function buildSpecial({ name, mesh }: SpecialView): ClusterInit {
     upstreamConnectionOptions: keepalive(mesh.defaultConnectionPool?.tcp?.tcpKeepalive, mesh.tcpKeepalive),
     ...httpProtocolOptions('downstream', mesh.defaultConnectionPool, { idleMs: passthroughIdleMs }),
     ...(name === inboundPassthroughCluster && { upstreamBindConfig: ownSource }),
+  }
+}
+
+/** Hosts that nobody knows, by the name that a request has for them. */
+function byAuthority({ defaultConnectionPool: pool, tcpKeepalive, unknownTls: tls, tlsDefaults }: MeshSettings): ClusterInit {
+  const originates = tls?.mode === 'SIMPLE' || tls?.mode === 'MUTUAL'
+  const autoServerName = originates && (tls.sni ?? '') === ''
+  const autoVerify = tls?.insecureSkipVerify !== true && (tls?.subjectAltNames ?? []).length === 0
+  return {
+    clusterDiscoveryType: { case: 'clusterType', value: forwardProxy },
+    lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
+    circuitBreakers: circuitBreakers(pool),
+    upstreamConnectionOptions: keepalive(pool?.tcp?.tcpKeepalive, tcpKeepalive),
+    ...httpProtocolOptions('downstream', pool, { idleMs: passthroughIdleMs, autoServerName, autoVerify }),
+    ...(originates && { transportSocket: originatedTlsSocket(tls, false, [], tlsDefaults) }),
   }
 }
 

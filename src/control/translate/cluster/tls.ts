@@ -1,5 +1,6 @@
 // TLS towards upstreams: mesh mTLS with certificates that the proxy holds itself, and what a DestinationRule asks for.
-import type { ClientTls } from '../../specs.ts'
+import { knownCiphers, knownCurves } from '../../../kinds/networking/server-tls-rules.ts'
+import type { ClientTls, MeshTls } from '../../specs.ts'
 import { ApiConfigSource_ApiType, ApiVersion } from '../../../proto/gen/envoy/config/core/v3/config_source_pb.ts'
 import type { TransportSocketSchema } from '../../../proto/gen/envoy/config/core/v3/base_pb.ts'
 import {
@@ -68,17 +69,26 @@ export function remoteSecret(name: string): Init<typeof SdsSecretConfigSchema> {
   }
 }
 
-/** Our certificate, and trust in the mesh's roots plus `validation`. */
-export function meshTls(alpn: readonly string[], validation: Validation): CommonTls {
+/** Our certificate, and trust in the mesh's roots plus `validation`. `asked`: what the mesh wants of a server's parameters. */
+export function meshTls(alpn: readonly string[], validation: Validation, asked: MeshTls = {}): CommonTls {
   return {
     alpnProtocols: [...alpn],
-    tlsParams: { ...tlsVersions, cipherSuites: meshCiphers },
+    tlsParams: { ...tlsVersions, ...leastVersion(asked), cipherSuites: meshCiphers, ...chosenBy(asked) },
     tlsCertificateSdsSecretConfigs: [localSecret(workloadCertificate)],
     validationContextType: {
       case: 'combinedValidationContext',
       value: { defaultValidationContext: validation, validationContextSdsSecretConfig: localSecret(meshRoots) },
     },
   }
+}
+
+const leastVersion = ({ minProtocolVersion }: MeshTls) => (minProtocolVersion === 'TLSV1_3' ? { tlsMinimumProtocolVersion: TlsProtocol.TLSv1_3 } : {})
+
+/** Suites and curves that the mesh names; those that nobody knows would have the whole context refused. */
+export function chosenBy({ cipherSuites = [], ecdhCurves = [] }: MeshTls) {
+  const suites = cipherSuites.filter((name) => knownCiphers.has(name))
+  const curves = ecdhCurves.filter((name) => knownCurves.has(name))
+  return { ...(suites.length > 0 && { cipherSuites: suites }), ...(curves.length > 0 && { ecdhCurves: curves }) }
 }
 
 export interface UpstreamTls {
@@ -111,11 +121,11 @@ const uriNames = (uris: readonly string[]) =>
   uris.map((exact) => ({ sanType: SanType.URI, matcher: { matchPattern: { case: 'exact' as const, value: exact } } }))
 
 /** SIMPLE and MUTUAL: the operator's own certificates and roots (traffic spec 1.3.6). */
-export function originatedTlsSocket(tls: ClientTls, http2: boolean, expectedNames: readonly string[]): TransportSocket {
+export function originatedTlsSocket(tls: ClientTls, http2: boolean, expectedNames: readonly string[], asked: MeshTls): TransportSocket {
   const names = tls.subjectAltNames !== undefined && tls.subjectAltNames.length > 0 ? tls.subjectAltNames : expectedNames
   const common: CommonTls = {
     alpnProtocols: http2 ? ['h2'] : [],
-    tlsParams: tlsVersions,
+    tlsParams: { ...tlsVersions, ...chosenBy(asked) },
     tlsCertificateSdsSecretConfigs: ownCertificate(tls),
     validationContextType: { case: 'combinedValidationContext', value: trust(tls, names) },
   }

@@ -10,7 +10,7 @@ import type { ProxyNode } from '../proxy-node.ts'
 import { translator } from '../translator.ts'
 import { loadAssignment } from './assignment.ts'
 import { withPeerModes } from './peer-modes.ts'
-import { placementOf } from './placement.ts'
+import { nodeOf, placementOf } from './placement.ts'
 import type { Placement } from './placement.ts'
 
 interface EndpointsView extends Placement {
@@ -43,12 +43,15 @@ function endpointsView(proxy: ProxyNode, snapshot: Snapshot, name: string): Endp
   // With a panic threshold, hosts that are known to be down could be chosen: then they are not sent at all (2.4).
   const healthyOnly = (withMeshDefaults(policy, snapshot.mesh).outlierDetection?.minHealthPercent ?? 0) > 0
   const endpoints = withPeerModes(snapshot.endpoints.of(service, port), snapshot)
-  const all = subset === '' && !healthyOnly
+  const node = service.nodeLocal === true ? nodeOf(proxy, snapshot) : undefined
+  const fits = (one: Endpoint): boolean =>
+    selects(labels, one.labels) && (!healthyOnly || one.health === 'healthy') && (node === undefined || (one.labels['kubernetes.io/hostname'] ?? '') === node)
+  const all = subset === '' && !healthyOnly && node === undefined
   return {
     service,
     port,
     subset,
-    endpoints: all ? endpoints : endpoints.filter((one) => selects(labels, one.labels) && (!healthyOnly || one.health === 'healthy')),
+    endpoints: all ? endpoints : endpoints.filter(fits),
     clusterId: proxy.clusterId,
     ...placementOf(service, policy, proxy, snapshot),
   }

@@ -2,7 +2,9 @@
 // endpoints of which the nearest is used first, or fixed shares for localities (traffic spec 2.3).
 import type { Endpoint, Locality, Service } from '../../../model/service.ts'
 import type { Snapshot } from '../../snapshot.ts'
-import type { LocalityLbSetting, PolicyBlocks } from '../../specs.ts'
+import type { LocalityLbSetting, PolicyBlocks, ZoneAwareLbSetting } from '../../specs.ts'
+import type { ClusterSchema } from '../../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import type { Init } from '../any.ts'
 import type { ProxyNode } from '../proxy-node.ts'
 
 /** Parts of a view: clients of one place, who say the same with the labels that matter, share what is built of them. */
@@ -12,13 +14,15 @@ export interface Placement {
   readonly setting: LocalityLbSetting | undefined
   /** Outlier detection notices when a tier fails; without it there are none, unless the service asks for them. */
   readonly tiers: boolean
+  /** The proxy itself balances between zones: tiers are regions then. */
+  readonly zoneAware: ZoneAwareLbSetting | undefined
   /** `region/zone/subzone` of the client; empty where it does not matter. */
   readonly place: string
   /** Labels of the client as JSON, those that failoverPriority asks for. */
   readonly labels: string
 }
 
-export const nowhere: Placement = { setting: undefined, tiers: false, place: '', labels: '' }
+export const nowhere: Placement = { setting: undefined, tiers: false, zoneAware: undefined, place: '', labels: '' }
 
 const none: LocalityLbSetting = {}
 
@@ -26,6 +30,8 @@ const none: LocalityLbSetting = {}
 export function placementOf(service: Service, policy: PolicyBlocks, proxy: ProxyNode, snapshot: Snapshot): Placement {
   const own = policy.loadBalancer?.localityLbSetting
   const wish = own === undefined ? distributions[distributionOf(service)] : undefined
+  const zoneAware = policy.loadBalancer?.zoneAwareLbSetting ?? ((own ?? wish) === undefined ? snapshot.mesh.zoneAwareLb : undefined)
+  if (zoneAware !== undefined) return zonePlacement(zoneAware, proxy, snapshot)
   const setting = own ?? wish ?? snapshot.mesh.localityLb ?? none
   const tiers = policy.outlierDetection !== undefined || wish !== undefined
   const shares = (setting.distribute ?? []).length > 0
@@ -33,7 +39,16 @@ export function placementOf(service: Service, policy: PolicyBlocks, proxy: Proxy
   const place = placeOf(proxy, snapshot)
   const wanted = shares ? [] : (setting.failoverPriority ?? [])
   const labels = wanted.length === 0 ? '' : JSON.stringify(labelsOf(proxy, snapshot, wanted))
-  return place === '' && labels === '' ? nowhere : { setting, tiers, place, labels }
+  return place === '' && labels === '' ? nowhere : { setting, tiers, zoneAware: undefined, place, labels }
+}
+
+/** One that is turned off must say so to Envoy, which does it by itself once it knows of other proxies. */
+function zonePlacement(zoneAware: ZoneAwareLbSetting, proxy: ProxyNode, snapshot: Snapshot): Placement {
+  const { enabled = true, failover, failoverPriority = [] } = zoneAware
+  const place = placeOf(proxy, snapshot)
+  const labels = failoverPriority.length === 0 ? '' : JSON.stringify(labelsOf(proxy, snapshot, failoverPriority))
+  if (!enabled || (place === '' && labels === '')) return { ...nowhere, zoneAware }
+  return { setting: { failover, failoverPriority }, tiers: true, zoneAware, place, labels }
 }
 
 const zone: LocalityLbSetting = { failoverPriority: ['topology.istio.io/network', 'topology.kubernetes.io/region', 'topology.kubernetes.io/zone'] }
@@ -43,11 +58,15 @@ const distributions: Readonly<Record<string, LocalityLbSetting | undefined>> = {
 const distributionOf = ({ trafficDistribution, annotations }: Service): string =>
   trafficDistribution ?? annotations['networking.istio.io/traffic-distribution'] ?? ''
 
+/** Where a client stands; empty when nobody knows. */
+export const nodeOf = (proxy: Pick<ProxyNode, 'namespace' | 'name'>, { workloads }: Pick<Snapshot, 'workloads'>): string =>
+  workloads.named(proxy.namespace, proxy.name)?.node ?? ''
+
 const wishes = new WeakMap<object, boolean>()
 
-/** Whether any service wants its clients on its own node: then the node of a client matters. */
+/** Whether any service wants, or takes, clients of its own node alone: then the node of a client matters. */
 export function prefersNodes({ services }: Pick<Snapshot, 'services'>): boolean {
-  const known = wishes.get(services) ?? services.all.some((service) => distributionOf(service) === 'PreferSameNode')
+  const known = wishes.get(services) ?? services.all.some((service) => service.nodeLocal === true || distributionOf(service) === 'PreferSameNode')
   wishes.set(services, known)
   return known
 }
@@ -58,8 +77,20 @@ export function placeOf(proxy: ProxyNode, snapshot: Snapshot): string {
   return region === '' ? '' : `${region}/${zone}/${subzone}`
 }
 
+type LocalityConfig = Pick<NonNullable<Init<typeof ClusterSchema>['commonLbConfig']>, 'localityConfigSpecifier'>
+
+/** What a cluster says of localities. */
+export function localityConfig(placement: Placement): LocalityConfig {
+  const { zoneAware } = placement
+  if (zoneAware === undefined) return weighsLocalities(placement) ? { localityConfigSpecifier: { case: 'localityWeightedLbConfig', value: {} } } : {}
+  const { enabled = true, minClusterSize = 0 } = zoneAware
+  const value = enabled ? { ...(minClusterSize > 0 && { minClusterSize: BigInt(minClusterSize) }) } : { routingEnabled: { value: 0 } }
+  return { localityConfigSpecifier: { case: 'zoneAwareLbConfig', value } }
+}
+
 /** Whether localities are drawn by weight inside of a tier. */
-export function weighsLocalities({ setting, tiers }: Placement): boolean {
+export function weighsLocalities({ setting, tiers, zoneAware }: Placement): boolean {
+  if (zoneAware !== undefined) return false
   if ((setting?.distribute ?? []).length > 0) return true
   return tiers && ((setting?.failover ?? []).length > 0 || (setting?.failoverPriority ?? []).length > 0)
 }
@@ -70,7 +101,7 @@ function labelsOf(proxy: ProxyNode, snapshot: Snapshot, wanted: readonly string[
     ...proxy.labels,
     'topology.kubernetes.io/region': region, 'topology.kubernetes.io/zone': zone, 'topology.istio.io/subzone': subzone,
     'topology.istio.io/network': proxy.network,
-    'kubernetes.io/hostname': snapshot.workloads.named(proxy.namespace, proxy.name)?.node ?? '',
+    'kubernetes.io/hostname': nodeOf(proxy, snapshot),
   }
   return Object.fromEntries(wanted.map((label) => {
     const [key = '', value] = label.split('=')
@@ -135,13 +166,14 @@ function distribute(groups: readonly Placed[], shares: Readonly<Record<string, n
 /** How many tiers localities make, when labels come first. */
 const localityTiers = 5
 
-function tierFunction({ place, labels }: Placement, { failover = [], failoverPriority = [] }: LocalityLbSetting): (endpoint: Endpoint) => number {
+function tierFunction({ place, labels, zoneAware }: Placement, { failover = [], failoverPriority = [] }: LocalityLbSetting): (endpoint: Endpoint) => number {
   const to = failover.find(({ from }) => from === place.split('/')[0])?.to
-  const byPlace = (endpoint: Endpoint) => (place === '' ? 0 : tierOfPlace(endpoint.locality, place, to))
+  const tierOf = zoneAware === undefined ? tierOfPlace : tierOfRegion
+  const byPlace = (endpoint: Endpoint) => (place === '' ? 0 : tierOf(endpoint.locality, place, to))
   if (failoverPriority.length === 0) return byPlace
   const wanted = Object.entries(JSON.parse(labels) as Record<string, string>)
   const byLabels = (endpoint: Endpoint) => tierOfLabels(endpoint, wanted)
-  return failover.length === 0 ? byLabels : (endpoint) => localityTiers * byLabels(endpoint) + byPlace(endpoint)
+  return failover.length === 0 && zoneAware === undefined ? byLabels : (endpoint) => localityTiers * byLabels(endpoint) + byPlace(endpoint)
 }
 
 function tierOfPlace(locality: Locality, place: string, failoverTo: string | undefined): number {
@@ -149,6 +181,12 @@ function tierOfPlace(locality: Locality, place: string, failoverTo: string | und
   if (locality.region !== region) return failoverTo === undefined || locality.region === failoverTo ? 3 : 4
   if (locality.zone !== zone) return 2
   return locality.subzone === subzone ? 0 : 1
+}
+
+/** Zones are the proxy's own business: its region, where that fails over to, the rest. */
+function tierOfRegion({ region }: Locality, place: string, failoverTo: string | undefined): number {
+  if (region === place.split('/')[0]) return 0
+  return region === failoverTo ? 1 : 2
 }
 
 /** The earlier a label differs, the farther away. */

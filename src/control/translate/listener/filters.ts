@@ -9,6 +9,7 @@ import { GrpcWebSchema } from '../../../proto/gen/envoy/extensions/filters/http/
 import { RouterSchema } from '../../../proto/gen/envoy/extensions/filters/http/router/v3/router_pb.ts'
 import { HttpInspectorSchema } from '../../../proto/gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.ts'
 import { OriginalDstSchema } from '../../../proto/gen/envoy/extensions/filters/listener/original_dst/v3/original_dst_pb.ts'
+import { ProxyProtocolSchema } from '../../../proto/gen/envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol_pb.ts'
 import { TlsInspectorSchema } from '../../../proto/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts'
 import {
   HttpConnectionManagerSchema, HttpConnectionManager_ForwardClientCertDetails as ForwardClientCert,
@@ -16,8 +17,10 @@ import {
 } from '../../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import { TcpProxySchema } from '../../../proto/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts'
 import type { MeshSettings } from '../../mesh-settings.ts'
+import type { ProxyConfigSpec } from '../../specs.ts'
 import { packed } from '../any.ts'
 import type { Init } from '../any.ts'
+import { forwardProxyFilter } from '../cluster/forward-proxy.ts'
 import { durationOf } from '../duration.ts'
 import { corsFilter, faultFilter } from '../route/filters.ts'
 import { accessLogs } from './access-log.ts'
@@ -27,6 +30,9 @@ export type NetworkFilter = Init<typeof FilterSchema>
 /** Which end of a request this listener is at: it decides whom to believe. */
 export type HttpSide = 'outbound' | 'inbound' | 'gateway'
 
+/** Proxies in front of a gateway: how many, and what they say of clients. */
+export type Topology = NonNullable<ProxyConfigSpec['gatewayTopology']>
+
 /** What of gRPC may come: some of it, and some of it as gRPC-Web. */
 export type GrpcKind = 'none' | 'grpc' | 'web'
 
@@ -35,20 +41,26 @@ export interface HttpListener {
   readonly statPrefix: string
   readonly mesh: MeshSettings
   readonly grpc: GrpcKind
+  readonly http10: boolean
+  /** Some of what it sends to is looked up by name. */
+  readonly looksUp?: boolean
+  /** Of gateways. */
+  readonly topology?: Topology
   /** The name of a table that RDS brings, or the table itself. */
   readonly routes: string | Init<typeof RouteConfigurationSchema>
 }
 
 export function httpConnectionManager(listener: HttpListener): NetworkFilter {
-  const { mesh, side } = listener
+  const { mesh } = listener
   const config = packed(HttpConnectionManagerSchema, {
     statPrefix: listener.statPrefix,
     routeSpecifier: routeSpecifier(listener.routes),
-    httpFilters: httpFilters(listener.grpc),
+    httpFilters: httpFilters(listener),
     accessLog: accessLogs(mesh),
     serverName: 'istio-envoy',
     generateRequestId: true,
-    ...trust(side),
+    ...trust(listener),
+    ...(listener.http10 && { httpProtocolOptions: { acceptHttp10: true } }),
     normalizePath: mesh.normalizePath,
     mergeSlashes: mesh.mergeSlashes,
     pathWithEscapedSlashesAction: EscapedSlashes.KEEP_UNCHANGED,
@@ -69,8 +81,13 @@ function routeSpecifier(routes: HttpListener['routes']) {
   return { case: 'rds' as const, value: { configSource, routeConfigName: routes } }
 }
 
+const clientCertModes: Readonly<Record<string, ForwardClientCert>> = {
+  SANITIZE: ForwardClientCert.SANITIZE, FORWARD_ONLY: ForwardClientCert.FORWARD_ONLY, APPEND_FORWARD: ForwardClientCert.APPEND_FORWARD,
+  SANITIZE_SET: ForwardClientCert.SANITIZE_SET, ALWAYS_FORWARD_ONLY: ForwardClientCert.ALWAYS_FORWARD_ONLY,
+}
+
 /** Whom to believe about the client's address and certificate. */
-function trust(side: HttpSide) {
+function trust({ side, topology: { numTrustedProxies = 0, forwardClientCertDetails = '' } = {} }: HttpListener) {
   switch (side) {
     case 'outbound':
       return { useRemoteAddress: false, forwardClientCertDetails: ForwardClientCert.SANITIZE }
@@ -83,20 +100,22 @@ function trust(side: HttpSide) {
     case 'gateway':
       return {
         useRemoteAddress: true,
-        forwardClientCertDetails: ForwardClientCert.SANITIZE_SET,
+        xffNumTrustedHops: numTrustedProxies,
+        forwardClientCertDetails: clientCertModes[forwardClientCertDetails] ?? ForwardClientCert.SANITIZE_SET,
         setCurrentClientCertDetails: { subject: true, cert: true, dns: true, uri: true },
       }
   }
 }
 
 /** A proxy without gRPC-Web still serves the rest. Without per-route configuration faults and CORS do nothing. The router is always last. */
-function httpFilters(grpc: GrpcKind) {
+function httpFilters({ grpc, looksUp = false }: HttpListener) {
   const filter = (name: string, config: ReturnType<typeof packed>) => ({ name, configType: { case: 'typedConfig' as const, value: config } })
   return [
     ...(grpc === 'web' ? [{ ...filter('envoy.filters.http.grpc_web', packed(GrpcWebSchema, {})), isOptional: true }] : []),
     ...(grpc === 'none' ? [] : [filter('envoy.filters.http.grpc_stats', packed(GrpcStatsSchema, grpcStats))]),
     filter(faultFilter, packed(HTTPFaultSchema, {})),
     filter(corsFilter, packed(CorsSchema, {})),
+    ...(looksUp ? [forwardProxyFilter] : []),
     filter('envoy.filters.http.router', packed(RouterSchema, {})),
   ]
 }
@@ -148,6 +167,12 @@ export function tlsInspector(exceptPorts: readonly number[] = []): ListenerFilte
     ...(exceptPorts.length > 0 && { filterDisabled: anyPort(exceptPorts) }),
   }
 }
+
+/** Reads who the client is from in front of all that it sends. */
+export const proxyProtocol = (): ListenerFilter => ({
+  name: 'envoy.filters.listener.proxy_protocol',
+  configType: { case: 'typedConfig', value: packed(ProxyProtocolSchema, {}) },
+})
 
 export const originalDestination = (): ListenerFilter => ({
   name: 'envoy.filters.listener.original_dst',

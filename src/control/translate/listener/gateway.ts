@@ -13,17 +13,20 @@ import type { PlacedServer } from '../gateway-servers.ts'
 import { protocolNamed } from '../inbound-ports.ts'
 import { metadataOf, resourceProvenance } from '../metadata.ts'
 import { listenerName } from '../names.ts'
+import { hasDynamicNames } from '../outbound-ports.ts'
+import { takesHttp10, topologyOf } from '../proxy-config.ts'
 import type { ProxyNode } from '../proxy-node.ts'
 import { noRouteLogs } from './access-log.ts'
 import { Claims, byteChain } from './byte-chains.ts'
-import { httpConnectionManager, tcpProxy, tlsInspector, toCluster } from './filters.ts'
+import { httpConnectionManager, proxyProtocol, tcpProxy, tlsInspector, toCluster } from './filters.ts'
+import type { Topology } from './filters.ts'
 import { serverBytes } from './gateway-bytes.ts'
 import type { ServerBytes } from './gateway-bytes.ts'
 import type { FilterChainInit, ListenerInit } from './outbound.ts'
 import { serverTlsProblem, serverTlsSocket } from './server-tls.ts'
 
 interface GatewayListenerView {
-  readonly [part: string]: string | number | object
+  readonly [part: string]: string | number | boolean | object
   readonly address: string
   readonly port: number
   readonly gateways: readonly Gateway[]
@@ -33,6 +36,10 @@ interface GatewayListenerView {
   readonly families: readonly string[]
   /** ServerBytes[] as JSON. */
   readonly bytes: string
+  /** Topology as JSON. */
+  readonly topology: string
+  readonly http10: boolean
+  readonly looksUp: boolean
   readonly mesh: MeshSettings
 }
 
@@ -67,6 +74,9 @@ function gatewayView(proxy: ProxyNode, snapshot: Snapshot, name: string): Gatewa
     routes: servers.map((one) => one.route),
     families: servers.map((one) => one.family),
     bytes: JSON.stringify(servers.map((one) => serverBytes(one, proxy, snapshot))),
+    topology: JSON.stringify(topologyOf(proxy, snapshot)),
+    http10: takesHttp10(proxy, snapshot),
+    looksUp: hasDynamicNames(snapshot.scopeOf(proxy, proxy.type)),
     mesh: snapshot.mesh,
   }
 }
@@ -81,9 +91,16 @@ function buildGatewayListener(view: GatewayListenerView): ListenerInit {
     address: addressOf(view.address, view.port),
     trafficDirection: TrafficDirection.OUTBOUND,
     accessLog: family === 'tls' ? noRouteLogs(view.mesh) : [],
-    ...(family === 'tls' && { listenerFilters: [tlsInspector()], listenerFiltersTimeout: durationOf(15_000) }),
+    ...inspection(view, family),
     filterChains: family === 'http' ? [plainChain(view, servers)] : servers.flatMap((one, at) => serverChains(view, one, bytes[at]!, claims)),
   }
+}
+
+/** Who is waited for at all is waited for as long as for a handshake. */
+function inspection(view: GatewayListenerView, family: PlacedServer['family']): ListenerInit {
+  const { proxyProtocol: told } = JSON.parse(view.topology) as Topology
+  const listenerFilters = [...(told === undefined ? [] : [proxyProtocol()]), ...(family === 'tls' ? [tlsInspector()] : [])]
+  return listenerFilters.length === 0 ? {} : { listenerFilters, listenerFiltersTimeout: durationOf(15_000) }
 }
 
 function placedServer(view: GatewayListenerView, gateway: Gateway, at: number): PlacedServer {
@@ -96,7 +113,9 @@ function placedServer(view: GatewayListenerView, gateway: Gateway, at: number): 
 
 function http(view: GatewayListenerView, servers: readonly PlacedServer[]) {
   const statPrefix = `outbound_${view.address}_${view.port}`
-  return httpConnectionManager({ side: 'gateway', statPrefix, mesh: view.mesh, grpc: grpcOf(servers.map(({ server }) => protocolNamed(server.port.protocol))), routes: servers[0]!.route })
+  const grpc = grpcOf(servers.map(({ server }) => protocolNamed(server.port.protocol)))
+  const topology = JSON.parse(view.topology) as Topology
+  return httpConnectionManager({ side: 'gateway', statPrefix, mesh: view.mesh, grpc, http10: view.http10, looksUp: view.looksUp, topology, routes: servers[0]!.route })
 }
 
 /** All plain HTTP servers of a port share one table. */
@@ -108,8 +127,8 @@ const originOf = (one: PlacedServer): NonNullable<FilterChainInit['metadata']> =
   metadataOf({ ...resourceProvenance(one.gateway), origin: one.gateway.locate(['spec', 'servers', one.index]), rule: one.index })
 
 function serverChains(view: GatewayListenerView, one: PlacedServer, { chains, ends, dnat }: ServerBytes, claims: Claims): FilterChainInit[] {
-  if (terminatesHttps(one)) return endedChains(one, claims, { filters: [http(view, [one])], metadata: originOf(one) })
-  if (ends) return chains.flatMap((chain) => endedChains(one, claims, endedBytes(view, chain, one)))
+  if (terminatesHttps(one)) return endedChains(view, one, claims, { filters: [http(view, [one])], metadata: originOf(one) })
+  if (ends) return chains.flatMap((chain) => endedChains(view, one, claims, endedBytes(view, chain, one)))
   const passed = chains.flatMap((chain) => claims.claim(chain)).map((chain) => byteChain(chain, view.mesh))
   return [...passed, ...dnat.flatMap((name) => dnatChain(view, one, name, claims))]
 }
@@ -119,10 +138,10 @@ function endedBytes(view: GatewayListenerView, chain: ServerBytes['chains'][numb
 }
 
 /** One that ends TLS for the hosts of its server. */
-function endedChains(one: PlacedServer, claims: Claims, chain: FilterChainInit): FilterChainInit[] {
+function endedChains({ mesh }: GatewayListenerView, one: PlacedServer, claims: Claims, chain: FilterChainInit): FilterChainInit[] {
   return claims.claim({ subnets: [], serverNames: serverHosts(one).map(({ host }) => host) }).map(({ serverNames }) => ({
     ...(serverNames.length > 0 && { filterChainMatch: { serverNames } }),
-    transportSocket: serverTlsSocket(one.server.tls, terminatesHttps(one)),
+    transportSocket: serverTlsSocket(one.server.tls, terminatesHttps(one), mesh),
     ...chain,
   }))
 }

@@ -19,6 +19,7 @@ import { inboundPorts, peerOf } from '../inbound-ports.ts'
 import type { InboundPort } from '../inbound-ports.ts'
 import { metadataOf } from '../metadata.ts'
 import { blackHoleCluster, inboundCluster, inboundPassthroughCluster, listenerName, virtualInbound } from '../names.ts'
+import { takesHttp10 } from '../proxy-config.ts'
 import type { ProxyNode } from '../proxy-node.ts'
 import { inboundRouteTable, passthroughRouteTable } from '../route/inbound.ts'
 import { translator } from '../translator.ts'
@@ -28,12 +29,11 @@ import type { ListenerFilter, NetworkFilter, TcpOptions } from './filters.ts'
 import type { FilterChainInit, ListenerInit } from './outbound.ts'
 import { serverTlsSocket } from './server-tls.ts'
 
-const inboundListenPort = 15006
 const meshHttp = ['istio-http/1.0', 'istio-http/1.1', 'istio-h2']
 const meshTcp = ['istio-peer-exchange', 'istio']
 
 interface InboundView {
-  readonly [part: string]: string | object
+  readonly [part: string]: string | boolean | object
   readonly name: string
   readonly address: string
   readonly port: string
@@ -42,6 +42,7 @@ interface InboundView {
   /** Ports that only a policy names, with their modes, as JSON; and the mode of all others. */
   readonly policyPorts: string
   readonly defaultMode: PeerMode
+  readonly http10: boolean
   readonly mesh: MeshSettings
 }
 
@@ -63,7 +64,8 @@ function inboundView(proxy: ProxyNode, snapshot: Snapshot): InboundView {
   return {
     name: virtualInbound,
     address: '0.0.0.0',
-    port: String(inboundListenPort),
+    port: String(snapshot.mesh.inboundPort),
+    http10: takesHttp10(proxy, snapshot),
     ports: JSON.stringify(ports.map(listed)),
     policyPorts: JSON.stringify(named.map((port) => [port, snapshot.peerAuthentications.modeOf(peer, port)])),
     defaultMode: snapshot.peerAuthentications.modeOf(peer),
@@ -78,7 +80,10 @@ const nameOfBound = ({ bind = '', targetPort }: InboundPort): string => listener
 function boundView(proxy: ProxyNode, snapshot: Snapshot, name: string): InboundView | undefined {
   const port = boundPorts(proxy, snapshot).find((one) => nameOfBound(one) === name)
   if (port === undefined) return undefined
-  return { name, address: port.bind!, port: String(port.targetPort), ports: JSON.stringify([listed(port)]), policyPorts: '[]', defaultMode: port.mode, mesh: snapshot.mesh }
+  return {
+    name, address: port.bind!, port: String(port.targetPort), ports: JSON.stringify([listed(port)]), policyPorts: '[]', defaultMode: port.mode,
+    http10: takesHttp10(proxy, snapshot), mesh: snapshot.mesh,
+  }
 }
 
 const listed = ({ endpoint: _endpoint, pool, ...port }: InboundPort): ListedPort => ({ ...port, times: timesOf(pool?.tcp) })
@@ -106,20 +111,20 @@ function timesOf(tcp: NonNullable<InboundPort['pool']>['tcp']): TcpOptions {
 
 function buildInbound(view: InboundView): ListenerInit {
   const ports = JSON.parse(view.ports) as ListedPort[]
-  if (view.name !== virtualInbound) return buildBound(view, ports.map((port) => portTarget(port, view.mesh)))
+  if (view.name !== virtualInbound) return buildBound(view, ports.map((port) => portTarget(port, view)))
   const policyPorts = JSON.parse(view.policyPorts) as [number, PeerMode][]
   const targets = [
-    ...ports.map((port) => portTarget(port, view.mesh)),
-    ...policyPorts.map(([port, mode]) => passthroughTarget(port, mode, view.mesh)),
-    passthroughTarget(undefined, view.defaultMode, view.mesh),
+    ...ports.map((port) => portTarget(port, view)),
+    ...policyPorts.map(([port, mode]) => passthroughTarget(port, mode, view)),
+    passthroughTarget(undefined, view.defaultMode, view),
   ]
   return {
     name: virtualInbound,
-    address: addressOf(view.address, inboundListenPort),
+    address: addressOf(view.address, view.mesh.inboundPort),
     trafficDirection: TrafficDirection.INBOUND,
     accessLog: noRouteLogs(view.mesh),
     listenerFilters: listenerFilters(targets),
-    listenerFiltersTimeout: durationOf(0),
+    listenerFiltersTimeout: durationOf(view.mesh.detectionTimeoutMs),
     continueOnListenerFiltersTimeout: true,
     filterChains: [loopChain(view.mesh), ...targets.flatMap((target) => chainsOf(target, view.mesh))],
   }
@@ -134,15 +139,15 @@ function buildBound(view: InboundView, targets: readonly Target[]): ListenerInit
     trafficDirection: TrafficDirection.INBOUND,
     accessLog: noRouteLogs(view.mesh),
     listenerFilters: inspectors,
-    listenerFiltersTimeout: durationOf(0),
+    listenerFiltersTimeout: durationOf(view.mesh.detectionTimeoutMs),
     continueOnListenerFiltersTimeout: true,
     filterChains: targets.flatMap((target) => chainsOf(target, view.mesh)),
   }
 }
 
-/** Connections to 15006 itself would come back for ever. */
+/** Connections to this port itself would come back for ever. */
 function loopChain(mesh: MeshSettings): FilterChainInit {
-  return { name: 'virtualInbound-blackhole', filterChainMatch: { destinationPort: inboundListenPort }, filters: [toCluster(blackHoleCluster, mesh)] }
+  return { name: 'virtualInbound-blackhole', filterChainMatch: { destinationPort: mesh.inboundPort }, filters: [toCluster(blackHoleCluster, mesh)] }
 }
 
 /** A port is inspected only for what its chains tell apart: a server that speaks first must not be waited for. */
@@ -152,7 +157,7 @@ function listenerFilters(targets: readonly Target[]): ListenerFilter[] {
   return [originalDestination(), tlsInspector(plain), httpInspector(declared)]
 }
 
-function portTarget(port: ListedPort, mesh: MeshSettings): Target {
+function portTarget(port: ListedPort, { mesh, http10 }: InboundView): Target {
   const cluster = inboundCluster(port.targetPort)
   const statPrefix = `inbound_0.0.0.0_${port.targetPort}`
   return {
@@ -160,14 +165,14 @@ function portTarget(port: ListedPort, mesh: MeshSettings): Target {
     port: port.targetPort,
     speaks: port.protocol === 'auto' ? 'auto' : isHttp(port.protocol) ? 'http' : 'tcp',
     mode: port.mode,
-    http: () => httpConnectionManager({ side: 'inbound', statPrefix, mesh, grpc: grpcOf([port.protocol]), routes: inboundRouteTable(port, mesh) }),
+    http: () => httpConnectionManager({ side: 'inbound', statPrefix, mesh, grpc: grpcOf([port.protocol]), http10, routes: inboundRouteTable(port, mesh) }),
     tcp: () => tcpProxy(cluster, [{ cluster, weight: 1 }], mesh, port.times),
     metadata: metadataOf(port.from),
     ...(port.tls !== undefined && { tls: port.tls }),
   }
 }
 
-function passthroughTarget(port: number | undefined, mode: PeerMode, mesh: MeshSettings): Target {
+function passthroughTarget(port: number | undefined, mode: PeerMode, { mesh, http10 }: InboundView): Target {
   const statPrefix = inboundPassthroughCluster
   const routes = passthroughRouteTable(inboundPassthroughCluster)
   return {
@@ -175,7 +180,7 @@ function passthroughTarget(port: number | undefined, mode: PeerMode, mesh: MeshS
     port,
     speaks: 'auto',
     mode,
-    http: () => httpConnectionManager({ side: 'inbound', statPrefix, mesh, grpc: 'none', routes }),
+    http: () => httpConnectionManager({ side: 'inbound', statPrefix, mesh, grpc: 'none', http10, routes }),
     tcp: () => toCluster(inboundPassthroughCluster, mesh),
     metadata: undefined,
   }
@@ -228,7 +233,7 @@ const rows: Readonly<Record<PeerMode, Readonly<Record<Target['speaks'], readonly
 }
 
 function chainsOf(target: Target, mesh: MeshSettings): FilterChainInit[] {
-  if (target.tls !== undefined) return [ownTlsChain(target, target.tls)]
+  if (target.tls !== undefined) return [ownTlsChain(target, target.tls, mesh)]
   return rows[target.mode][target.speaks].map((row) => ({
     name: target.label,
     filterChainMatch: matchOf(target, row),
@@ -238,12 +243,12 @@ function chainsOf(target: Target, mesh: MeshSettings): FilterChainInit[] {
   }))
 }
 
-function ownTlsChain(target: Target, tls: ServerTls): FilterChainInit {
+function ownTlsChain(target: Target, tls: ServerTls, mesh: MeshSettings): FilterChainInit {
   const http = target.speaks === 'http'
   return {
     name: target.label,
     filterChainMatch: matchOf(target, { transport: 'tls', as: http ? 'http' : 'tcp', mutual: false }),
-    transportSocket: serverTlsSocket(tls, http),
+    transportSocket: serverTlsSocket(tls, http, mesh),
     filters: [http ? target.http() : target.tcp()],
     ...(target.metadata !== undefined && { metadata: target.metadata }),
   }
@@ -266,7 +271,7 @@ function mutualTls(as: Row['as'], mesh: MeshSettings): FilterChainInit['transpor
     matcher: { matchPattern: { case: 'prefix' as const, value: `spiffe://${domain}/` } },
   }))
   const context = packed(DownstreamTlsContextSchema, {
-    commonTlsContext: meshTls(alpn, { matchTypedSubjectAltNames: names }),
+    commonTlsContext: meshTls(alpn, { matchTypedSubjectAltNames: names }, mesh.meshTls),
     requireClientCertificate: true,
   })
   return { name: 'envoy.transport_sockets.tls', configType: { case: 'typedConfig', value: context } }

@@ -12,6 +12,7 @@ import type { Init } from '../any.ts'
 import { durationOf } from '../duration.ts'
 import { metadataOf, serviceProvenance } from '../metadata.ts'
 import { blackHoleCluster, httpProxyRoute, passthroughCluster, virtualOutbound } from '../names.ts'
+import { forwardProxyPort, takesHttp10 } from '../proxy-config.ts'
 import type { ProxyNode } from '../proxy-node.ts'
 import { translator } from '../translator.ts'
 import { noRouteLogs } from './access-log.ts'
@@ -19,12 +20,11 @@ import { Claims, byteChain } from './byte-chains.ts'
 import { httpConnectionManager, httpInspector, plainHttp, tlsInspector, toCluster } from './filters.ts'
 import type { GrpcKind } from './filters.ts'
 import type { ByteChain } from './l4-routes.ts'
+import { hasDynamicNames } from '../outbound-ports.ts'
 import { anyAddress, chainsAt, outboundPlan } from './outbound-plan.ts'
 
 export type ListenerInit = Init<typeof ListenerSchema>
 export type FilterChainInit = Init<typeof FilterChainSchema>
-
-const outboundPort = 15001
 
 /** What a listener does when none of its chains takes a connection, and whether declared bytes share it with HTTP. */
 interface ListenerView {
@@ -42,6 +42,8 @@ interface ListenerView {
   /** Some of its services are declared to be no HTTP. */
   readonly declaredBytes: boolean
   readonly binds: boolean
+  readonly http10: boolean
+  readonly looksUp: boolean
   readonly mesh: MeshSettings
   readonly registryOnly: boolean
   readonly egressCluster: string
@@ -50,19 +52,24 @@ interface ListenerView {
 export const outboundListeners = translator<ListenerView, typeof ListenerSchema>('lds-outbound', {
   schema: ListenerSchema,
   names: (proxy, snapshot) => (proxy.type === 'sidecar'
-    ? [virtualOutbound, ...proxyListener(proxy), ...outboundPlan(proxy, snapshot).keys()] : []),
+    ? [virtualOutbound, ...proxyListener(proxy, snapshot), ...outboundPlan(proxy, snapshot).keys()] : []),
   view: (proxy, snapshot, name) => (proxy.type === 'sidecar' ? listenerView(proxy, snapshot, name) : undefined),
   build: buildListener,
 })
 
 /** Of the forward proxy. */
-const proxyListener = ({ httpProxyPort }: ProxyNode): readonly string[] => (httpProxyPort === undefined ? [] : [`127.0.0.1_${httpProxyPort}`])
+function proxyListener(proxy: ProxyNode, { mesh }: Snapshot): readonly string[] {
+  const port = forwardProxyPort(proxy, mesh)
+  return port === undefined ? [] : [`127.0.0.1_${port}`]
+}
 
 function listenerView(proxy: ProxyNode, snapshot: Snapshot, name: string): ListenerView | undefined {
   const scope = snapshot.scopeOf(proxy, proxy.type)
-  const base = { name, service: undefined, chains: '[]', routes: '', grpc: 'none', declaredBytes: false, binds: false, mesh: snapshot.mesh, registryOnly: scope.registryOnly, egressCluster: scope.egressCluster } as const
-  if (name === virtualOutbound) return { ...base, address: anyAddress, port: outboundPort }
-  if (proxyListener(proxy).includes(name)) return { ...base, address: '127.0.0.1', port: proxy.httpProxyPort!, routes: httpProxyRoute }
+  const { registryOnly, egressCluster, resolvesUnknown } = scope
+  const none = { service: undefined, chains: '[]', routes: '', grpc: 'none', declaredBytes: false, binds: false } as const
+  const base = { ...none, name, http10: takesHttp10(proxy, snapshot), looksUp: resolvesUnknown || hasDynamicNames(scope), mesh: snapshot.mesh, registryOnly, egressCluster }
+  if (name === virtualOutbound) return { ...base, address: anyAddress, port: snapshot.mesh.outboundPort }
+  if (proxyListener(proxy, snapshot).includes(name)) return { ...base, address: '127.0.0.1', port: forwardProxyPort(proxy, snapshot.mesh)!, routes: httpProxyRoute }
   const bind = outboundPlan(proxy, snapshot).get(name)
   if (bind === undefined) return undefined
   const { address, port, routes, grpc, service } = bind
@@ -105,14 +112,14 @@ function inspection(view: ListenerView, chains: readonly ByteChain[]): ListenerI
   if (view.routes === '' && !byName) return {}
   return {
     listenerFilters: [tlsInspector(), ...(view.routes === '' ? [] : [httpInspector()])],
-    listenerFiltersTimeout: durationOf(view.declaredBytes ? patienceMs : 0),
+    listenerFiltersTimeout: durationOf(view.mesh.detectionTimeoutMs || (view.declaredBytes ? patienceMs : 0)),
     continueOnListenerFiltersTimeout: true,
   }
 }
 
 function http(view: ListenerView) {
   const statPrefix = `outbound_${view.address}_${view.port}`
-  return httpConnectionManager({ side: 'outbound', statPrefix, mesh: view.mesh, grpc: view.grpc, routes: view.routes })
+  return httpConnectionManager({ side: 'outbound', statPrefix, mesh: view.mesh, grpc: view.grpc, http10: view.http10, looksUp: view.looksUp, routes: view.routes })
 }
 
 function httpChain(view: ListenerView): FilterChainInit {
@@ -130,10 +137,10 @@ function unknownChain(view: ListenerView): FilterChainInit {
 
 const catchAllCluster = (view: ListenerView): string => (view.registryOnly ? blackHoleCluster : view.egressCluster || passthroughCluster)
 
-/** A connection made to 15001 itself would come back for ever. */
+/** A connection made to this port itself would come back for ever. */
 function captureChains(view: ListenerView): FilterChainInit[] {
   return [
-    { name: 'virtualOutbound-blackhole', filterChainMatch: { destinationPort: outboundPort }, filters: [toCluster(blackHoleCluster, view.mesh)] },
+    { name: 'virtualOutbound-blackhole', filterChainMatch: { destinationPort: view.port }, filters: [toCluster(blackHoleCluster, view.mesh)] },
     { name: 'virtualOutbound-catchall-tcp', filters: [toCluster(catchAllCluster(view), view.mesh)] },
   ]
 }

@@ -6,27 +6,27 @@ import {
 } from '../../../proto/gen/envoy/extensions/transport_sockets/tls/v3/common_pb.ts'
 import { DownstreamTlsContextSchema } from '../../../proto/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
 import type { CommonTlsContextSchema } from '../../../proto/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
-import { knownCiphers } from '../../../kinds/networking/server-tls-rules.ts'
-import type { GatewayServer, ServerTls } from '../../specs.ts'
+import type { MeshSettings } from '../../mesh-settings.ts'
+import type { GatewayServer, MeshTls, ServerTls } from '../../specs.ts'
 import { packed } from '../any.ts'
 import type { Init } from '../any.ts'
-import { localSecret, meshTls, remoteSecret } from '../cluster/tls.ts'
+import { chosenBy, localSecret, meshTls, remoteSecret } from '../cluster/tls.ts'
 import { tlsModeOf } from '../gateway-servers.ts'
 import type { FilterChainInit } from './outbound.ts'
 
 /** Of a gateway's server, or of a sidecar's ingress listener. */
-export function serverTlsSocket(tls: ServerTls | undefined, readsHttp: boolean): FilterChainInit['transportSocket'] {
+export function serverTlsSocket(tls: ServerTls | undefined, readsHttp: boolean, mesh: MeshSettings): FilterChainInit['transportSocket'] {
   const mode = tlsModeOf({ tls })
   const alpn = readsHttp ? ['h2', 'http/1.1'] : []
   const context = packed(DownstreamTlsContextSchema, {
-    commonTlsContext: mode === 'ISTIO_MUTUAL' ? meshTls(alpn, peers(tls ?? {})) : ownTls(tls ?? {}, mode, alpn),
+    commonTlsContext: mode === 'ISTIO_MUTUAL' ? meshTls(alpn, peers(tls ?? {}), mesh.meshTls) : ownTls(tls ?? {}, mode, alpn, mesh),
     requireClientCertificate: mode === 'MUTUAL' || mode === 'ISTIO_MUTUAL',
   })
   return { name: 'envoy.transport_sockets.tls', configType: { case: 'typedConfig', value: context } }
 }
 
-function ownTls(tls: ServerTls, mode: string, alpn: readonly string[]): Init<typeof CommonTlsContextSchema> {
-  const common = { alpnProtocols: [...alpn], tlsParams: parameters(tls), tlsCertificateSdsSecretConfigs: certificates(tls) }
+function ownTls(tls: ServerTls, mode: string, alpn: readonly string[], { tlsDefaults }: MeshSettings): Init<typeof CommonTlsContextSchema> {
+  const common = { alpnProtocols: [...alpn], tlsParams: parameters(tls, tlsDefaults), tlsCertificateSdsSecretConfigs: certificates(tls) }
   if (mode !== 'MUTUAL' && mode !== 'OPTIONAL_MUTUAL') return common
   return {
     ...common,
@@ -65,16 +65,15 @@ const versions: Readonly<Record<string, TlsProtocol>> = {
   TLSV1_0: TlsProtocol.TLSv1_0, TLSV1_1: TlsProtocol.TLSv1_1, TLSV1_2: TlsProtocol.TLSv1_2, TLSV1_3: TlsProtocol.TLSv1_3,
 }
 
-function parameters({ minProtocolVersion = '', maxProtocolVersion = '', cipherSuites = [], ecdhCurves = [] }: ServerTls) {
+/** What a server leaves open is as the mesh says. */
+function parameters({ minProtocolVersion = '', maxProtocolVersion = '', cipherSuites = [], ecdhCurves = [] }: ServerTls, others: MeshTls) {
   return {
     tlsMinimumProtocolVersion: versions[minProtocolVersion] ?? TlsProtocol.TLSv1_2,
     tlsMaximumProtocolVersion: versions[maxProtocolVersion] ?? TlsProtocol.TLSv1_3,
-    cipherSuites: [...new Set(cipherSuites.filter((name) => knownCiphers.has(name)))],
-    ecdhCurves: ecdhCurves.filter((name) => knownCurves.has(name)),
+    ...chosenBy(others),
+    ...chosenBy({ cipherSuites: [...new Set(cipherSuites)], ecdhCurves }),
   }
 }
-
-const knownCurves: ReadonlySet<string> = new Set(['X25519', 'P-256', 'P-384', 'P-521'])
 
 /** What would have a proxy refuse the whole listener; such a server gets no chain, and the others of its port go on. */
 export function serverTlsProblem({ tls }: GatewayServer): string | undefined {

@@ -13,6 +13,7 @@ import type { Init } from '../any.ts'
 import { httpProxyRoute } from '../names.ts'
 import { portsReached, sharedPorts, sniffedRoute } from '../outbound-ports.ts'
 import type { PortOfService } from '../outbound-ports.ts'
+import { forwardProxyPort } from '../proxy-config.ts'
 import type { ProxyNode } from '../proxy-node.ts'
 import { scopeKey } from '../shared.ts'
 import { translator, viewKey } from '../translator.ts'
@@ -43,6 +44,7 @@ export interface OutboundRouteView {
   /** As JSON; empty unless a VirtualService asks for them. */
   readonly clientLabels: string
   readonly registryOnly: boolean
+  readonly resolvesUnknown: boolean
   readonly egressCluster: string
 }
 
@@ -56,7 +58,7 @@ export const outboundRoutes = translator<OutboundRouteView, typeof RouteConfigur
     const scope = snapshot.scopeOf(proxy, proxy.type)
     const labels = labelsMatter(scope) || snapshot.destinationRules.choosesClientsIn(proxy.namespace) ? JSON.stringify(proxy.labels) : ''
     return {
-      key: `${scopeKey(proxy, snapshot)} ${proxy.httpProxyPort === undefined} ${labels}`,
+      key: `${scopeKey(proxy, snapshot)} ${forwardProxyPort(proxy, snapshot.mesh) === undefined} ${labels}`,
       whole: [scope, snapshot.mesh, snapshot.services, snapshot.virtualServices, snapshot.destinationRules],
     }
   },
@@ -79,7 +81,7 @@ function routeNames(proxy: ProxyNode, snapshot: Snapshot): readonly string[] {
   return [
     ...sharedPorts(scope).map(String),
     ...portsReached(scope, 'sniffed').map(({ service, port }) => sniffedRoute(service, port)),
-    ...(proxy.httpProxyPort === undefined ? [] : [httpProxyRoute]),
+    ...(forwardProxyPort(proxy, snapshot.mesh) === undefined ? [] : [httpProxyRoute]),
   ]
 }
 
@@ -109,6 +111,7 @@ export function outboundRouteView(proxy: ProxyNode, snapshot: Snapshot, name: st
     clientNamespace: proxy.namespace,
     clientLabels: [...virtualServices, ...delegates].some(asksForLabels) ? JSON.stringify(proxy.labels) : '',
     registryOnly: scope.registryOnly,
+    resolvesUnknown: scope.resolvesUnknown,
     egressCluster: scope.egressCluster,
   }
 }
@@ -151,7 +154,7 @@ function buildRouteTable(view: OutboundRouteView): Init<typeof RouteConfiguratio
   const hosts = new VirtualHostList()
   const claims = claimsOf(view)
   for (const port of portsOf(view)) addServices(view, port, claims, hosts)
-  if (view.table !== 'sniffed') hosts.add(catchAllHost(view.registryOnly, view.egressCluster))
+  if (view.table !== 'sniffed') hosts.add(catchAllHost(view))
   return {
     name: view.name,
     virtualHosts: hosts.hosts,

@@ -2,8 +2,9 @@
 import type { VirtualHost, VirtualHostSchema } from '../../../proto/gen/envoy/config/route/v3/route_components_pb.ts'
 import type { Service, ServicePort } from '../../../model/service.ts'
 import { effectivePolicy } from '../../snapshot-destination-rules.ts'
+import type { SidecarScope } from '../../snapshot-sidecars.ts'
 import { metadataOf, serviceProvenance } from '../metadata.ts'
-import { outboundCluster, passthroughCluster } from '../names.ts'
+import { dynamicDnsCluster, outboundCluster, passthroughCluster } from '../names.ts'
 import { timeouts } from './action.ts'
 import type { RouteContext } from './context.ts'
 import { hashPolicy } from './hash-policy.ts'
@@ -88,15 +89,19 @@ export function defaultRoute(service: Service, port: ServicePort, context: Route
   }
 }
 
-/** What becomes of hosts that nobody knows: passed on to where they were going or to an egress gateway, or refused with 502. */
-export function catchAllHost(registryOnly: boolean, egressCluster: string): VirtualHostInit {
-  const name = registryOnly ? 'block_all' : 'allow_any'
+/** How a scope treats hosts that nobody knows. */
+export type Unknown = Pick<SidecarScope, 'registryOnly' | 'resolvesUnknown' | 'egressCluster'>
+
+/** Passed on to where they were going or to an egress gateway, looked up by name, or refused with 502. */
+export function catchAllHost({ registryOnly, resolvesUnknown, egressCluster }: Unknown): VirtualHostInit {
+  const name = registryOnly ? 'block_all' : resolvesUnknown ? 'allow_any_dynamic_dns' : 'allow_any'
+  const cluster = resolvesUnknown ? dynamicDnsCluster : egressCluster || passthroughCluster
   return virtualHost(name, ['*'], [{
     name,
     match: { pathSpecifier: { case: 'prefix', value: '/' } },
     action: registryOnly
       ? { case: 'directResponse', value: { status: 502 } }
-      : { case: 'route', value: { clusterSpecifier: { case: 'cluster', value: egressCluster || passthroughCluster }, ...timeouts(0) } },
+      : { case: 'route', value: { clusterSpecifier: { case: 'cluster', value: cluster }, ...timeouts(0) } },
   }])
 }
 

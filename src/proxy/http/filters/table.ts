@@ -3,6 +3,7 @@ import type { Any } from '@bufbuild/protobuf/wkt'
 import { systemClock } from '../../../lib/clock.ts'
 import type { Clock } from '../../../lib/clock.ts'
 import { CorsSchema } from '../../../proto/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts'
+import { FilterConfigSchema as DynamicForwardProxySchema } from '../../../proto/gen/envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy_pb.ts'
 import { HTTPFaultSchema } from '../../../proto/gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts'
 import { FilterConfigSchema as GrpcStatsSchema } from '../../../proto/gen/envoy/extensions/filters/http/grpc_stats/v3/config_pb.ts'
 import { RouterSchema } from '../../../proto/gen/envoy/extensions/filters/http/router/v3/router_pb.ts'
@@ -30,12 +31,16 @@ export interface FilterKind {
 /** What the core does itself: routing is the end of every chain. */
 const partOfTheCore: FilterKind = { overrideType: RouterSchema.typeName, create: () => undefined }
 
+/** Clusters that go by authority look names up themselves. */
+const partOfTheCluster: FilterKind = { overrideType: DynamicForwardProxySchema.typeName, create: () => undefined }
+
 /** Calls are counted with all other requests, by their status too. */
 const countedAnyway: FilterKind = { overrideType: GrpcStatsSchema.typeName, create: () => undefined }
 
 export const filterKinds: ReadonlyMap<string, FilterKind> = new Map<string, FilterKind>([
   [HTTPFaultSchema.typeName, fault],
   [CorsSchema.typeName, cors],
+  [DynamicForwardProxySchema.typeName, partOfTheCluster],
   [GrpcStatsSchema.typeName, countedAnyway],
   [RouterSchema.typeName, partOfTheCore],
 ])

@@ -1,0 +1,90 @@
+// Istio's ProxyConfig as MeshConfig.defaultConfig and the annotation `proxy.istio.io/config` hold it (security spec 6.4):
+// what of it says how traffic is treated, and what only says how Istio's own proxies are started.
+import { z } from 'zod'
+import { formatPath } from '../../model/resource.ts'
+import { readDocuments } from '../document.ts'
+import type { Finding, Frozen, NotServed } from '../kind.ts'
+import { compileNotServed } from '../not-served.ts'
+import { withoutNulls } from '../nulls.ts'
+import { shape } from '../shape.ts'
+
+const gatewayTopology = z.strictObject({
+  numTrustedProxies: z.int().min(0).max(4_294_967_295).optional(),
+  forwardClientCertDetails: z
+    .enum(['UNDEFINED', 'SANITIZE', 'FORWARD_ONLY', 'APPEND_FORWARD', 'SANITIZE_SET', 'ALWAYS_FORWARD_ONLY'])
+    .optional(),
+  proxyProtocol: z.strictObject({}).optional(),
+})
+
+/** How Istio's own proxies are started; ours are started by their own settings. */
+const ofIstiosProxies = [
+  'discoveryAddress', 'configPath', 'binaryPath', 'serviceCluster', 'proxyAdminPort', 'statusPort', 'statNameLength', 'controlPlaneAuthPolicy',
+  'image', 'concurrency', 'proxyBootstrapTemplatePath', 'availabilityZone', 'customConfigFile', 'drainDuration', 'parentShutdownDuration',
+  'terminationDrainDuration',
+] as const
+
+const notYet = [
+  'tracing', 'tracingServiceName', 'zipkinAddress', 'interceptionMode', 'holdApplicationUntilProxyStarts', 'proxyStatsMatcher', 'extraStatTags',
+  'runtimeValues', 'readinessProbe', 'caCertificatesPem', 'privateKeyProvider', 'proxyHeaders', 'connectionSettings', 'meshId',
+  'envoyAccessLogService', 'envoyMetricsService', 'envoyMetricsServiceAddress', 'statsdUdpAddress', 'fileFlushInterval', 'fileFlushMinSizeKb',
+  'statsCompression', 'sds', 'discoveryRefreshDelay',
+] as const
+
+const anything = z.unknown().optional()
+const all = <Name extends string>(names: readonly Name[]): Record<Name, typeof anything> =>
+  Object.fromEntries(names.map((name) => [name, anything])) as Record<Name, typeof anything>
+
+export const proxyConfigSchema = z.strictObject({
+  gatewayTopology: gatewayTopology.optional(),
+  proxyMetadata: z.record(z.string(), z.string()).optional(),
+  ...all(ofIstiosProxies),
+  ...all(notYet),
+})
+
+export type ProxyConfig = z.infer<typeof proxyConfigSchema>
+export type ProxyConfigSpec = Frozen<ProxyConfig>
+
+/** Of `proxyMetadata`: whether HTTP/1.0 is taken. */
+export const http10Metadata = 'ISTIO_META_HTTP10'
+
+/** `at` is the path of one. */
+export function proxyConfigNotServed(at: string): readonly NotServed[] {
+  const path = (name: string): string => (at === '' ? name : `${at}.${name}`)
+  return [
+    { path: `${path('proxyMetadata')}{}`, keys: { fit: new RegExp(`^(?!${http10Metadata}$)`), called: `a variable other than ${http10Metadata}` } },
+    ...ofIstiosProxies.map((name) => ({ path: path(name), quiet: "not read: how Istio's own proxies are started" })),
+    ...notYet.map((name) => ({ path: path(name) })),
+  ]
+}
+
+export const proxyConfigAnnotation = 'proxy.istio.io/config'
+
+const notServed = compileNotServed(proxyConfigNotServed(''))
+
+interface Read {
+  readonly value: ProxyConfigSpec | undefined
+  readonly problems: readonly string[]
+}
+
+type Annotations = Readonly<Record<string, string>>
+
+/** What a workload says of its own proxy; undefined for nothing, or for what `annotationFindings` reports. */
+export const annotatedProxyConfig = (annotations: Annotations): ProxyConfigSpec | undefined => read(annotations[proxyConfigAnnotation] ?? '').value
+
+function read(text: string): Read {
+  if (text === '') return { value: undefined, problems: [] }
+  const { objects, issues } = readDocuments(text, proxyConfigAnnotation)
+  if (issues.length > 0) return { value: undefined, problems: issues.map(({ origin, message }) => `line ${origin.line}: ${message}`) }
+  const written = objects[0]?.value ?? {}
+  const raw = withoutNulls(proxyConfigSchema, written).value
+  const shaped = shape(proxyConfigSchema, raw, written)
+  const findings = shaped.value === undefined ? shaped.findings : notServed(raw)
+  return { value: shaped.value, problems: findings.map(([path, message]) => (path.length === 0 ? message : `${formatPath(path)}: ${message}`)) }
+}
+
+/** To be reported as warnings: the workload itself is none the worse. `at` is where its annotations stand. */
+export function* annotationFindings(annotations: Annotations, at: readonly string[]): Iterable<Finding> {
+  const { value, problems } = read(annotations[proxyConfigAnnotation] ?? '')
+  const end = value === undefined ? '; the annotation is not used' : ''
+  for (const problem of problems) yield [[...at, proxyConfigAnnotation], `${problem}${end}`]
+}

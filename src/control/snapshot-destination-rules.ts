@@ -29,6 +29,8 @@ export class DestinationRuleIndex {
   readonly #found = new Map<string, WeakMap<Service, MergedRule | typeof nobody>>()
   readonly #mesh: MeshSettings
   readonly #ordersByLabels: boolean
+  /** Whether anything is balanced by zones: then proxies want to know of those like them. */
+  readonly zoneAware: boolean
 
   /** `rules` are in order of age. */
   constructor(rules: readonly DestinationRule[], mesh: MeshSettings, earlier: DestinationRuleIndex | undefined) {
@@ -39,7 +41,8 @@ export class DestinationRuleIndex {
       groups.set(key, [...(groups.get(key) ?? []), rule])
     }
     for (const group of groups.values()) this.#add(this.#merge(group), earlier)
-    this.#ordersByLabels = (mesh.localityLb?.failoverPriority ?? []).length > 0 || rules.some(({ spec }) => policiesOf(spec).some(ordersByLabels))
+    this.#ordersByLabels = (mesh.localityLb?.failoverPriority ?? mesh.zoneAwareLb?.failoverPriority ?? []).length > 0 || rules.some(({ spec }) => policiesOf(spec).some(ordersByLabels))
+    this.zoneAware = mesh.zoneAwareLb !== undefined || rules.some(({ spec }) => policiesOf(spec).some(isZoneAware))
   }
 
   /** The rule of a client for a service. Where rules choose no clients it is the same for all of a namespace. */
@@ -176,7 +179,10 @@ export function withMeshDefaults(policy: WholePolicyBlocks, mesh: MeshSettings):
 const policiesOf = ({ trafficPolicy, subsets = [] }: DestinationRuleSpec): readonly PolicyBlocks[] =>
   [trafficPolicy, ...subsets.map((subset) => subset.trafficPolicy)].flatMap((one) => (one === undefined ? [] : [one, ...(one.portLevelSettings ?? [])]))
 
-const ordersByLabels = ({ loadBalancer }: PolicyBlocks): boolean => (loadBalancer?.localityLbSetting?.failoverPriority ?? []).length > 0
+const ordersByLabels = ({ loadBalancer }: PolicyBlocks): boolean =>
+  [loadBalancer?.localityLbSetting, loadBalancer?.zoneAwareLbSetting].some((one) => (one?.failoverPriority ?? []).length > 0)
+
+const isZoneAware = ({ loadBalancer }: PolicyBlocks): boolean => loadBalancer?.zoneAwareLbSetting !== undefined
 
 function portEntry(policy: TrafficPolicy | undefined, port: number): PolicyBlocks | undefined {
   return policy?.portLevelSettings?.find((entry) => entry.port?.number === port)

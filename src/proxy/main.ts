@@ -64,7 +64,7 @@ export async function startProxy(settings: ProxySettings, options: ProxyOptions)
       protocol: settings.xdsProtocol,
       clock, log,
     }, node, onUpdate)),
-    openUpstream: (secrets, dial) => (clusters = openClusters({ secrets, dial, clock, log })),
+    openUpstream: (secrets, dial) => (clusters = openClusters({ secrets, dial, clock, log, locality: localityOf(settings) })),
     compileRoutes,
     compileHttp: (manager, { direction, clusters: lookup, routes }) =>
       compileConnectionManager(manager, { direction, clusters: lookup, routes, clock, random: Math.random, counters: httpCounters, ...telemetry.http(direction) }),
@@ -106,6 +106,12 @@ function addressOf(text: string, setting: string): Address {
   const address = parseAddress(text)
   if (address === undefined) throw new MeshError('proxy/settings', `${setting}: ${JSON.stringify(text)} is not HOST:PORT`)
   return address
+}
+
+/** As endpoints have it: all three parts, empty or not. */
+function localityOf({ locality }: ProxySettings): string {
+  const [region = '', zone = '', subzone = ''] = locality.split('/')
+  return region === '' ? '' : `${region}/${zone}/${subzone}`
 }
 
 const standardOutputs: ReadonlySet<string> = new Set(['/dev/stdout', '/dev/stderr'])

@@ -6,7 +6,7 @@ import type { Cluster } from '../proto/gen/envoy/config/cluster/v3/cluster_pb.ts
 import type { ClusterLoadAssignment } from '../proto/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
 import type { Rejection, ResourceUpdate } from './plan-updates.ts'
 import { fetchTimeoutMs } from './plan-warming.ts'
-import { assignmentNameOf, checkCluster, clusterSecretNames } from './xds/cluster.ts'
+import { assignmentNameOf, checkCluster, clusterSecretNames, fleetAssignment, isZoneAware } from './xds/cluster.ts'
 import { checkAssignment } from './xds/endpoint.ts'
 
 /** What runs the clusters. `update` takes all of them and throws, changing nothing, when one cannot be compiled. */
@@ -41,9 +41,15 @@ export class PlannedClusters {
     return this.#assignments
   }
 
-  /** Names for the EDS subscription. */
+  /** Of the clusters. */
   assignmentNames(): readonly string[] {
     return [...new Set([...this.#accepted.values()].flatMap((cluster) => assignmentNameOf(cluster) ?? []))]
+  }
+
+  /** With that of the fleet, where a cluster cares for it: nobody waits for that one. */
+  wantedAssignments(): readonly string[] {
+    const names = this.assignmentNames()
+    return [...this.#accepted.values()].some(isZoneAware) ? [...names, fleetAssignment] : names
   }
 
   secretNames(): readonly string[] {
@@ -161,7 +167,7 @@ export class PlannedClusters {
     const wanted = new Set(this.assignmentNames())
     for (const name of wanted) if (!this.#assignments.has(name) && !this.#awaited.has(name)) this.#await(name)
     for (const name of this.#awaited.keys()) if (!wanted.has(name)) this.#arrived(name)
-    for (const name of this.#assignments.keys()) if (!wanted.has(name)) this.#assignments.delete(name)
+    for (const name of this.#assignments.keys()) if (!wanted.has(name) && name !== fleetAssignment) this.#assignments.delete(name)
   }
 
   #await(name: string): void {

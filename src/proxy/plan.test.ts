@@ -46,6 +46,12 @@ class HandClock implements Clock {
 const eds = (name: string): Cluster =>
   create(ClusterSchema, { name, clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.EDS } })
 
+const zoneAware = (name: string, percent = 100): Cluster =>
+  create(ClusterSchema, {
+    name, clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STATIC },
+    commonLbConfig: { localityConfigSpecifier: { case: 'zoneAwareLbConfig', value: { routingEnabled: { value: percent } } } },
+  })
+
 const fixed = (name: string): Cluster =>
   create(ClusterSchema, { name, clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STATIC } })
 
@@ -119,6 +125,20 @@ test('a listener serves once its route table is there, and the table once its cl
   planner.updateEndpoints(changed(assignment('reviews')))
   assert.deepEqual([...planner.plan.listeners.keys()], ['l'])
   assert.equal(planner.ready, true)
+})
+
+test('a cluster that balances by zones makes the proxy ask for those like it, and wait for none of them', () => {
+  const { planner, wanted } = setUp()
+  planner.updateClusters(changed(zoneAware('off', 0)))
+  assert.deepEqual(wanted.at(-1)?.endpoints, [])
+  planner.updateClusters(changed(zoneAware('on')))
+  planner.updateListeners(changed(listener('l', '80')))
+  planner.updateRoutes(changed(routes('80', 'on')))
+  assert.deepEqual(wanted.at(-1)?.endpoints, ['local_cluster'])
+  assert.equal(planner.ready, true)
+  planner.updateEndpoints(changed(assignment('local_cluster')))
+  planner.updateClusters(removed('on'))
+  assert.deepEqual(wanted.at(-1)?.endpoints, [])
 })
 
 test('a changed route table goes on serving its old version until a new cluster is warm', () => {

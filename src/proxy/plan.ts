@@ -183,7 +183,7 @@ export class Planner {
     const secrets = new Set([...this.#listeners.all()].flatMap(({ secretNames }) => secretNames))
     for (const name of this.clusters.secretNames()) secrets.add(name)
     const wanted: WantedNames = {
-      endpoints: [...this.clusters.assignmentNames()].sort(),
+      endpoints: [...this.clusters.wantedAssignments()].sort(),
       routes: [...routes].sort(),
       secrets: [...secrets].filter((name) => !localSecretNames.has(name)).sort(),
     }

@@ -3,6 +3,7 @@ import { inboundClusters } from './cluster/inbound.ts'
 import { outboundClusters } from './cluster/outbound.ts'
 import { dnatClusters } from './cluster/sni-dnat.ts'
 import { specialClusters } from './cluster/special.ts'
+import { fleetEndpoints } from './endpoint/fleet.ts'
 import { outboundEndpoints } from './endpoint/outbound.ts'
 import { dnatEndpoints } from './endpoint/sni-dnat.ts'
 import { gatewayListeners } from './listener/gateway.ts'
@@ -17,7 +18,7 @@ export type TypeName = 'CDS' | 'EDS' | 'LDS' | 'RDS' | 'SDS'
 
 export const translators: Readonly<Record<TypeName, readonly Translator[]>> = {
   CDS: [specialClusters, outboundClusters, dnatClusters, inboundClusters],
-  EDS: [outboundEndpoints, dnatEndpoints],
+  EDS: [outboundEndpoints, dnatEndpoints, fleetEndpoints],
   LDS: [outboundListeners, inboundListeners, gatewayListeners],
   RDS: [outboundRoutes, gatewayRoutes],
   SDS: [secrets],

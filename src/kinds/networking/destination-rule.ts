@@ -26,7 +26,6 @@ export type Subset = z.infer<typeof subset>
 
 /** Of the blocks that stand at the top, at a port and in a subset alike. */
 const policyNotServed: readonly NotServed[] = [
-  { path: 'loadBalancer.zoneAwareLbSetting', instead: 'all localities get their share' },
   ...connectionPoolNotServed('connectionPool'),
   outlierCodesNotServed('outlierDetection'),
 ]

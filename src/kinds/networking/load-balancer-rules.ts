@@ -2,8 +2,8 @@
 // locality-rules.ts.
 import { error, warning, within } from '../kind.ts'
 import type { Rule } from '../kind.ts'
-import type { ConsistentHash, LoadBalancer, LocalityLbSetting } from './load-balancer.ts'
-import { localityRules } from './locality-rules.ts'
+import type { ConsistentHash, LoadBalancer, LocalityLbSetting, ZoneAwareLbSetting } from './load-balancer.ts'
+import { localityRules, zoneAwareRules } from './locality-rules.ts'
 
 const hashKeys = ['httpHeaderName', 'httpCookie', 'useSourceIp', 'httpQueryParameterName'] as const
 
@@ -73,4 +73,5 @@ export const loadBalancerRules: readonly Rule<LoadBalancer>[] = [
   }),
   ...within<LoadBalancer, ConsistentHash>(({ consistentHash }) => consistentHash, ['consistentHash'], hashRules),
   ...within<LoadBalancer, LocalityLbSetting>(({ localityLbSetting }) => localityLbSetting, ['localityLbSetting'], localityRules),
+  ...within<LoadBalancer, ZoneAwareLbSetting>(({ zoneAwareLbSetting }) => zoneAwareLbSetting, ['zoneAwareLbSetting'], zoneAwareRules),
 ]

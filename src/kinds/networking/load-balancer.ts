@@ -58,4 +58,5 @@ export const loadBalancer = z.strictObject({
 
 export type LoadBalancer = z.infer<typeof loadBalancer>
 export type LocalityLbSetting = z.infer<typeof localityLbSetting>
+export type ZoneAwareLbSetting = z.infer<typeof zoneAwareLbSetting>
 export type ConsistentHash = z.infer<typeof consistentHash>

@@ -1,7 +1,40 @@
 // Which localities traffic is spread over, and where it goes when one fails (traffic spec 2.3).
 import { error } from '../kind.ts'
 import type { Finding, Rule } from '../kind.ts'
-import type { LocalityLbSetting } from './load-balancer.ts'
+import type { LocalityLbSetting, ZoneAwareLbSetting } from './load-balancer.ts'
+
+/** What both settings have. */
+const failoverRules = <Setting extends Pick<LocalityLbSetting, 'failover' | 'failoverPriority'>>(): readonly Rule<Setting>[] => [
+  error(function* ({ failover }) {
+    for (const [index, { from, to }] of failover.entries()) {
+      for (const [name, region] of [['from', from], ['to', to]] as const) {
+        if (region === '' || /[/*]/.test(region)) yield [['failover', index, name], `must be a region, without zone and wildcard, not ${JSON.stringify(region)}`]
+      }
+      if (from === to) yield [['failover', index, 'to'], `must be another region than ${from}`]
+    }
+  }),
+  error(function* ({ failoverPriority }) {
+    const seen = new Set<string>()
+    for (const [index, label] of failoverPriority.entries()) {
+      const key = label.split('=', 1)[0]!
+      if (key === '') yield [['failoverPriority', index], 'must be the key of a label, or key=value']
+      if (seen.has(key)) yield [['failoverPriority', index], `the label ${key} is there twice: remove one`]
+      seen.add(key)
+    }
+  }),
+]
+
+const placeLabels: ReadonlySet<string> = new Set(['topology.kubernetes.io/region', 'topology.kubernetes.io/zone', 'topology.istio.io/subzone'])
+
+export const zoneAwareRules: readonly Rule<ZoneAwareLbSetting>[] = [
+  ...failoverRules<ZoneAwareLbSetting>(),
+  error(function* ({ failoverPriority }) {
+    for (const [index, label] of failoverPriority.entries()) {
+      const key = label.split('=', 1)[0]!
+      if (placeLabels.has(key)) yield [['failoverPriority', index], `${key} is no label to order by here: zones are balanced by the proxy, regions by failover`]
+    }
+  }),
+]
 
 export const localityRules: readonly Rule<LocalityLbSetting>[] = [
   error(function* ({ distribute, failover, failoverPriority }) {
@@ -21,23 +54,7 @@ export const localityRules: readonly Rule<LocalityLbSetting>[] = [
       if (total !== 100) yield [at, `weights must add up to 100, not ${total}`]
     }
   }),
-  error(function* ({ failover }) {
-    for (const [index, { from, to }] of failover.entries()) {
-      for (const [name, region] of [['from', from], ['to', to]] as const) {
-        if (region === '' || /[/*]/.test(region)) yield [['failover', index, name], `must be a region, without zone and wildcard, not ${JSON.stringify(region)}`]
-      }
-      if (from === to) yield [['failover', index, 'to'], `must be another region than ${from}`]
-    }
-  }),
-  error(function* ({ failoverPriority }) {
-    const seen = new Set<string>()
-    for (const [index, label] of failoverPriority.entries()) {
-      const key = label.split('=', 1)[0]!
-      if (key === '') yield [['failoverPriority', index], 'must be the key of a label, or key=value']
-      if (seen.has(key)) yield [['failoverPriority', index], `the label ${key} is there twice: remove one`]
-      seen.add(key)
-    }
-  }),
+  ...failoverRules<LocalityLbSetting>(),
 ]
 
 /** `region/zone/subzone`, each shorter form, and `*` at the end; none may be part of another. */

@@ -14,7 +14,7 @@ const withOptions = (init: MessageInitShape<typeof HttpProtocolOptionsSchema>) =
 
 test('what a cluster leaves out is as in Envoy', () => {
   assert.deepEqual(decode({ name: 'c' }), {
-    name: 'c', discovery: 'static', balancer: { kind: 'round-robin' }, weighsLocalities: false, warmUp: undefined, outliers: undefined, connectTimeoutMs: 5_000, keepAlive: undefined,
+    name: 'c', discovery: 'static', balancer: { kind: 'round-robin' }, weighsLocalities: false, zoneAware: undefined, warmUp: undefined, outliers: undefined, connectTimeoutMs: 5_000, keepAlive: undefined,
     breakers: { maxConnections: 1024, maxPendingRequests: 1024, maxRequests: 1024, maxRetries: 3, retryBudget: undefined },
     http: { idleTimeoutMs: 3_600_000, maxConnectionMs: 0, maxRequestsPerConnection: 0, autoServerName: false, autoVerify: false },
     dns: { refreshMs: 5_000, respectsTtl: false, family: 'v6-first' },

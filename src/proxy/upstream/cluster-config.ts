@@ -31,6 +31,7 @@ import { decodeOutlierDetection } from './outlier/settings.ts'
 import type { OutlierSettings } from './outlier/settings.ts'
 import type { Cluster } from './types.ts'
 import type { WarmUpSettings } from './warm-up.ts'
+import type { ZoneAwareSettings } from './zone-aware.ts'
 
 /** `by-authority` looks up whom each request is for. `logical-dns` is one host whose new connections go where its name points; `strict-dns` makes a host of every address. */
 export type Discovery = 'eds' | 'static' | 'original-destination' | 'strict-dns' | 'logical-dns' | 'by-authority'
@@ -59,6 +60,7 @@ export interface ClusterConfig {
   readonly balancer: BalancerSettings
   /** Weights of localities decide how much each carries. */
   readonly weighsLocalities: boolean
+  readonly zoneAware: ZoneAwareSettings | undefined
   readonly warmUp: WarmUpSettings | undefined
   readonly outliers: OutlierSettings | undefined
   readonly connectTimeoutMs: number
@@ -81,6 +83,7 @@ const defaultDnsRefreshMs = 5_000
 const defaultCacheRefreshMs = 60_000
 const defaultIdleTimeoutMs = 3_600_000
 const defaultPanicPercent = 50
+const defaultZoneAwareHosts = 6n
 
 export function decodeCluster(message: ClusterMessage): ClusterConfig {
   const discovery = discoveryOf(message)
@@ -93,6 +96,7 @@ export function decodeCluster(message: ClusterMessage): ClusterConfig {
     discovery,
     balancer: balancerOf(message),
     weighsLocalities: message.commonLbConfig?.localityConfigSpecifier.case === 'localityWeightedLbConfig',
+    zoneAware: zoneAwareOf(message),
     warmUp: warmUpOf(message),
     outliers: decodeOutlierDetection(message),
     connectTimeoutMs,
@@ -173,6 +177,15 @@ function warmUpOf({ lbConfig }: ClusterMessage): WarmUpSettings | undefined {
   const windowMs = milliseconds(config.slowStartWindow)
   // An aggression of 0 would divide by it.
   return { windowMs, aggression: Math.max(Number.MIN_VALUE, config.aggression?.defaultValue ?? 1), minPercent: config.minWeightPercent?.value ?? 10 }
+}
+
+/** Hashing looks at no locality, as in Envoy. */
+function zoneAwareOf({ commonLbConfig, lbPolicy }: ClusterMessage): ZoneAwareSettings | undefined {
+  const specifier = commonLbConfig?.localityConfigSpecifier
+  if (specifier?.case !== 'zoneAwareLbConfig' || lbPolicy === LbPolicy.RING_HASH || lbPolicy === LbPolicy.MAGLEV) return undefined
+  const { routingEnabled, minClusterSize = defaultZoneAwareHosts, failTrafficOnPanic: failsInPanic } = specifier.value
+  const routed = routingEnabled?.value ?? 100
+  return routed === 0 ? undefined : { routed, minHosts: Number(minClusterSize), failsInPanic }
 }
 
 function keepAliveOf({ upstreamConnectionOptions }: ClusterMessage): KeepAlive | undefined {

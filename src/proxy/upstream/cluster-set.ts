@@ -12,6 +12,7 @@ import type { ClusterLoadAssignment } from '../../proto/gen/envoy/config/endpoin
 import type { ClusterStatus } from '../admin/clusters.ts'
 import type { Secrets } from '../identity/secrets.ts'
 import type { UpstreamSide } from '../running-proxy.ts'
+import { fleetAssignment } from '../xds/cluster.ts'
 import { decodeEndpoints } from './endpoints.ts'
 import type { EndpointSettings } from './endpoints.ts'
 import { Connector } from './pool/connector.ts'
@@ -20,6 +21,8 @@ import type { RunningClusterParts } from './running-cluster.ts'
 import type { StatLine } from './stats.ts'
 import { TlsContexts } from './tls-contexts.ts'
 import type { Cluster } from './types.ts'
+import { fleetOf } from './zone-aware.ts'
+import type { Fleet } from './zone-aware.ts'
 
 export interface ClustersParts {
   readonly secrets: Secrets
@@ -29,6 +32,8 @@ export interface ClustersParts {
   /** A number in [0, 1). */
   readonly random?: () => number
   readonly resolve?: ResolveName
+  /** `region/zone/subzone` of this proxy; empty for none. */
+  readonly locality?: string
   /** One line for people. */
   readonly log?: (line: string) => void
 }
@@ -57,16 +62,19 @@ class ClusterSet implements Clusters {
   readonly #endpoints = new Map<string, readonly EndpointSettings[]>()
   readonly #retired = new Set<RunningCluster>()
   readonly #log: (line: string) => void
+  readonly #locality: string
+  #fleet: Fleet | undefined
   #saidKeepAlive = false
   #toSweep = new Set<RunningCluster>()
   #cancelSweep: (() => void) | undefined
   #closed = false
 
-  constructor({ secrets, dial, clock = systemClock, random = Math.random, resolve = resolveName, log = () => undefined }: ClustersParts) {
+  constructor({ secrets, dial, clock = systemClock, random = Math.random, resolve = resolveName, log = () => undefined, locality = '' }: ClustersParts) {
     this.#clock = clock
+    this.#locality = locality
     this.#log = log
     this.#parts = {
-      clock, random, resolve,
+      clock, random, resolve, fleet: () => this.#fleet,
       contexts: new TlsContexts(secrets),
       connector: new Connector(dial),
       onIdle: (cluster) => this.#sweepLater(cluster),
@@ -93,8 +101,14 @@ class ClusterSet implements Clusters {
   updateEndpoints(assignment: ClusterLoadAssignment): void {
     const name = assignment.clusterName
     const endpoints = decodeEndpoints(assignment)
+    if (name === fleetAssignment) this.#knowFleet(endpoints)
     this.#endpoints.set(name, endpoints)
     for (const cluster of this.#byAssignment.get(name) ?? []) cluster.updateEndpoints(endpoints)
+  }
+
+  #knowFleet(endpoints: readonly EndpointSettings[]): void {
+    this.#fleet = fleetOf(endpoints, this.#locality)
+    for (const cluster of this.#clusters.values()) cluster.fleetChanged()
   }
 
   statuses(): readonly ClusterStatus[] {

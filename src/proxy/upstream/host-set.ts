@@ -12,6 +12,8 @@ import type { LevelLoad } from './priority-load.ts'
 import type { ClusterStats } from './stats.ts'
 import { warmth } from './warm-up.ts'
 import type { WarmUpSettings } from './warm-up.ts'
+import { zonesOf } from './zone-aware.ts'
+import type { Fleet, ZoneAwareSettings, Zones } from './zone-aware.ts'
 
 export interface HostSetParts {
   readonly stats: ClusterStats
@@ -19,6 +21,9 @@ export interface HostSetParts {
   readonly panicPercent: number
   readonly localities: LevelParts['localities']
   readonly warmUp: WarmUpSettings | undefined
+  readonly zoneAware?: ZoneAwareSettings | undefined
+  /** Undefined as long as nothing is known of the proxies like this one. */
+  fleet?(): Fleet | undefined
   createBalancer(): Balancer<RuntimeHost>
   random(): number
   now(): number
@@ -108,8 +113,9 @@ export class HostSet {
   #pick(levels: readonly Level[], hash: Hash64 | undefined, attempt: number): RuntimeHost | undefined {
     const level = levels.length === 1 ? levels[0] : this.#drawLevel(levels, hash)
     if (level === undefined) return undefined
-    if (level.load.panics) this.#parts.stats.lb_healthy_panic++
-    return level.choose(hash, attempt)
+    if (!level.load.panics) return level.choose(hash, attempt)
+    this.#parts.stats.lb_healthy_panic++
+    return this.#parts.zoneAware?.failsInPanic === true ? undefined : level.choose(hash, attempt)
   }
 
   /** The same hash meets the same level, as long as loads stay what they are. */
@@ -134,7 +140,24 @@ export class HostSet {
   #level(all: readonly RuntimeHost[], load: LevelLoad, now: number): Level {
     const { localities, random } = this.#parts
     const usable = this.#withoutSuspects(load.panics ? all : all.filter(isTrusted), now)
-    return new Level({ load, all, usable, localities, share: this.#warmShare(usable, now), random, createBalancer: () => this.#parts.createBalancer() })
+    const share = this.#warmShare(usable, now)
+    return new Level({
+      load, all, usable, localities, share, random, createBalancer: () => this.#parts.createBalancer(),
+      zones: load.panics ? undefined : this.#zones(all, usable, share),
+    })
+  }
+
+  /** Only the first priority has such. */
+  #zones(all: readonly RuntimeHost[], usable: readonly RuntimeHost[], share: Share<RuntimeHost> | undefined): Zones | undefined {
+    const { zoneAware: settings, panicPercent, stats, random, fleet: known } = this.#parts
+    const fleet = settings === undefined || all[0]?.priority !== 0 ? undefined : known?.()
+    if (settings === undefined || fleet === undefined) return undefined
+    const balancerOf = (hosts: readonly RuntimeHost[]) => {
+      const balancer = this.#parts.createBalancer()
+      balancer.replace(hosts, share)
+      return balancer
+    }
+    return zonesOf({ settings, fleet, panicPercent, all, usable, stats, random, balancerOf })
   }
 
   /** All of them suspect: then suspicion says nothing about any of them. */

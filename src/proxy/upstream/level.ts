@@ -6,6 +6,7 @@ import { Deadlines } from './balancer/deadlines.ts'
 import type { RuntimeHost } from './host.ts'
 import { overProvisioning } from './priority-load.ts'
 import type { LevelLoad } from './priority-load.ts'
+import type { Zones } from './zone-aware.ts'
 
 export interface LevelParts {
   readonly load: LevelLoad
@@ -16,6 +17,8 @@ export interface LevelParts {
   readonly localities: 'none' | 'draw' | 'share'
   /** Undefined: a host's share is its weight. */
   readonly share: Share<RuntimeHost> | undefined
+  /** Where requests stay in the own locality as far as it carries them; without it, and for those it leaves, the rest decides. */
+  readonly zones: Zones | undefined
   createBalancer(): Balancer<RuntimeHost>
   random(): number
 }
@@ -30,9 +33,11 @@ export class Level {
   readonly usable: readonly RuntimeHost[]
   readonly #balancer: Balancer<RuntimeHost>
   readonly #localities: Deadlines<Locality> | undefined
+  readonly #zones: Zones | undefined
 
   constructor(parts: LevelParts) {
     this.load = parts.load
+    this.#zones = parts.zones
     const localities = parts.localities === 'none' || parts.load.panics ? [] : weightedLocalities(parts)
     this.usable = localities.length === 0 ? parts.usable : localities.flatMap(({ hosts }) => hosts)
     this.#balancer = parts.createBalancer()
@@ -42,6 +47,8 @@ export class Level {
   }
 
   choose(hash: Hash64 | undefined, attempt: number): RuntimeHost | undefined {
+    const near = this.#zones?.choose(hash, attempt)
+    if (near !== undefined) return near
     const balancer = this.#localities === undefined ? this.#balancer : this.#localities.next()!.balancer
     return balancer.choose(hash, attempt)
   }

@@ -26,6 +26,7 @@ import { ClusterStats, statLines } from './stats.ts'
 import type { StatLine } from './stats.ts'
 import type { TlsContexts } from './tls-contexts.ts'
 import { TransportSockets } from './transport-sockets.ts'
+import type { Fleet } from './zone-aware.ts'
 import type { ChoiceContext, ClientAddresses, Cluster, Host, ResetReason, ResponseReader, StreamWaiter, TransportWaiter } from './types.ts'
 
 export interface RunningClusterParts {
@@ -34,6 +35,8 @@ export interface RunningClusterParts {
   readonly clock: Clock
   readonly random: Random
   readonly resolve: ResolveName
+  /** The proxies like this one, where they are known. */
+  fleet(): Fleet | undefined
   /** `sweep` has something to look at. */
   onIdle(cluster: RunningCluster): void
 }
@@ -92,6 +95,11 @@ export class RunningCluster implements Cluster {
 
   updateEndpoints(endpoints: readonly EndpointSettings[]): void {
     this.#hosts.replace(endpoints)
+  }
+
+  /** Other proxies like this one have come or gone. */
+  fleetChanged(): void {
+    if (this.#config.zoneAware !== undefined) this.#hosts.refresh()
   }
 
   status(): ClusterStatus {
@@ -214,12 +222,13 @@ export class RunningCluster implements Cluster {
   }
 
   #createHosts(): HostSet {
-    const { balancer, panicPercent, weighsLocalities, warmUp } = this.#config
+    const { balancer, panicPercent, weighsLocalities, warmUp, zoneAware } = this.#config
     const { random, clock } = this.#parts
     return new HostSet({
       stats: this.stats, panicPercent, random,
       localities: !weighsLocalities ? 'none' : isHashing(balancer) ? 'share' : 'draw',
       warmUp: warmsUp(balancer) ? warmUp : undefined,
+      zoneAware, fleet: () => this.#parts.fleet(),
       createBalancer: () => createBalancer(balancer, random),
       now: () => clock.now(),
       create: (settings) => this.#createHost(settings),

@@ -29,6 +29,9 @@ export class ClusterStats {
   upstream_rq_retry = 0
   upstream_rq_retry_overflow = 0
   lb_healthy_panic = 0
+  lb_zone_routing_all_directly = 0
+  lb_zone_routing_sampled = 0
+  lb_zone_routing_cross_zone = 0
   membership_total = 0
   membership_healthy = 0
   /** Ours: hosts that are left out because connections to them fail (suspect.ts). */

@@ -15,6 +15,15 @@ export function assignmentNameOf(cluster: Cluster): string | undefined {
   return cluster.edsClusterConfig?.serviceName || cluster.name
 }
 
+/** The load assignment that lists the proxies of this one's workload, itself among them: Istio's name for it. */
+export const fleetAssignment = 'local_cluster'
+
+/** Whether the cluster's balancing depends on where the proxies like this one are. */
+export function isZoneAware({ commonLbConfig }: Cluster): boolean {
+  const specifier = commonLbConfig?.localityConfigSpecifier
+  return specifier?.case === 'zoneAwareLbConfig' && specifier.value.routingEnabled?.value !== 0
+}
+
 /** A message never changes, and is asked about at every update of any other: unpacking a thousand of them takes 10 ms. */
 const namesOf = new WeakMap<Cluster, readonly string[]>()
 

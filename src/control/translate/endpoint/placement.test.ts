@@ -6,7 +6,7 @@ import { meshSettings } from '../../mesh-settings.ts'
 import { createSnapshot } from '../../snapshot.ts'
 import type { LocalityLbSetting } from '../../specs.ts'
 import { readProxyNode } from '../proxy-node.ts'
-import { placeEndpoints, placeOf, placementOf, prefersNodes, weighsLocalities } from './placement.ts'
+import { localityConfig, placeEndpoints, placeOf, placementOf, prefersNodes, weighsLocalities } from './placement.ts'
 import type { Placement } from './placement.ts'
 
 function endpoint(address: string, place: string, labels: Record<string, string> = {}, weight = 1): Endpoint {
@@ -36,6 +36,10 @@ const cases: [title: string, endpoints: readonly Endpoint[], placement: Placemen
   ['what an entry gives to several is divided by their weights', [endpoint('a', 'r1/z1/', {}, 3), endpoint('b', 'r1/z2/', {}, 1), endpoint('c', 'r2/z1/')],
     at('r1/z9/', { distribute: [{ from: 'r1', to: { r1: 60, r2: 40 } }] }), ['a@0*45', 'b@0*15', 'c@0*40']],
   ['only the first entry that covers the client counts', spread, at('r1/z1/s1', { distribute: [{ from: 'r2/*', to: { 'r1/*': 100 } }, { from: '*', to: { 'r3/*': 100 } }] }), ['farther@0*100']],
+  ['balanced by zones, regions are tiers: the own, where it fails over to, the rest', spread, at('r1/z1/s1', { failover: [{ from: 'r1', to: 'r3' }] }, { zoneAware: {} }),
+    ['sub@0*1', 'zone@0*1', 'region@0*1', 'farther@1*1', 'far@2*1']],
+  ['balanced by zones, labels come before regions', [endpoint('a', 'r2/z1/', { v: '1' }), endpoint('b', 'r1/z1/', { v: '2' }), endpoint('c', 'r1/z2/', { v: '1' })],
+    at('r1/z1/s1', { failoverPriority: ['v'] }, { zoneAware: {}, labels: '{"v":"1"}' }), ['c@0*1', 'a@1*1', 'b@2*1']],
   ['a client that no entry covers falls back to tiers', spread, at('r1/z1/s1', { distribute: [{ from: 'r9/*', to: { 'r1/*': 100 } }] }), ['sub@0*1', 'zone@1*1', 'region@2*1', 'far@3*1', 'farther@3*1']],
 ]
 for (const [title, endpoints, placement, wanted] of cases) test(title, () => assert.deepEqual(shown(endpoints, placement), wanted))
@@ -88,6 +92,23 @@ test('the rule comes before the wish of the service, that before the mesh; tiers
   assert.equal(place(wishing, rule), 'distribute false')
   assert.equal(place(wishing, { loadBalancer: { localityLbSetting: { enabled: false } } }), 'flat')
   assert.equal(place({ ...shop, trafficDistribution: 'Whatever' }, {}), 'flat')
+})
+
+test('balancing by zones comes first in a rule, after the wish of a service in the mesh, and asks for no outlier detection', () => {
+  const client = proxyAt({ region: 'r1', zone: 'z1' })
+  const mesh = meshSettings({ zoneAwareLbSetting: { minClusterSize: 3 }, localityLbSetting: { failover: [{ from: 'r1', to: 'r2' }] } })
+  const shown = (of: Parameters<typeof placementOf>[0], policy: Parameters<typeof placementOf>[1], from = client) => {
+    const placement = placementOf(of, policy, from, snapshotOf({ mesh }))
+    return [placement.tiers, localityConfig(placement).localityConfigSpecifier]
+  }
+  const zoneAware = (value: object) => ({ case: 'zoneAwareLbConfig', value })
+  const wishing = { ...shop, trafficDistribution: 'PreferClose' }
+  assert.deepEqual(shown(shop, {}), [true, zoneAware({ minClusterSize: 3n })])
+  assert.deepEqual(shown(shop, { loadBalancer: { zoneAwareLbSetting: { enabled: true } } }), [true, zoneAware({})])
+  assert.deepEqual(shown(wishing, { loadBalancer: { zoneAwareLbSetting: { enabled: false } } }), [false, zoneAware({ routingEnabled: { value: 0 } })])
+  assert.deepEqual(shown(wishing, {}), [true, { case: 'localityWeightedLbConfig', value: {} }])
+  assert.deepEqual(shown(shop, { loadBalancer: { localityLbSetting: {} } }), [false, undefined])
+  assert.deepEqual(shown(shop, {}, proxyAt({ region: '', zone: '' })), [false, zoneAware({ minClusterSize: 3n })])
 })
 
 test('whether a service wants its clients on its own node is known of the whole snapshot', () => {

@@ -12,7 +12,7 @@ import type { Capture } from './listen/capture.ts'
 import { compileListener } from './listen/compile.ts'
 import type { CompiledListener, Direction } from './listen/compile.ts'
 import { refusedEntry } from './listen/connection-entry.ts'
-import type { Arrival, ChainService } from './listen/connection.ts'
+import type { AcceptedConnection, Arrival, ChainService } from './listen/connection.ts'
 import { compileDownstreamTls } from './listen/downstream-tls.ts'
 import { ChainServices } from './listen/services.ts'
 import { Sockets } from './listen/sockets.ts'
@@ -36,6 +36,7 @@ export interface ServingParts {
   compileService(terminal: TerminalFilter, listener: Listener, direction: Direction, routes: (name: string) => RouteSlot): ChainService
   /** The listener's own access log. Throws for a log that cannot be served. */
   compileRefusedLog(listener: Listener): RefusedLog | undefined
+  onServed(connection: AcceptedConnection, uris: readonly string[]): void
   onRefused(refused: Refused): void
   onBindProblem(problem: BindProblem): void
 }
@@ -59,7 +60,9 @@ export class Serving {
     this.#parts = parts
     this.services = new ChainServices(clock, drainMs)
     this.#acceptor = new Acceptor({
-      listeners: () => this.#plan.listeners, maxConnections, onRefused: (refused) => this.#onRefused(refused),
+      listeners: () => this.#plan.listeners, maxConnections,
+      onServed: (connection, uris) => parts.onServed(connection, uris),
+      onRefused: (refused) => this.#onRefused(refused),
     })
     this.sockets = new Sockets({
       clock,

@@ -3,8 +3,9 @@
 import { systemClock } from '../lib/clock.ts'
 import type { Clock } from '../lib/clock.ts'
 import { MeshError } from '../lib/errors.ts'
-import { parseAddress } from '../model/address.ts'
+import { formatAddress, parseAddress } from '../model/address.ts'
 import type { Address } from '../model/address.ts'
+import type { WriteAudit } from '../telemetry/audit/events.ts'
 import { LogFiles } from '../telemetry/sink/log-files.ts'
 import type { LogSinks } from '../telemetry/sink/log-files.ts'
 import { compileConnectionManager } from './http/connection-manager.ts'
@@ -15,6 +16,7 @@ import type { GivenCertificates } from './identity/given.ts'
 import { openIdentity } from './identity/identity.ts'
 import type { Identity } from './identity/identity.ts'
 import type { Capture } from './listen/capture.ts'
+import { InboundPeers } from './listen/inbound-peers.ts'
 import { runProxy } from './running-proxy.ts'
 import type { Proxy, ProxyParts } from './running-proxy.ts'
 import type { ProxySettings } from './settings.ts'
@@ -41,6 +43,8 @@ export interface ProxyOptions {
   readonly log?: (line: string) => void
   /** Takes what access logs write to /dev/stdout and /dev/stderr, a line each; without it, it goes there. */
   readonly standardOutput?: (line: string) => void
+  /** Where denials and admin actions are written down. */
+  readonly audit?: WriteAudit
   /** POST /quitquitquit. */
   readonly onQuit?: () => void
 }
@@ -50,7 +54,8 @@ export async function startProxy(settings: ProxySettings, options: ProxyOptions)
   const { clock = systemClock, log = () => undefined, version = '' } = options
   const identity = identityOf(settings, options)
   const files = new LogFiles({ clock, onProblem: log })
-  const telemetry = new ProxyTelemetry(settings, { sinks: sinksOf(files, options), version, clock })
+  const inboundPeers = new InboundPeers(clock)
+  const telemetry = new ProxyTelemetry(settings, { sinks: sinksOf(files, options), version, clock, audit: options.audit, inboundPeers })
   let clusters: Clusters | undefined
   const httpCounters = new HttpCounters()
   const counters = () => [...(clusters?.stats() ?? []), ...httpCounters.lines(), ...files.stats()]
@@ -70,6 +75,9 @@ export async function startProxy(settings: ProxySettings, options: ProxyOptions)
       compileConnectionManager(manager, { direction, clusters: lookup, routes, clock, random: Math.random, counters: httpCounters, ...telemetry.http(direction) }),
     tcpHooks: telemetry.tcpHooks,
     listenerLog: telemetry.listenerLog,
+    onConnectionEnd: (entry) => telemetry.onConnectionEnd?.(entry),
+    onAdminAction: (action, from) => options.audit?.({ event: 'admin-action', action, client: { address: formatAddress(from), identity: '' } }),
+    inboundPeers,
     stats: () => telemetry.stats(counters()),
     prometheus: () => telemetry.prometheus(counters()),
     log, clock, version,

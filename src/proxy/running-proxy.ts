@@ -23,6 +23,7 @@ import { noCapture } from './listen/capture.ts'
 import type { Capture } from './listen/capture.ts'
 import type { Direction } from './listen/compile.ts'
 import { refusedEntry, sessionEntry } from './listen/connection-entry.ts'
+import { InboundPeers } from './listen/inbound-peers.ts'
 import type { ChainService } from './listen/connection.ts'
 import { bootstrapJson, listenersShown, ownSecretsOf } from './main-admin.ts'
 import { Serving } from './main-serving.ts'
@@ -76,6 +77,10 @@ export interface ProxyParts {
   listenerLog?(listener: Listener): ((entry: AccessLogEntry) => void) | undefined
   /** Every TCP session and refused connection. */
   onConnectionEnd?(entry: AccessLogEntry): void
+  /** Who comes, and how; without it, one of the proxy's own. */
+  readonly inboundPeers?: InboundPeers
+  /** What was asked of the admin server that changes the proxy, and by whom. */
+  onAdminAction?(action: string, from: Address): void
   stats?(): readonly StatLine[]
   prometheus?(): string
   /** One line for people. */
@@ -134,6 +139,7 @@ class RunningProxy implements Proxy {
   readonly #serving: Serving
   readonly #stream: XdsStream
   readonly #accepted = nothingAccepted()
+  readonly #peers: InboundPeers
   readonly #node: Node
   readonly #startedAt = Date.now()
   #admin: AdminServer | undefined
@@ -145,6 +151,7 @@ class RunningProxy implements Proxy {
     this.#settings = settings
     this.#parts = parts
     this.#clock = parts.clock ?? systemClock
+    this.#peers = parts.inboundPeers ?? new InboundPeers(this.#clock)
     this.#node = nodeOf(settings, parts.version)
     this.nodeId = nodeIdOf(settings)
     const capture = parts.capture ?? noCapture
@@ -202,7 +209,7 @@ class RunningProxy implements Proxy {
   }
 
   async startAdmin(): Promise<void> {
-    this.#admin = await startAdmin(this.#settings.adminPort, adminPaths(this.#adminSource()))
+    this.#admin = await startAdmin(this.#settings.adminPort, adminPaths(this.#adminSource()), (action, from) => this.#parts.onAdminAction?.(action, from))
   }
 
   /** A drain that was started earlier may have a later deadline: the end does not wait for it. */
@@ -224,7 +231,11 @@ class RunningProxy implements Proxy {
         ? this.#parts.compileHttp(terminal.config, { direction, clusters, routes, clock })
         : compileTcpProxy(terminal.config, { clusters, clock, random: Math.random, ...this.#tcpHooks(terminal.config, listener) }),
       compileRefusedLog: (listener) => this.#parts.listenerLog?.(listener),
-      onRefused: (refused) => this.#parts.onConnectionEnd?.(refusedEntry(refused, clock.now())),
+      onServed: (connection, uris) => this.#peers.served(connection, uris),
+      onRefused: (refused) => {
+        this.#peers.refused(refused)
+        this.#parts.onConnectionEnd?.(refusedEntry(refused, clock.now()))
+      },
       onBindProblem: ({ message }) => this.#log(message),
     })
   }
@@ -296,6 +307,7 @@ class RunningProxy implements Proxy {
       clusters: () => this.#upstream.statuses(),
       lookup: this.#upstream.lookup,
       listeners: () => listenersShown(this.planner, this.#serving),
+      inboundPeers: () => this.#peers.shown(),
       stats: () => [...(this.#parts.stats?.() ?? []), { name: 'listener_manager.downstream_cx_active', value: this.#serving.open }],
       prometheus: () => this.#parts.prometheus?.() ?? '',
       drain: async (graceful) => void (await this.drain(graceful ? undefined : 0)),

@@ -30,7 +30,7 @@ async function adminOfProductpage(hosts: readonly Host[] = []) {
     const sent = session.all(typeUrls[type]).map(({ name, bytes }) => ({ name, version: '1', any: { $typeName: 'google.protobuf.Any' as const, typeUrl: resourceTypes[short], value: bytes } }))
     accepted[short].record(sent, [], new Map(), '1', 0)
   }
-  const nothing = { ownSecrets: () => [], bootstrap: () => ({}), listeners: () => [], stats: () => [], prometheus: () => '', drain: () => Promise.resolve(), quit: () => {}, reopenLogs: () => {}, failHealthcheck: () => {} }
+  const nothing = { inboundPeers: () => ({ since: '', ports: [], plaintext: [], forgotten: 0 }), ownSecrets: () => [], bootstrap: () => ({}), listeners: () => [], stats: () => [], prometheus: () => '', drain: () => Promise.resolve(), quit: () => {}, reopenLogs: () => {}, failHealthcheck: () => {} }
   const admin = await startAdmin(0, adminPaths({
     ...nothing, accepted, state: () => 'LIVE', notReadyBecause: () => '', startedAt: 0, version: '', nodeId: '',
     clusters: () => (hosts.length === 0 ? [] : [{ name: v1, assignmentName: v1, hosts }]), lookup: () => undefined,

@@ -37,6 +37,7 @@ async function adminWith(over: Partial<AdminSource>) {
     notReadyBecause: () => '',
     startedAt: Date.now(), version: '0.1.0', nodeId: 'sidecar~10.0.0.1~web.default~default.svc.cluster.local',
     clusters: () => [], listeners: () => [], lookup: () => undefined,
+    inboundPeers: () => ({ since: '', ports: [], plaintext: [], forgotten: 0 }),
     stats: () => [{ name: 'listener.downstream_cx_total', value: 3 }, { name: 'cluster.upstream_cx_total', value: 0 }],
     prometheus: () => '# TYPE x counter\nx 1\n',
     drain: (graceful) => {
@@ -48,7 +49,7 @@ async function adminWith(over: Partial<AdminSource>) {
     failHealthcheck: (failing) => calls.push(`fail ${failing}`),
     ...over,
   }
-  const server = await startAdmin(0, adminPaths(source))
+  const server = await startAdmin(0, adminPaths(source), (action, from) => calls.push(`audit ${action} from ${from.host}`))
   return { port: server.port, calls, [Symbol.asyncDispose]: () => server.close() }
 }
 
@@ -76,7 +77,9 @@ test('verbs reach the proxy', async () => {
     assert.equal((await ask(admin.port, path, { method: 'POST' })).status, 200, path)
   }
   await new Promise(setImmediate)
-  assert.deepEqual(admin.calls, ['fail true', 'fail false', 'drain true', 'reopen logs', 'quit'])
+  const actions = ['/healthcheck/fail', '/healthcheck/ok', '/drain_listeners?graceful', '/reopen_logs', '/quitquitquit'].map((path) => `audit POST ${path} from 127.0.0.1`)
+  const done = ['fail true', 'fail false', 'drain true', 'reopen logs', 'quit']
+  assert.deepEqual(admin.calls, actions.flatMap((action, i) => [action, done[i]]))
 })
 
 test('a page in a browser that reached loopback by another name is refused', async () => {

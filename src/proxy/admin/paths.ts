@@ -4,6 +4,7 @@ import { X509Certificate } from 'node:crypto'
 import { formatAddress } from '../../model/address.ts'
 import type { Address } from '../../model/address.ts'
 import { spawn } from '../../lib/errors.ts'
+import type { InboundPeersShown } from '../listen/inbound-peers.ts'
 import { clustersPath } from './clusters.ts'
 import type { ClusterStatus } from './clusters.ts'
 import { configDumpPath } from './config-dump.ts'
@@ -24,6 +25,7 @@ export interface AdminSource extends ConfigDumpSource, ExplainSource {
   readonly nodeId: string
   clusters(): readonly ClusterStatus[]
   listeners(): readonly { readonly name: string; readonly address: Address; readonly bound: boolean; readonly problem: string }[]
+  inboundPeers(): InboundPeersShown
   stats(): readonly StatLine[]
   prometheus(): string
   drain(graceful: boolean): Promise<void>
@@ -45,6 +47,7 @@ export function adminPaths(source: AdminSource): readonly AdminPath[] {
     clustersPath(() => source.clusters()),
     explainPath(source),
     get('/listeners', 'listeners and where they listen (?format=json)', ({ query }) => listeners(source, query.get('format') === 'json')),
+    get('/inbound_peers', 'clients that came without a certificate of the mesh, by port', () => json(source.inboundPeers())),
     get('/certs', 'certificates and their validity', () => json({ certificates: certificates(source) })),
     get('/stats', 'counters and gauges (?filter=substring, ?usedonly, ?format=json or prometheus)', ({ query }) => stats(source, query)),
     get('/stats/prometheus', 'the same for Prometheus', () => plainText(source.prometheus())),

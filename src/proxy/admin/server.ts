@@ -4,6 +4,7 @@ import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { describe, MeshError, spawn } from '../../lib/errors.ts'
 import { formatAddress } from '../../model/address.ts'
+import type { Address } from '../../model/address.ts'
 import { listenError } from '../../net/listen-error.ts'
 
 export interface AdminRequest {
@@ -40,10 +41,13 @@ export interface AdminServer {
 /** A few tools at a time are enough; more would only be a way to slow the proxy down. */
 const maxConnections = 64
 
+/** `POST /drain_listeners`, before it is done. */
+export type OnAdminAction = (action: string, from: Address) => void
+
 /** Only ever on loopback: who can reach it can end the proxy. Rejects with `proxy/admin` when the port is not to be had. */
-export async function startAdmin(port: number, paths: readonly AdminPath[]): Promise<AdminServer> {
+export async function startAdmin(port: number, paths: readonly AdminPath[], onAction: OnAdminAction = () => {}): Promise<AdminServer> {
   const table = withHelp(paths)
-  const server = createServer((request, response) => spawn('answering an admin request', answer(table, request, response)))
+  const server = createServer((request, response) => spawn('answering an admin request', answer({ table, onAction }, request, response)))
   server.maxConnections = maxConnections
   await listening(server, port)
   server.unref()
@@ -76,8 +80,13 @@ function listOf(paths: readonly AdminPath[]): string {
   return `admin commands are:\n${lines.sort().join('')}`
 }
 
-async function answer(paths: readonly AdminPath[], request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const { status, type, body } = await resolve(paths, request)
+interface Answering {
+  readonly table: readonly AdminPath[]
+  readonly onAction: OnAdminAction
+}
+
+async function answer(answering: Answering, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { status, type, body } = await resolve(answering, request)
   response.writeHead(status, {
     'content-type': type === 'text/plain' ? 'text/plain; charset=UTF-8' : type,
     'content-length': Buffer.byteLength(body),
@@ -88,7 +97,7 @@ async function answer(paths: readonly AdminPath[], request: IncomingMessage, res
   response.end(request.method === 'HEAD' ? undefined : body)
 }
 
-async function resolve(paths: readonly AdminPath[], { url = '/', method = 'GET', headers }: IncomingMessage): Promise<AdminResponse> {
+async function resolve({ table: paths, onAction }: Answering, { url = '/', method = 'GET', headers, socket }: IncomingMessage): Promise<AdminResponse> {
   // A page in a browser can reach loopback by a name of its own: only loopback's own names are served.
   if (!isLoopbackName(headers.host)) return plainText('this server is for loopback\n', 403)
   const { pathname, searchParams } = new URL(url, 'http://admin')
@@ -96,6 +105,7 @@ async function resolve(paths: readonly AdminPath[], { url = '/', method = 'GET',
   if (row === undefined) return plainText(`invalid path. ${listOf(paths)}`, 404)
   const asked = method === 'HEAD' ? 'GET' : method
   if (asked !== row.method) return plainText(`Method Not Allowed: use ${row.method}\n`, 405)
+  if (row.method === 'POST') onAction(`POST ${url}`, { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 })
   try {
     return await row.answer({ path: pathname, query: searchParams })
   } catch (error) {

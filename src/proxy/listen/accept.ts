@@ -4,6 +4,7 @@ import { describe, spawn } from '../../lib/errors.ts'
 import { formatAddress } from '../../model/address.ts'
 import type { Address } from '../../model/address.ts'
 import type { Inbound } from '../../net/listen.ts'
+import type { Transport } from '../../net/transport.ts'
 import type { CompiledChain, CompiledListener } from './compile.ts'
 import type { AcceptedConnection, Arrival, Layer, Serve } from './connection.ts'
 import { chooseAtOnce, chooseChain } from './detect.ts'
@@ -24,6 +25,8 @@ export interface AcceptorParts {
   listeners(): ReadonlyMap<string, CompiledListener>
   /** Connections of all listeners together. */
   readonly maxConnections: number
+  /** A connection goes to its service. `uris`: of the client's certificate. */
+  onServed?(connection: AcceptedConnection, uris: readonly string[]): void
   onRefused(refused: Refused): void
 }
 
@@ -74,7 +77,7 @@ export class Acceptor {
   #serve(listener: CompiledListener, chain: CompiledChain | undefined, inbound: Inbound, arrival: Arrival): void {
     if (chain === undefined) return this.#refuse('no-filter-chain', '', listener, inbound, arrival)
     const connection: AcceptedConnection = { inbound, arrival, listener, chain }
-    if (chain.tls === undefined) chain.service.serve(connection, inbound.plain())
+    if (chain.tls === undefined) this.#hand(connection, inbound.plain())
     else spawn('a TLS handshake', this.#secure(connection))
   }
 
@@ -85,10 +88,15 @@ export class Acceptor {
     const context = tls.current()
     if (context === undefined) return this.#refuse('no-certificate', tls.problem, listener, inbound, arrival)
     try {
-      chain.service.serve(connection, await inbound.tls(context))
+      this.#hand(connection, await inbound.tls(context))
     } catch (error) {
       this.#refuse('handshake-failed', describe(error), listener, inbound, arrival)
     }
+  }
+
+  #hand(connection: AcceptedConnection, transport: Transport): void {
+    this.#parts.onServed?.(connection, transport.tls?.peerUris ?? [])
+    connection.chain.service.serve(connection, transport)
   }
 
   #refuse(refusal: Refusal, detail: string, listener: CompiledListener, inbound: Inbound, arrival: Arrival): void {

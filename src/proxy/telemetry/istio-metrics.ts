@@ -35,6 +35,8 @@ export function nodeFactsOf(settings: ProxySettings, build: string): NodeFacts {
 export interface IstioMetrics {
   /** For `HttpDeps.onExchangeEnd` of listeners of this direction. */
   onExchangeEnd(direction: Direction): (exchange: Exchange) => void
+  /** Reads what peers say of themselves. */
+  readonly said: PeerReader
   readonly onTcpOpen: (session: OpenTcpSession) => void
   readonly onTcpEnd: (session: TcpSession) => void
   close(): void
@@ -49,6 +51,7 @@ export function istioMetrics(node: NodeFacts, metrics: Metrics, clock: Clock = s
   const tcp = new TcpMetrics(tcpFamilies(metrics), node, peers.ofEndpoints, clock)
   return {
     onExchangeEnd: (direction) => (direction === 'inbound' && !node.isGateway ? destination.onEnd : source.onEnd),
+    said: peers.said,
     onTcpOpen: tcp.onOpen,
     onTcpEnd: tcp.onEnd,
     close: () => tcp.close(),

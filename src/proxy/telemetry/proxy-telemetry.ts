@@ -7,17 +7,23 @@ import type { Listener } from '../../proto/gen/envoy/config/listener/v3/listener
 import type { TcpProxy } from '../../proto/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts'
 import { Metrics } from '../../telemetry/metrics/registry.ts'
 import type { StatLine } from '../../telemetry/metrics/registry.ts'
+import type { AccessLogEntry } from '../../telemetry/access-log-entry.ts'
+import type { WriteAudit } from '../../telemetry/audit/events.ts'
 import type { LogSinks } from '../../telemetry/sink/log-files.ts'
+import type { Exchange } from '../http/exchange.ts'
 import { badConfig, within } from '../http/router/problem.ts'
 import type { Direction, HttpDeps } from '../http/runtime.ts'
 import { sessionEntry } from '../listen/connection-entry.ts'
+import type { InboundPeers } from '../listen/inbound-peers.ts'
 import type { ProxySettings } from '../settings.ts'
 import type { TcpHooks, TcpSession } from '../tcp/tcp-proxy.ts'
+import { auditConnections, auditExchanges } from './audit.ts'
 import { compileAccessLogs } from './access-logs.ts'
 import type { LogEntry } from './access-logs.ts'
 import { istioMetrics, nodeFactsOf } from './istio-metrics.ts'
 import type { IstioMetrics } from './istio-metrics.ts'
 import { nodeMetadataOf } from './peer-metadata.ts'
+import { nameClients } from './plaintext-names.ts'
 import { defaultStatsMatcher, prometheusOf, withTraffic } from './stats-text.ts'
 import type { StatsMatcher } from './stats-text.ts'
 
@@ -26,6 +32,10 @@ export interface TelemetryParts {
   readonly version?: string
   readonly clock?: Clock
   readonly statsMatcher?: StatsMatcher
+  /** Where denials and admin actions are written down. */
+  readonly audit?: WriteAudit | undefined
+  /** Whose names are to be found out. */
+  readonly inboundPeers?: InboundPeers
 }
 
 export type HttpTelemetry = Required<Pick<HttpDeps, 'node' | 'onExchangeEnd' | 'accessLog'>>
@@ -36,19 +46,26 @@ export class ProxyTelemetry {
   readonly #node: HttpTelemetry['node']
   readonly #sinks: LogSinks
   readonly #matcher: StatsMatcher
+  readonly #auditExchange: ((exchange: Exchange) => void) | undefined
+  readonly #nameClient: ((exchange: Exchange) => void) | undefined
+  /** Every TCP session and every refused connection. */
+  readonly onConnectionEnd: ((entry: AccessLogEntry) => void) | undefined
 
-  constructor(settings: ProxySettings, { sinks, version = '', clock = systemClock, statsMatcher = defaultStatsMatcher }: TelemetryParts) {
+  constructor(settings: ProxySettings, { sinks, version = '', clock = systemClock, statsMatcher = defaultStatsMatcher, audit, inboundPeers }: TelemetryParts) {
     this.#istio = istioMetrics(nodeFactsOf(settings, version), this.metrics, clock)
     this.#node = nodeMetadataOf(settings)
     this.#sinks = sinks
     this.#matcher = statsMatcher
+    this.#auditExchange = audit === undefined ? undefined : auditExchanges(audit)
+    this.onConnectionEnd = audit === undefined ? undefined : auditConnections(audit)
+    this.#nameClient = inboundPeers === undefined ? undefined : nameClients(inboundPeers, this.#istio.said)
   }
 
   /** For HttpDeps. */
   http(direction: Direction): HttpTelemetry {
     return {
       node: this.#node,
-      onExchangeEnd: this.#istio.onExchangeEnd(direction),
+      onExchangeEnd: all([this.#istio.onExchangeEnd(direction), this.#auditExchange, direction === 'inbound' ? this.#nameClient : undefined]),
       accessLog: (config: readonly AccessLog[]) => compileAccessLogs(config, this.#sinks),
     }
   }
@@ -80,5 +97,17 @@ export class ProxyTelemetry {
 
   close(): void {
     this.#istio.close()
+  }
+}
+
+type OnExchange = (exchange: Exchange) => void
+
+/** At most three: no loop, since it is per request. */
+function all([first, second, third]: readonly [OnExchange, OnExchange | undefined, OnExchange | undefined]): OnExchange {
+  if (second === undefined && third === undefined) return first
+  return (exchange) => {
+    first(exchange)
+    second?.(exchange)
+    third?.(exchange)
   }
 }

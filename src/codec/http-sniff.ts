@@ -10,11 +10,12 @@ const maxMethodBytes = 32
 const version = ' HTTP/1.'
 
 export function sniffHttp(bytes: Uint8Array): SniffedProtocol {
-  const h2 = comparePreface(bytes)
+  const h2 = startsPreface(bytes)
   return h2 === 'other' ? sniffRequestLine(bytes) : h2
 }
 
-function comparePreface(bytes: Uint8Array): SniffedProtocol {
+/** Whether these are the first bytes of an HTTP/2 connection. */
+export function startsPreface(bytes: Uint8Array): 'incomplete' | 'h2c' | 'other' {
   const length = Math.min(bytes.length, preface.length)
   for (let i = 0; i < length; i++) if (bytes[i] !== preface.charCodeAt(i)) return 'other'
   return length === preface.length ? 'h2c' : 'incomplete'

@@ -204,7 +204,7 @@ const refused: [string, string, number][] = [
   ['a bad authority in the target', 'GET http://a|b/ HTTP/1.1\r\nHost: a\r\n\r\n', 400],
   ['a fragment', 'GET /a#b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n', 400],
   ['a fragment after the query', 'GET /a?c#b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n', 400],
-  ['HTTP/2 without being asked', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 505],
+  ['a version that begins like the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSX\r\n\r\n', 505],
   ['something else', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', 400],
   ['101 headers', `GET / HTTP/1.1\r\nHost: a\r\n${'x: y\r\n'.repeat(100)}\r\n`, 431],
 ]

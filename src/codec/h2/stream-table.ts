@@ -60,11 +60,15 @@ export class StreamTable<User> {
     else if (stream.dropsBody) this.abort(stream, errorCode.noError)
   }
 
-  /** RST_STREAM by our user, who knows. */
+  /** RST_STREAM by our user, who knows. Without an error it comes after the answer (RFC 9113 §8.1), and the rest of the request is dropped meanwhile. */
   abort(stream: Stream<User>, code: number): void {
     if (stream.id === 0) {
       this.unsent--
       stream.closed = true
+      return
+    }
+    if (code === errorCode.noError && stream.endDue && !stream.localDone) {
+      stream.dropsBody = true
       return
     }
     this.#writer.rstStream(stream.id, code)

@@ -37,6 +37,8 @@ export class ConnectionFacts {
   /** What Host stands for when it is one of `ownAuthorities`. */
   readonly authority: string | undefined
   readonly ownAuthorities: readonly string[]
+  /** The client speaks HTTP/2. */
+  http2 = false
   /** Of the request before: a client says the same Host again and again. */
   #lastHost = ''
   #lastAuthority = ''

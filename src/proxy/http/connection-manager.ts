@@ -3,11 +3,14 @@ import type { HttpConnectionManager } from '../../proto/gen/envoy/extensions/fil
 import type { Transport } from '../../net/transport.ts'
 import { FilterChains } from './chain.ts'
 import type { Arrival } from './connection-facts.ts'
-import { Http1Connection } from './connection.ts'
-import type { ConnectionOwner } from './connection.ts'
+import { ConnectionLife } from './connection-life.ts'
+import type { ConnectionOwner, ServedConnection } from './connection-life.ts'
 import { DateHeader } from './date-header.ts'
 import { DeadlineSweep } from './deadlines.ts'
 import type { Exchange } from './exchange.ts'
+import { FirstBytes } from './first-bytes.ts'
+import { Http1Connection } from './h1-connection.ts'
+import { Http2Connection } from './h2-connection.ts'
 import { HttpCounters } from './http-counters.ts'
 import { decodeManager } from './manager-config.ts'
 import { createRequestIds } from './request-id.ts'
@@ -75,7 +78,7 @@ function reporter(counters: HttpCounters, metrics: Sink | undefined, log: Sink |
 class RunningService implements HttpService, ConnectionOwner {
   readonly runtime: HttpRuntime
   draining = false
-  readonly #open = new Set<Http1Connection>()
+  readonly #open = new Set<ServedConnection>()
   readonly #sweep: DeadlineSweep
 
   constructor(runtime: HttpRuntime) {
@@ -88,14 +91,29 @@ class RunningService implements HttpService, ConnectionOwner {
   }
 
   readonly serve = ({ arrival }: DownstreamConnection, transport: Transport): void => {
-    const connection = new Http1Connection(this, transport, arrival)
-    this.#open.add(connection)
-    this.#sweep.add(connection)
+    this.#add(this.#speak(new ConnectionLife(this.runtime, transport, arrival)))
   }
 
-  onClosed(connection: Http1Connection): void {
+  /** What was agreed on by ALPN holds; without that the first bytes say it. */
+  #speak(life: ConnectionLife): ServedConnection {
+    const { codec } = this.runtime.config
+    if (codec === 'http2' || (codec === 'auto' && life.transport.tls?.alpn === 'h2')) return new Http2Connection(this, life)
+    return codec === 'http1' ? new Http1Connection(this, life) : new FirstBytes(this, life)
+  }
+
+  onClosed(connection: ServedConnection): void {
     this.#open.delete(connection)
     this.#sweep.delete(connection)
+  }
+
+  onReplaced(connection: ServedConnection, by: ServedConnection): void {
+    this.onClosed(connection)
+    this.#add(by)
+  }
+
+  #add(connection: ServedConnection): void {
+    this.#open.add(connection)
+    this.#sweep.add(connection)
   }
 
   drain(): void {

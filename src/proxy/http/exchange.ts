@@ -47,6 +47,8 @@ export class Exchange implements AccessLogEntry, RequestHead, RoutedRequest {
   bodyLength = 0
   sendZeroLength = false
   isGrpc = false
+  /** As trusted proxies in front of this one say; undefined: whoever is at the other end of the connection. */
+  clientAddress: Address | undefined = undefined
   /** The client sent `x-envoy-...` headers that it was allowed to send: they may ask for times and retries. */
   hasEnvoyHeaders = false
   bytesReceived = 0
@@ -112,6 +114,7 @@ export class Exchange implements AccessLogEntry, RequestHead, RoutedRequest {
   }
 
   get protocol(): string {
+    if (this.connection.http2) return 'HTTP/2'
     return this.minor === 1 ? 'HTTP/1.1' : 'HTTP/1.0'
   }
 
@@ -140,7 +143,7 @@ export class Exchange implements AccessLogEntry, RequestHead, RoutedRequest {
   }
 
   get downstreamRemoteAddress(): string {
-    return this.connection.remoteAddressText
+    return this.clientAddress === undefined ? this.connection.remoteAddressText : formatAddress(this.clientAddress)
   }
 
   get requestedServerName(): string {

@@ -1,18 +1,22 @@
 // What an HttpConnectionManager says about requests and connections, decoded once. Routes and filters are compiled
 // elsewhere.
 import {
-  HttpConnectionManager_ForwardClientCertDetails as ClientCert, HttpConnectionManager_PathWithEscapedSlashesAction as EscapedSlashes,
+  HttpConnectionManager_CodecType as CodecType, HttpConnectionManager_ForwardClientCertDetails as ClientCert, HttpConnectionManager_PathWithEscapedSlashesAction as EscapedSlashes,
   HttpConnectionManager_ServerHeaderTransformation as ServerHeader,
 } from '../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import type { HttpConnectionManager } from '../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import type { Duration } from '@bufbuild/protobuf/wkt'
 import type { H1Limits } from '../../codec/h1/types.ts'
 import { defaultLimits } from '../../codec/h1/types.ts'
+import { http2Settings } from '../h2/settings.ts'
+import type { Http2Settings } from '../h2/settings.ts'
 import { milliseconds } from '../xds/duration.ts'
 import { badConfig } from './router/problem.ts'
 
 export interface ManagerConfig {
+  readonly codec: 'auto' | 'http1' | 'http2'
   readonly limits: H1Limits
+  readonly http2: Http2Settings
   readonly acceptHttp10: boolean
   readonly defaultHostForHttp10: string
   readonly normalizePath: boolean
@@ -20,6 +24,8 @@ export interface ManagerConfig {
   readonly escapedSlashes: EscapedSlashes
   readonly useRemoteAddress: boolean
   readonly appendForwardedFor: boolean
+  /** Proxies in front of this one that are believed. */
+  readonly trustedHops: number
   readonly generateRequestId: boolean
   readonly requestIdInResponse: boolean
   readonly clientCert: ClientCert
@@ -54,18 +60,19 @@ export function decodeManager(manager: HttpConnectionManager): ManagerConfig {
   const common = manager.commonHttpProtocolOptions
   const h1 = manager.httpProtocolOptions
   const details = manager.setCurrentClientCertDetails
+  const maxHeadBytes = manager.maxRequestHeadersKb === undefined ? defaultLimits.maxHeadBytes : manager.maxRequestHeadersKb * 1024
+  const maxHeaders = common?.maxHeadersCount ?? defaultLimits.maxHeaders
   return {
-    limits: {
-      ...defaultLimits,
-      maxHeadBytes: manager.maxRequestHeadersKb === undefined ? defaultLimits.maxHeadBytes : manager.maxRequestHeadersKb * 1024,
-      maxHeaders: common?.maxHeadersCount ?? defaultLimits.maxHeaders,
-    },
+    codec: codecOf(manager.codecType),
+    limits: { ...defaultLimits, maxHeadBytes, maxHeaders },
+    http2: http2Settings(manager.http2ProtocolOptions, { maxHeaderListBytes: maxHeadBytes, maxHeaders }),
     acceptHttp10: h1?.acceptHttp10 ?? false,
     defaultHostForHttp10: h1?.defaultHostForHttp10 ?? '',
     normalizePath: manager.normalizePath ?? false,
     mergeSlashes: manager.mergeSlashes,
     escapedSlashes: manager.pathWithEscapedSlashesAction,
     useRemoteAddress: manager.useRemoteAddress ?? false,
+    trustedHops: manager.xffNumTrustedHops,
     appendForwardedFor: (manager.useRemoteAddress ?? false) && !manager.skipXffAppend,
     generateRequestId: manager.generateRequestId ?? true,
     requestIdInResponse: manager.alwaysSetRequestIdInResponse,
@@ -85,6 +92,15 @@ export function decodeManager(manager: HttpConnectionManager): ManagerConfig {
   }
 }
 
+function codecOf(type: CodecType): ManagerConfig['codec'] {
+  switch (type) {
+    case CodecType.AUTO: return 'auto'
+    case CodecType.HTTP1: return 'http1'
+    case CodecType.HTTP2: return 'http2'
+    default: throw badConfig('codec_type HTTP3 is not served')
+  }
+}
+
 const duration = (value: Duration | undefined, otherwise: number): number => (value === undefined ? otherwise : milliseconds(value))
 
 /** What would change how requests are treated, and is not there: better no configuration than a half-true one. */
@@ -93,5 +109,6 @@ function refuseUnserved(manager: HttpConnectionManager): void {
   if (manager.localReplyConfig !== undefined) throw badConfig('local_reply_config is not served yet')
   if (manager.originalIpDetectionExtensions.length > 0) throw badConfig('original_ip_detection_extensions is not served yet')
   if (manager.earlyHeaderMutationExtensions.length > 0) throw badConfig('early_header_mutation_extensions is not served yet')
-  if (manager.xffNumTrustedHops > 0) throw badConfig('xff_num_trusted_hops is not served yet')
+  // Without use_remote_address Envoy counts the hops from elsewhere.
+  if (manager.xffNumTrustedHops > 0 && manager.useRemoteAddress !== true) throw badConfig('xff_num_trusted_hops without use_remote_address is not served yet')
 }

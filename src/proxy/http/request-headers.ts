@@ -3,9 +3,11 @@
 import { hasToken } from '../../codec/h1/field-value.ts'
 import { stripHopByHop } from '../../codec/h1/writer.ts'
 import { cutTo } from '../../codec/header-list.ts'
+import { addressBeforeHops } from './trusted-address.ts'
 import { forwardedClientCert } from './client-cert-header.ts'
 import type { Exchange } from './exchange.ts'
 import type { ManagerConfig } from './manager-config.ts'
+import { isGrpc } from './router/match.ts'
 
 export interface HeaderSettings {
   readonly config: ManagerConfig
@@ -70,17 +72,21 @@ export function prepareRequestHeaders(exchange: Exchange, { config, clientCert: 
         hasRequestId = true
         break
       case forwardedProto:
-        if (config.useRemoteAddress || proto !== '' || (value !== 'http' && value !== 'https')) continue
+        if ((config.useRemoteAddress && config.trustedHops === 0) || proto !== '' || (value !== 'http' && value !== 'https')) continue
         proto = value
         break
       case forwardedFor:
+        if (forwarded !== -1) {
+          flat[forwarded] += `,${value}`
+          continue
+        }
         forwarded = to + 1
         break
       case clientCert:
         cert = cert === undefined ? value : `${cert},${value}`
         continue
       case contentType:
-        if (value.startsWith('application/grpc')) exchange.isGrpc = true
+        if (isGrpc(value)) exchange.isGrpc = true
         break
       case metadata:
         exchange.downstreamMetadata = value
@@ -101,18 +107,20 @@ export function prepareRequestHeaders(exchange: Exchange, { config, clientCert: 
   exchange.scheme = proto === '' ? (exchange.connection.secure ? 'https' : 'http') : proto
   if (proto === '') flat.push('x-forwarded-proto', exchange.scheme)
   if (!hasRequestId && config.generateRequestId) flat.push('x-request-id', newRequestId())
-  if (config.useRemoteAddress) addRemoteAddress(exchange, flat, forwarded, config.appendForwardedFor)
+  if (config.useRemoteAddress) addRemoteAddress(exchange, flat, forwarded, config)
   const forwardedCert = forwardedClientCert(config.clientCert, cert, element)
   if (forwardedCert !== undefined) flat.push('x-forwarded-client-cert', forwardedCert)
 }
 
-function addRemoteAddress({ connection: { remoteAddress } }: Exchange, flat: string[], forwarded: number, append: boolean): void {
-  const { host } = remoteAddress
-  if (append) {
+function addRemoteAddress(exchange: Exchange, flat: string[], forwarded: number, { trustedHops, appendForwardedFor }: ManagerConfig): void {
+  const { host } = exchange.connection.remoteAddress
+  const told = trustedHops === 0 || forwarded === -1 ? undefined : addressBeforeHops(flat[forwarded]!, trustedHops)
+  if (told !== undefined) exchange.clientAddress = { host: told, port: 0 }
+  if (appendForwardedFor) {
     if (forwarded === -1) flat.push('x-forwarded-for', host)
     else flat[forwarded] = `${flat[forwarded]!},${host}`
   }
-  flat.push('x-envoy-external-address', host)
+  flat.push('x-envoy-external-address', told ?? host)
 }
 
 /** Rare: a Connection field that names other fields, which then are for this hop only. */

@@ -1,11 +1,12 @@
 // From the head of a request to the Exchange that it begins: what it says of itself and its body, where it wants to go,
 // and whether it is refused before anything else looks at it.
 import type { H1Head } from '../../codec/h1/types.ts'
+import type { H2RequestHead } from '../../codec/h2/types.ts'
 import type { Exchange } from './exchange.ts'
 import type { LocalReply } from './filter.ts'
 import { prepareRequestHeaders } from './request-headers.ts'
 import type { HeaderSettings } from './request-headers.ts'
-import { readTarget } from './request-target.ts'
+import { readTarget, setTarget } from './request-target.ts'
 import { oldHttp, unsupportedUpgrade } from './rescue.ts'
 
 /** Methods whose requests usually have no body; others say that theirs is empty (RFC 9110 §8.6), as Envoy's do. */
@@ -21,6 +22,16 @@ export function startRequest(exchange: Exchange, head: H1Head, settings: HeaderS
   prepareRequestHeaders(exchange, settings)
   if (head.minor === 0 && !settings.config.acceptHttp10) return oldHttp
   return refusal ?? (isUnsupported(head) ? unsupportedUpgrade : undefined)
+}
+
+/** The same for HTTP/2, whose codec has checked more of it already. `end`: no body follows. */
+export function startHttp2Request(exchange: Exchange, head: H2RequestHead, end: boolean, settings: HeaderSettings): LocalReply | undefined {
+  exchange.method = head.method
+  exchange.bodyLength = end ? 0 : head.bodyLength
+  exchange.sendZeroLength = !bodiless.has(head.method)
+  const refusal = setTarget(exchange, head.authority, head.path, settings.config)
+  prepareRequestHeaders(exchange, settings)
+  return refusal ?? (head.method === 'CONNECT' ? unsupportedUpgrade : undefined)
 }
 
 /** A client that offers h2c goes on in HTTP/1.1 when the offer is not taken up; others wait for their protocol. */

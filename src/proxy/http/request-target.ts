@@ -13,10 +13,14 @@ export function readTarget(exchange: Exchange, { target, headers }: H1Head, conf
   const host = headers.get('host') ?? config.defaultHostForHttp10
   const absolute = target.charCodeAt(0) === 0x2f || target === '*' ? undefined : parseAbsolute(target)
   if (absolute !== undefined) checkHost(absolute.authority)
-  const named = absolute?.authority ?? host
+  return setTarget(exchange, absolute?.authority ?? host, absolute?.path ?? target, config)
+}
+
+/** Whom it is for and what of it, as the client named them. */
+export function setTarget(exchange: Exchange, named: string, path: string, config: ManagerConfig): LocalReply | undefined {
   const authority = exchange.connection.authorityOf(named)
   exchange.authority = config.stripAnyPort ? withoutPort(authority) : authority
-  exchange.setPath(absolute?.path ?? target)
+  exchange.setPath(path)
   if (exchange.authority === '') return missingHost
   return isSuspicious(exchange.path) ? normalize(exchange, config) : undefined
 }

@@ -22,6 +22,8 @@ export const filterFailed = reply(500, '', 'filter_error')
 export const unsupportedUpgrade = reply(403, '', 'upgrade_failed')
 export const oldHttp = reply(426, 'Upgrade Required', 'low_version', 'DPE')
 export const missingHost = reply(400, '', 'missing_host_header', 'DPE')
+/** Of HTTP/2; the other's is a codec error. */
+export const headTooLarge = reply(431, reasonOf(431), 'http2.headers_too_large', 'DPE')
 export const badPath = reply(400, '', 'path_normalization_failed')
 
 export const noCluster = (status: number): LocalReply => reply(status, '', 'cluster_not_found', 'NC')

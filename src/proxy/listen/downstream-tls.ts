@@ -16,7 +16,7 @@ export interface DownstreamTls {
   readonly problem: string
 }
 
-export function compileDownstreamTls({ tls, name, terminal }: DecodedChain, secrets: Secrets): DownstreamTls | undefined {
+export function compileDownstreamTls({ tls, name }: DecodedChain, secrets: Secrets): DownstreamTls | undefined {
   if (tls === undefined) return undefined
   const common = tls.commonTlsContext
   if (common === undefined) throw new MeshError('proxy/bad-config', `filter chain ${name}: TLS without common_tls_context`)
@@ -26,9 +26,7 @@ export function compileDownstreamTls({ tls, name, terminal }: DecodedChain, secr
   if (requireClient && settings.trust === undefined) {
     throw new MeshError('proxy/bad-config', `filter chain ${name}: a client certificate is required, but nothing to verify it by`)
   }
-  // Our HTTP side speaks HTTP/1.1: a client that is told h2 would send what nobody understands.
-  const alpn = terminal.kind === 'http' ? settings.alpn.filter((protocol) => protocol !== 'h2') : settings.alpn
-  return new ChainTls({ ...settings, alpn }, requireClient, secrets)
+  return new ChainTls(settings, requireClient, secrets)
 }
 
 interface Built {

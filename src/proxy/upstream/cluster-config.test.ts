@@ -3,9 +3,11 @@ import { test } from 'node:test'
 import { create } from '@bufbuild/protobuf'
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import { anyPack } from '@bufbuild/protobuf/wkt'
-import { Cluster_DiscoveryType as DiscoveryType, Cluster_DnsLookupFamily as Family, Cluster_LbPolicy as LbPolicy, ClusterSchema } from '../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import { Cluster_ClusterProtocolSelection as ProtocolSelection, Cluster_DiscoveryType as DiscoveryType, Cluster_DnsLookupFamily as Family, Cluster_LbPolicy as LbPolicy, ClusterSchema } from '../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import { RoutingPriority } from '../../proto/gen/envoy/config/core/v3/base_pb.ts'
 import { HttpProtocolOptionsSchema } from '../../proto/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
+import type { HttpProtocolOptions_ExplicitHttpConfigSchema } from '../../proto/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
+import { http2Settings } from '../h2/settings.ts'
 import { decodeCluster, serviceOf } from './cluster-config.ts'
 
 const decode = (init: MessageInitShape<typeof ClusterSchema>) => decodeCluster(create(ClusterSchema, init))
@@ -16,7 +18,7 @@ test('what a cluster leaves out is as in Envoy', () => {
   assert.deepEqual(decode({ name: 'c' }), {
     name: 'c', discovery: 'static', balancer: { kind: 'round-robin' }, weighsLocalities: false, zoneAware: undefined, warmUp: undefined, outliers: undefined, connectTimeoutMs: 5_000, keepAlive: undefined,
     breakers: { maxConnections: 1024, maxPendingRequests: 1024, maxRequests: 1024, maxRetries: 3, retryBudget: undefined },
-    http: { idleTimeoutMs: 3_600_000, maxConnectionMs: 0, maxRequestsPerConnection: 0, autoServerName: false, autoVerify: false },
+    http: { idleTimeoutMs: 3_600_000, maxConnectionMs: 0, maxRequestsPerConnection: 0, autoServerName: false, autoVerify: false, protocol: 'http1', http2: http2Settings(undefined) },
     dns: { refreshMs: 5_000, respectsTtl: false, family: 'v6-first' },
     panicPercent: 50, assignmentName: '', endpoints: [],
   })
@@ -93,8 +95,34 @@ test('HTTP options come from the extension, and the older fields count without i
   const { http } = decode(withOptions({
     commonHttpProtocolOptions: { idleTimeout: { seconds: 3n }, maxRequestsPerConnection: 9, maxConnectionDuration: { seconds: 60n } }, upstreamHttpProtocolOptions: { autoSni: true, autoSanValidation: true },
   }))
-  assert.deepEqual(http, { idleTimeoutMs: 3_000, maxConnectionMs: 60_000, maxRequestsPerConnection: 9, autoServerName: true, autoVerify: true })
+  assert.deepEqual(http, { idleTimeoutMs: 3_000, maxConnectionMs: 60_000, maxRequestsPerConnection: 9, autoServerName: true, autoVerify: true, protocol: 'http1', http2: http2Settings(undefined) })
   assert.equal(decode({ name: 'c', commonHttpProtocolOptions: { idleTimeout: {} } }).http.idleTimeoutMs, 0)
+})
+
+type Explicit = Exclude<MessageInitShape<typeof HttpProtocolOptions_ExplicitHttpConfigSchema>['protocolConfig'], undefined>
+const explicit = (protocolConfig: Explicit) => withOptions({ upstreamProtocolOptions: { case: 'explicitHttpConfig', value: { protocolConfig } } })
+const protocols: [string, MessageInitShape<typeof ClusterSchema>, string][] = [
+  ['explicit HTTP/1', explicit({ case: 'httpProtocolOptions', value: {} }), 'http1'],
+  ['explicit HTTP/2', explicit({ case: 'http2ProtocolOptions', value: {} }), 'http2'],
+  ['the protocol of the client', withOptions({ upstreamProtocolOptions: { case: 'useDownstreamProtocolConfig', value: {} } }), 'downstream'],
+  ['what the host chooses', withOptions({ upstreamProtocolOptions: { case: 'autoConfig', value: {} } }), 'auto'],
+  ['options of HTTP/2 in the cluster itself', { name: 'c', http2ProtocolOptions: {} }, 'http2'],
+  ['the protocol of the client, by the older field', { name: 'c', protocolSelection: ProtocolSelection.USE_DOWNSTREAM_PROTOCOL, http2ProtocolOptions: {} }, 'downstream'],
+]
+for (const [what, init, protocol] of protocols) {
+  test(`a cluster may speak ${what}`, () => assert.equal(decode(init).http.protocol, protocol))
+}
+
+test('HTTP/3 is refused', () => {
+  assert.throws(() => decode(explicit({ case: 'http3ProtocolOptions', value: {} })), /cluster c: HTTP\/3 is not served yet/)
+})
+
+test('options of HTTP/2 are taken within what memory allows', () => {
+  const { limits, keepAlive } = decode(explicit({ case: 'http2ProtocolOptions', value: {
+    maxConcurrentStreams: 7, initialStreamWindowSize: 70_000, initialConnectionWindowSize: 268_435_456, connectionKeepalive: { interval: { seconds: 30n }, timeout: { seconds: 5n } },
+  } })).http.http2
+  assert.deepEqual([limits.maxConcurrentStreams, limits.initialStreamWindow, limits.initialConnectionWindow], [7, 70_000, 1024 * 1024])
+  assert.deepEqual(keepAlive, { intervalMs: 30_000, timeoutMs: 5_000, jitterPercent: 15, idleMs: 0 })
 })
 
 test('TCP keep-alive is off unless it is asked for, and may leave the time to the system', () => {

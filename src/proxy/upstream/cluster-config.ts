@@ -5,7 +5,7 @@ import { MeshError } from '../../lib/errors.ts'
 import type { KeepAlive } from '../../net/keep-alive.ts'
 import type { AddressFamily } from '../../net/resolve.ts'
 import {
-  Cluster_DiscoveryType as DiscoveryType, Cluster_DnsLookupFamily as Family, Cluster_LbPolicy as LbPolicy, Cluster_RingHashLbConfig_HashFunction as HashFunction,
+  Cluster_ClusterProtocolSelection as ProtocolSelection, Cluster_DiscoveryType as DiscoveryType, Cluster_DnsLookupFamily as Family, Cluster_LbPolicy as LbPolicy, Cluster_RingHashLbConfig_HashFunction as HashFunction,
 } from '../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import type {
   Cluster as ClusterMessage, Cluster_LeastRequestLbConfig as LeastRequestConfig, Cluster_MaglevLbConfig as MaglevConfig,
@@ -16,6 +16,8 @@ import { RoutingPriority } from '../../proto/gen/envoy/config/core/v3/base_pb.ts
 import { ClusterConfigSchema as DynamicForwardProxySchema } from '../../proto/gen/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster_pb.ts'
 import { HttpProtocolOptionsSchema } from '../../proto/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
 import type { HttpProtocolOptions } from '../../proto/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
+import { http2Settings } from '../h2/settings.ts'
+import type { Http2Settings } from '../h2/settings.ts'
 import { milliseconds } from '../xds/duration.ts'
 import type { BalancerSettings } from './balancer/create.ts'
 import { leastRequestDefaults } from './balancer/least-request.ts'
@@ -36,7 +38,12 @@ import type { ZoneAwareSettings } from './zone-aware.ts'
 /** `by-authority` looks up whom each request is for. `logical-dns` is one host whose new connections go where its name points; `strict-dns` makes a host of every address. */
 export type Discovery = 'eds' | 'static' | 'original-destination' | 'strict-dns' | 'logical-dns' | 'by-authority'
 
+/** `downstream`: what the client of each request speaks; `auto`: what the host chooses by ALPN. */
+export type HttpProtocol = 'http1' | 'http2' | 'downstream' | 'auto'
+
 export interface HttpSettings {
+  readonly protocol: HttpProtocol
+  readonly http2: Http2Settings
   /** 0: no limit. */
   readonly idleTimeoutMs: number
   /** 0: no limit. */
@@ -239,6 +246,26 @@ function httpSettings(message: ClusterMessage): HttpSettings {
     maxRequestsPerConnection: common?.maxRequestsPerConnection ?? message.maxRequestsPerConnection ?? 0,
     autoServerName: upstream?.autoSni ?? false,
     autoVerify: upstream?.autoSanValidation ?? false,
+    ...protocolOf(message, options),
+  }
+}
+
+/** The cluster's own fields are Envoy's older spelling. */
+function protocolOf(message: ClusterMessage, options: HttpProtocolOptions | undefined): Pick<HttpSettings, 'protocol' | 'http2'> {
+  const { case: kind, value } = options?.upstreamProtocolOptions ?? { case: undefined }
+  switch (kind) {
+    case 'explicitHttpConfig': {
+      const { case: protocol, value: own } = value.protocolConfig
+      if (protocol === 'http3ProtocolOptions') throw bad(message.name, 'HTTP/3 is not served yet')
+      return { protocol: protocol === 'http2ProtocolOptions' ? 'http2' : 'http1', http2: http2Settings(protocol === 'http2ProtocolOptions' ? own : undefined) }
+    }
+    case 'useDownstreamProtocolConfig': return { protocol: 'downstream', http2: http2Settings(value.http2ProtocolOptions) }
+    case 'autoConfig': return { protocol: 'auto', http2: http2Settings(value.http2ProtocolOptions) }
+    default: {
+      const { http2ProtocolOptions: own, protocolSelection } = message
+      const protocol = protocolSelection === ProtocolSelection.USE_DOWNSTREAM_PROTOCOL ? 'downstream' : own === undefined ? 'http1' : 'http2'
+      return { protocol, http2: http2Settings(own) }
+    }
   }
 }
 

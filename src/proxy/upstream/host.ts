@@ -3,7 +3,7 @@
 import type { Address } from '../../model/address.ts'
 import type { EndpointSettings } from './endpoints.ts'
 import type { OutlierMonitor } from './outlier/monitor.ts'
-import type { HostPool } from './pool/host-pool.ts'
+import type { Pool } from './pool/pool.ts'
 import { CountedHostStats } from './stats.ts'
 import type { ClusterStats } from './stats.ts'
 import { Suspicion } from './suspect.ts'
@@ -40,8 +40,8 @@ export class RuntimeHost implements Host {
   since: number
   workload = ''
   active = 0
-  /** One for each server name, and client where it is told of, that connections were asked for; nearly always one, for none. */
-  readonly pools = new Map<string, HostPool>()
+  /** One for each server name that connections were asked for, and protocol and client where they make a difference; nearly always one, for none. */
+  readonly pools = new Map<string, Pool>()
   readonly monitor: OutlierMonitor | undefined
   /** The cluster does not know it any more: what is open finishes, nothing is kept. */
   retired = false

@@ -20,8 +20,8 @@ import { HostSet } from './host-set.ts'
 import { OriginalHosts } from './original-hosts.ts'
 import { OutlierDetector } from './outlier/detector.ts'
 import type { Connector } from './pool/connector.ts'
-import { HostPool } from './pool/host-pool.ts'
-import type { PoolParts } from './pool/host-pool.ts'
+import { createPool } from './pool/create.ts'
+import type { Pool, PoolParts } from './pool/pool.ts'
 import { ClusterStats, statLines } from './stats.ts'
 import type { StatLine } from './stats.ts'
 import type { TlsContexts } from './tls-contexts.ts'
@@ -277,18 +277,20 @@ export class RunningCluster implements Cluster {
 
   #poolParts(): PoolParts {
     const { http, connectTimeoutMs, keepAlive } = this.#config
-    const { connector, clock } = this.#parts
-    return { http, connectTimeoutMs, keepAlive, breakers: this.#breakers, stats: this.stats, connector, clock, onIdle: () => this.#parts.onIdle(this) }
+    const { connector, clock, random } = this.#parts
+    return { http, connectTimeoutMs, keepAlive, breakers: this.#breakers, stats: this.stats, connector, clock, random, onIdle: () => this.#parts.onIdle(this) }
   }
 
   /** Connections of which the host was told whose they are, are for that client only. */
-  #poolOf(host: RuntimeHost, serverName: string, client: ClientAddresses | undefined): HostPool {
+  #poolOf(host: RuntimeHost, serverName: string, client: ClientAddresses | undefined): Pool {
     if (this.#state !== 'serving' || host.retired) this.#leave(host)
     const told = host.socket.proxyProtocol === undefined ? undefined : client
-    const key = told === undefined ? serverName : `${serverName} ${formatAddress(told.remoteAddress)} ${formatAddress(told.originalDestination)}`
+    const { protocol } = this.#config.http
+    const speaks = protocol !== 'downstream' ? protocol : client?.http2 === true ? 'http2' : 'http1'
+    const key = told === undefined && protocol !== 'downstream' ? serverName : keyOf(serverName, told, speaks)
     const known = host.pools.get(key)
     if (known !== undefined) return known
-    const pool = new HostPool(host, serverName, told, this.#pools)
+    const pool = createPool(speaks, { host, serverName, client: told }, this.#pools)
     host.pools.set(key, pool)
     if (host.retired) pool.drain()
     if (this.#state === 'closed') pool.destroy()
@@ -313,6 +315,11 @@ export class RunningCluster implements Cluster {
     host.onSessionEnd()
     this.#parts.onIdle(this)
   }
+}
+
+function keyOf(serverName: string, client: ClientAddresses | undefined, protocol: string): string {
+  const told = client === undefined ? '' : `${formatAddress(client.remoteAddress)} ${formatAddress(client.originalDestination)}`
+  return `${serverName} ${protocol} ${told}`
 }
 
 function failLater(waiter: TransportWaiter, reason: ResetReason): () => void {

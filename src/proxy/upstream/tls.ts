@@ -11,17 +11,17 @@ import type { TlsMaterial, TlsSettings } from '../xds/tls-context.ts'
 import type { TlsContexts } from './tls-contexts.ts'
 
 /** What the connection is for decides what is offered by ALPN. */
-export type TlsUse = 'http' | 'tcp'
+export type TlsUse = 'http' | 'http2' | 'http-auto' | 'tcp'
 
-/** Istio's spelling of HTTP/1.1 inside the mesh, and what servers outside of it know. */
-const meshHttpAlpn = ['istio-http/1.1', 'istio', 'http/1.1']
+/** Istio's spelling inside the mesh, and what servers outside of it know. */
+const meshAlpn = { http: ['istio-http/1.1', 'istio', 'http/1.1'], http2: ['istio-h2', 'istio', 'h2'], 'http-auto': ['istio-h2', 'istio-http/1.1', 'istio', 'h2', 'http/1.1'] } as const
+const plainAlpn = { http: ['http/1.1'], http2: ['h2'], 'http-auto': ['h2', 'http/1.1'] } as const
 
 /** The operating system's own roots: no secret. */
 const systemRoots = 'file-root:system'
 
 interface Built extends TlsMaterial {
-  readonly http: ClientTls
-  readonly tcp: ClientTls
+  readonly tls: Readonly<Record<TlsUse, ClientTls>>
 }
 
 export class UpstreamTls {
@@ -52,7 +52,7 @@ export class UpstreamTls {
       return undefined
     }
     if (this.#built === undefined || !isSame(this.#built, material)) this.#build(material)
-    const tls = this.#built?.[use]
+    const tls = this.#built?.tls[use]
     if (tls === undefined || mustBe === undefined || this.#settings.peerNames.length > 0) return tls
     return { ...tls, verify: (peer, digests) => this.#verify(peer, digests) ?? verifyName(peer, mustBe) }
   }
@@ -63,7 +63,8 @@ export class UpstreamTls {
     const verify = trust === undefined ? undefined : (peer: PeerNames, digests: PeerDigests | undefined) => this.#verify(peer, digests)
     try {
       const tls = { ...this.#contexts.get({ certificate: material.certificate, trust, minVersion, maxVersion, ciphers, curves }), verify }
-      this.#built = { ...material, http: { ...tls, alpn: httpAlpn(alpn) }, tcp: { ...tls, alpn: tcpAlpn(alpn) } }
+      const offering = (use: TlsUse): ClientTls => ({ ...tls, alpn: alpnFor(use, alpn) })
+      this.#built = { ...material, tls: { http: offering('http'), http2: offering('http2'), 'http-auto': offering('http-auto'), tcp: offering('tcp') } }
     } catch (error) {
       this.#built = undefined
       this.problem = `TLS error: ${describe(error)}`
@@ -76,16 +77,15 @@ export class UpstreamTls {
   }
 }
 
-/** We speak HTTP/1.1 only: what would be something else is not offered. */
-function httpAlpn(configured: readonly string[]): readonly string[] {
-  if (configured.includes('istio')) return meshHttpAlpn
-  return configured.length === 0 ? [] : ['http/1.1']
+/** What the pool of connections speaks, in the words of the context: HTTP/2 needs them always, HTTP/1.1 where ALPN is used at all. */
+function alpnFor(use: TlsUse, configured: readonly string[]): readonly string[] {
+  if (use === 'tcp') return configured.filter((name) => name !== exchangeOfMetadata)
+  if (configured.includes('istio')) return meshAlpn[use]
+  return configured.length === 0 && use === 'http' ? [] : plainAlpn[use]
 }
 
-/** Without the exchange of metadata before the first byte, which we do not take part in. */
-function tcpAlpn(configured: readonly string[]): readonly string[] {
-  return configured.filter((name) => name !== 'istio-peer-exchange')
-}
+/** Before the first byte of an opaque connection; we do not take part in it. */
+const exchangeOfMetadata = 'istio-peer-exchange'
 
 function isSame(built: TlsMaterial, now: TlsMaterial): boolean {
   return sameCertificate(built.certificate, now.certificate) && sameTrust(built.trust, now.trust)

@@ -1,5 +1,5 @@
 // The contract between the HTTP layer and the upstream side: clusters choose hosts, pools lend connections, a
-// connection carries one request at a time (HTTP/1) or many (HTTP/2, later), and tells a reader what came back.
+// connection carries one request at a time (HTTP/1) or many (HTTP/2), and tells a reader what came back.
 import type { HeaderList } from '../../codec/header-list.ts'
 import type { Hash64 } from '../../lib/xxhash64.ts'
 import type { Address } from '../../model/address.ts'
@@ -18,6 +18,10 @@ export type ResetReason =
 
 export interface RequestHead {
   readonly method: string
+  /** What the client called it, `http` unless it says otherwise; only HTTP/2 hands it on. */
+  readonly scheme?: string
+  /** What the request wants to become (`websocket`), or empty. */
+  readonly upgrade?: string
   /** Path and query. */
   readonly path: string
   readonly authority: string
@@ -56,7 +60,7 @@ export interface UpstreamStream {
   /** No more is read; what has been read already (64 KB at most) may still come. */
   pauseResponse(): void
   resumeResponse(): void
-  /** Gives the exchange up: the connection is closed (HTTP/1), the reader hears nothing more. */
+  /** Gives the exchange up: the connection is closed (HTTP/1) or the stream reset, and the reader hears nothing more. */
   reset(): void
 }
 
@@ -135,6 +139,8 @@ export interface ChoiceContext {
 export interface ClientAddresses {
   readonly remoteAddress: Address
   readonly originalDestination: Address
+  /** Whether it speaks HTTP/2, for clusters that speak what the client speaks. */
+  readonly http2?: boolean
 }
 
 /** A cluster as the HTTP and TCP sides see it. It lives until the Plan that replaced it has drained. */

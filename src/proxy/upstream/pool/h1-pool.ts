@@ -1,55 +1,32 @@
 // The HTTP/1.1 connections to one host for one server name: lends them, the most recently used first, opens more while
 // requests wait and the circuit breakers allow it, and lets them go when they were idle for too long.
-import type { Clock } from '../../../lib/clock.ts'
-import type { KeepAlive } from '../../../net/keep-alive.ts'
 import type { Transport } from '../../../net/transport.ts'
-import type { Breakers } from '../breakers.ts'
-import type { HttpSettings } from '../cluster-config.ts'
-import type { RuntimeHost } from '../host.ts'
-import type { ClusterStats } from '../stats.ts'
-import type { ClientAddresses, ResponseReader, StreamWaiter } from '../types.ts'
-import type { ConnectionFailure, Connector } from './connector.ts'
+import type { ResponseReader, StreamWaiter } from '../types.ts'
+import type { ConnectionFailure } from './connector.ts'
 import { H1Connection } from './h1-connection.ts'
 import type { ConnectionOwner } from './h1-connection.ts'
+import { OpeningConnections } from './opening.ts'
+import type { Opener } from './opening.ts'
+import { nothingToCancel } from './pool.ts'
+import type { Pool, PoolParts, PoolTarget } from './pool.ts'
+import { WaitingRequests } from './waiting-requests.ts'
+import type { Waiting } from './waiting-requests.ts'
 
-export interface PoolParts {
-  readonly http: HttpSettings
-  readonly connectTimeoutMs: number
-  readonly keepAlive: KeepAlive | undefined
-  readonly breakers: Breakers
-  readonly stats: ClusterStats
-  readonly connector: Connector
-  readonly clock: Clock
-  /** There is something that `sweep` may have to close. */
-  onIdle(): void
-}
-
-interface Waiting {
-  readonly reader: ResponseReader
-  readonly waiter: StreamWaiter
-}
-
-const nothingToCancel = (): void => {}
-
-export class HostPool implements ConnectionOwner {
-  readonly #host: RuntimeHost
-  readonly #serverName: string
-  readonly #client: ClientAddresses | undefined
+export class H1Pool implements Pool, ConnectionOwner, Opener {
+  readonly #target: PoolTarget
   readonly #parts: PoolParts
   readonly #connections = new Set<H1Connection>()
   /** The last one was used last. */
   readonly #idle: H1Connection[] = []
-  readonly #opening = new Set<() => void>()
-  /** In order of arrival. */
-  readonly #waiting = new Set<Waiting>()
+  readonly #opening: OpeningConnections
+  readonly #waiting: WaitingRequests
   #state: 'open' | 'draining' | 'destroyed' = 'open'
 
-  /** `client`: whom its connections are for, where the host is told; they are nobody else's then. */
-  constructor(host: RuntimeHost, serverName: string, client: ClientAddresses | undefined, parts: PoolParts) {
-    this.#host = host
-    this.#serverName = serverName
-    this.#client = client
+  constructor(target: PoolTarget, parts: PoolParts) {
+    this.#target = target
     this.#parts = parts
+    this.#opening = new OpeningConnections(target, parts, 'http', this)
+    this.#waiting = new WaitingRequests(parts)
   }
 
   get empty(): boolean {
@@ -69,29 +46,26 @@ export class HostPool implements ConnectionOwner {
       return nothingToCancel
     }
     if (breakers.requestsFull || breakers.pendingFull) {
-      this.#overflow(waiting)
+      this.#waiting.overflow(waiting)
       return nothingToCancel
     }
-    this.#enqueue(waiting)
+    this.#waiting.add(waiting)
     this.#openMore()
-    return () => this.#cancel(waiting)
+    return () => this.#waiting.cancel(waiting)
   }
 
-  /** Idle connections end now, busy ones when they are done; who waits is still served. */
   drain(): void {
     if (this.#state === 'open') this.#state = 'draining'
     for (const connection of this.#idle.slice()) connection.close()
   }
 
-  /** Everything ends now. */
   destroy(): void {
     this.#state = 'destroyed'
-    for (const cancel of Array.from(this.#opening)) cancel()
-    for (const waiting of Array.from(this.#waiting)) this.#fail(waiting, { reason: 'local-reset', detail: '' })
+    this.#opening.cancelAll()
+    this.#waiting.fail({ reason: 'local-reset', detail: '' }, 'all')
     for (const connection of Array.from(this.#connections)) connection.close()
   }
 
-  /** Closes what was idle for too long. Whether some is still idle. */
   sweep(): boolean {
     for (const connection of this.#idle.slice()) if (this.#isStale(connection)) this.#expire(connection)
     return this.#idle.length > 0
@@ -101,7 +75,7 @@ export class HostPool implements ConnectionOwner {
 
   onStreamEnd(): void {
     this.#parts.breakers.requests--
-    this.#host.onRequestEnd()
+    this.#target.host.onRequestEnd()
   }
 
   onAbandoned(): void {
@@ -119,9 +93,8 @@ export class HostPool implements ConnectionOwner {
       return connection.close()
     }
     if (connection.diesAt !== Infinity && this.#isTooOld(connection)) return this.#expire(connection)
-    const waiting = this.#firstWaiting()
+    const waiting = this.#waiting.take()
     if (waiting === undefined) return this.#keep(connection)
-    this.#dequeue(waiting)
     this.#start(connection, waiting)
   }
 
@@ -130,44 +103,8 @@ export class HostPool implements ConnectionOwner {
     const at = this.#idle.indexOf(connection)
     if (at !== -1) this.#idle.splice(at, 1)
     this.#parts.breakers.connections--
-    this.#host.onDisconnected()
+    this.#target.host.onDisconnected()
     this.#openMore()
-  }
-
-  // --- Waiting ---
-
-  #enqueue(waiting: Waiting): void {
-    this.#waiting.add(waiting)
-    this.#parts.breakers.pending++
-    this.#parts.stats.upstream_rq_pending_total++
-    this.#parts.stats.upstream_rq_pending_active++
-  }
-
-  #dequeue(waiting: Waiting): boolean {
-    if (!this.#waiting.delete(waiting)) return false
-    this.#parts.breakers.pending--
-    this.#parts.stats.upstream_rq_pending_active--
-    return true
-  }
-
-  #firstWaiting(): Waiting | undefined {
-    for (const waiting of this.#waiting) return waiting
-    return undefined
-  }
-
-  #cancel(waiting: Waiting): void {
-    if (this.#dequeue(waiting)) this.#parts.stats.upstream_rq_cancelled++
-  }
-
-  #fail(waiting: Waiting, { reason, detail }: Pick<ConnectionFailure, 'reason' | 'detail'>): void {
-    if (!this.#dequeue(waiting)) return
-    this.#parts.stats.upstream_rq_pending_failure_eject++
-    waiting.waiter.onFailure(reason, detail)
-  }
-
-  #overflow({ waiter }: Waiting): void {
-    this.#parts.stats.upstream_rq_pending_overflow++
-    waiter.onFailure('overflow', '')
   }
 
   // --- Connections ---
@@ -201,10 +138,10 @@ export class HostPool implements ConnectionOwner {
     const { breakers } = this.#parts
     if (breakers.requestsFull) {
       this.#keep(connection)
-      return this.#overflow(waiting)
+      return this.#waiting.overflow(waiting)
     }
     breakers.requests++
-    this.#host.onRequest()
+    this.#target.host.onRequest()
     waiting.waiter.onStream(connection.begin(waiting.reader))
   }
 
@@ -222,33 +159,12 @@ export class HostPool implements ConnectionOwner {
         this.#parts.stats.upstream_cx_overflow++
         return
       }
-      this.#open()
+      this.#opening.open()
     }
   }
 
-  #open(): void {
-    const { connector, connectTimeoutMs, keepAlive, http, breakers } = this.#parts
-    const request = {
-      host: this.#host, use: 'http' as const, serverName: this.#serverName, verifyServerName: http.autoVerify, timeoutMs: connectTimeoutMs, keepAlive,
-      client: this.#client,
-    }
-    breakers.connections++
-    const stop = connector.open(request, (failure, transport) => {
-      this.#opening.delete(cancel)
-      if (failure === undefined) this.#onConnected(transport!)
-      else this.#onFailure(failure)
-    })
-    const cancel = (): void => {
-      this.#opening.delete(cancel)
-      breakers.connections--
-      stop()
-    }
-    this.#opening.add(cancel)
-  }
-
-  #onConnected(transport: Transport): void {
-    this.#host.onConnected()
-    const connection = new H1Connection(transport, this.#host, this)
+  onConnected(transport: Transport): void {
+    const connection = new H1Connection(transport, this.#target.host, this)
     const { maxConnectionMs } = this.#parts.http
     if (maxConnectionMs > 0) connection.diesAt = this.#parts.clock.now() + maxConnectionMs
     this.#connections.add(connection)
@@ -256,12 +172,9 @@ export class HostPool implements ConnectionOwner {
   }
 
   /** The one that has waited longest hears of it; all do when nothing is left that could serve them. */
-  #onFailure(failure: ConnectionFailure): void {
-    this.#parts.breakers.connections--
-    if (failure.blamesHost) this.#host.onConnectFailure(failure.reason === 'connection-timeout')
-    const waiting = Array.from(this.#waiting)
+  onFailed(failure: ConnectionFailure): void {
     const lost = this.#opening.size + this.#connections.size === 0
-    for (const one of lost ? waiting : waiting.slice(0, 1)) this.#fail(one, failure)
+    this.#waiting.fail(failure, lost ? 'all' : 'first')
     this.#openMore()
   }
 }

@@ -6,48 +6,29 @@ import type { H1Events, H1Head } from '../../codec/h1/types.ts'
 import { HeaderList } from '../../codec/header-list.ts'
 import { highWaterBytes } from '../../net/transport-options.ts'
 import type { Transport, TransportHandler } from '../../net/transport.ts'
-import { clientCertElement } from './client-cert-header.ts'
-import { ConnectionFacts } from './connection-facts.ts'
-import type { Arrival } from './connection-facts.ts'
-import type { Timed } from './deadlines.ts'
+import { drainIdleMs } from './connection-life.ts'
+import type { ConnectionLife, ConnectionOwner, ServedConnection } from './connection-life.ts'
 import type { Downstream } from './downstream.ts'
 import { Exchange } from './exchange.ts'
 import type { LocalReply } from './filter.ts'
 import { flag } from './flags.ts'
-import type { HeaderSettings } from './request-headers.ts'
 import { startRequest } from './request-start.ts'
 import { malformed, slowHead, slowRequest } from './rescue.ts'
 import { ResponseWriter, unreadable } from './response-writer.ts'
 import type { HttpRuntime } from './runtime.ts'
 import { HttpStream } from './stream.ts'
 
-/** What the service does about its connections. */
-export interface ConnectionOwner {
-  readonly runtime: HttpRuntime
-  readonly draining: boolean
-  onClosed(connection: Http1Connection): void
-}
-
 /** Of requests that come too early. Reading goes on so far, since only who reads hears that the client has left. */
 const maxWaitingBytes = 64 * 1024
 
-/** How long a client may take nothing of a response that is complete on our side, before it counts as gone. */
-const stuckMs = 60_000
-
-/** A client between two requests may have sent the next one already: to end its connection then would fail that request. */
-const drainIdleMs = 1_000
-
-export class Http1Connection implements TransportHandler, H1Events, Downstream, Timed {
+export class Http1Connection implements TransportHandler, H1Events, Downstream, ServedConnection {
   readonly #owner: ConnectionOwner
   readonly #runtime: HttpRuntime
   readonly #transport: Transport
-  readonly #facts: ConnectionFacts
-  readonly #headerSettings: HeaderSettings
+  readonly #life: ConnectionLife
   readonly #parser: H1Parser
-  readonly #openedAt: number
   /** The request in progress. */
   #stream: HttpStream | undefined = undefined
-  #requests = 0
   /** Bytes of the next request that came too early. */
   #waiting: Buffer | undefined = undefined
   #parsing = false
@@ -57,37 +38,28 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
   #behind = false
   readonly #writer: ResponseWriter
   #requestStart = 0
-  /** Our last byte has been written; what the client still sends is not looked at. */
-  #closing = false
-  /** Not yet taken by the kernel, at the last tick while closing. */
-  #queued = 0
-  #since: number
   sweepIndex = -1
 
-  constructor(owner: ConnectionOwner, transport: Transport, arrival: Arrival) {
-    const { runtime } = owner
+  constructor(owner: ConnectionOwner, life: ConnectionLife) {
+    const { runtime, transport } = life
     this.#owner = owner
     this.#runtime = runtime
     this.#transport = transport
-    this.#facts = new ConnectionFacts(transport, arrival)
-    this.#headerSettings = {
-      config: runtime.config, clientCert: clientCertElement(transport.tls, runtime.config), newRequestId: runtime.newRequestId,
-    }
+    this.#life = life
     this.#writer = new ResponseWriter(transport)
     this.#parser = new H1Parser('request', this, runtime.config.limits)
-    this.#openedAt = this.#since = runtime.deps.clock.now()
     transport.handler = this
     transport.resume()
   }
 
   get idle(): boolean {
-    return this.#stream === undefined && !this.#closing && this.#parser.idle
+    return this.#stream === undefined && !this.#life.closing && this.#parser.idle
   }
 
   /** Ends with its next response, or once it has been idle for a while. */
   drain(): void {
     this.#writer.closes = true
-    if (this.idle && this.#runtime.deps.clock.now() - this.#since >= drainIdleMs) this.#endConnection()
+    if (this.idle && this.#life.now() - this.#life.since >= drainIdleMs) this.#endConnection()
   }
 
   /** Ends it at once. */
@@ -99,9 +71,9 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
   // --- From the transport ---
 
   onData(bytes: Buffer, length: number): void {
-    if (this.#closing) return
+    if (this.#life.closing) return
     if (this.#waiting !== undefined) return this.#wait(Buffer.concat([this.#waiting, bytes.subarray(0, length)]))
-    if (this.#parser.idle) this.#since = this.#runtime.deps.clock.now()
+    if (this.#parser.idle) this.#life.touch()
     this.#parse(bytes, length)
   }
 
@@ -119,7 +91,7 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
   }
 
   onClose(): void {
-    this.#closing = true
+    this.#life.closing = true
     this.#stream?.onGone(flag.DC, 'downstream_remote_disconnect')
     this.#stream = undefined
     this.#waiting = undefined
@@ -131,11 +103,11 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
   onHead(head: H1Head): void {
     const { config, deps } = this.#runtime
     this.#writer.begin(head)
-    this.#requests++
-    this.#requestStart = this.#since
+    this.#life.requests++
+    this.#requestStart = this.#life.since
     const stream = this.#newStream(head.headers)
     this.#parser.pause()
-    const refusal = startRequest(stream.exchange, head, this.#headerSettings)
+    const refusal = startRequest(stream.exchange, head, this.#life.headerSettings)
     if (refusal !== undefined) {
       // Who asks for what cannot be read may mean something else by what follows.
       this.#writer.closes = true
@@ -157,7 +129,7 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
   }
 
   #newStream(headers: HeaderList): HttpStream {
-    const exchange = new Exchange(this.#facts, this.#runtime.deps.clock.now(), headers, noSlots)
+    const exchange = new Exchange(this.#life.facts, this.#runtime.deps.clock.now(), headers, noSlots)
     return (this.#stream = new HttpStream(this.#runtime, exchange, this))
   }
 
@@ -174,7 +146,7 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
     } finally {
       this.#parsing = false
     }
-    if (taken < length && !this.#closing) this.#wait(Buffer.from(bytes.subarray(taken, length)))
+    if (taken < length && !this.#life.closing) this.#wait(Buffer.from(bytes.subarray(taken, length)))
   }
 
   #wait(early: Buffer): void {
@@ -183,7 +155,7 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
   }
 
   #onMalformed({ status, code }: H1Error): void {
-    if (this.#closing) return
+    if (this.#life.closing) return
     const reply = malformed(status, code)
     const stream = this.#stream
     if (stream === undefined) return this.#refuse(reply)
@@ -200,7 +172,7 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
     const waiting = this.#waiting
     if (waiting !== undefined) {
       this.#waiting = undefined
-      this.#since = this.#runtime.deps.clock.now()
+      this.#life.touch()
       this.#parse(waiting, waiting.length)
     }
     this.#resumeReading()
@@ -217,7 +189,7 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
   }
 
   #resumeReading(): void {
-    if (this.#held || this.#closing) return
+    if (this.#held || this.#life.closing) return
     if (this.#waiting === undefined || this.#waiting.length < maxWaitingBytes) this.#transport.resume()
   }
 
@@ -228,14 +200,8 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
   }
 
   writeHead(status: number, headers: HeaderList, bodyLength: number): void {
-    if (this.#owner.draining || this.#isWornOut() || !this.#isRead()) this.#writer.closes = true
+    if (this.#owner.draining || this.#life.wornOut || !this.#isRead()) this.#writer.closes = true
     this.#writer.head(status, headers, bodyLength)
-  }
-
-  #isWornOut(): boolean {
-    const { config, deps } = this.#runtime
-    if (config.maxRequestsPerConnection > 0 && this.#requests >= config.maxRequestsPerConnection) return true
-    return config.maxConnectionDurationMs > 0 && deps.clock.now() - this.#openedAt >= config.maxConnectionDurationMs
   }
 
   /** A request that is answered before all of it is there cannot be told from the next one any more (Envoy does the same). */
@@ -252,7 +218,7 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
     this.#writer.end(trailers)
     this.#stream = undefined
     if (this.#writer.closes) return this.#endConnection()
-    this.#since = this.#runtime.deps.clock.now()
+    this.#life.touch()
     this.#behind = this.#transport.writableLength >= highWaterBytes
     if (!this.#behind) this.#readOn()
   }
@@ -261,44 +227,24 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
   abort(): void {
     this.#stream = undefined
     if (this.#writer.cutShows) return this.#endConnection()
-    this.#closing = true
+    this.#life.closing = true
     this.#transport.destroy(true)
   }
 
-  /** FIN after what is queued. The client gets a moment to read it before the rest of what it sends is answered by RST. */
   #endConnection(): void {
-    if (this.#closing) return
-    this.#closing = true
     this.#waiting = undefined
-    this.#since = this.#runtime.deps.clock.now()
-    this.#queued = this.#transport.writableLength
-    this.#transport.end()
-    this.#transport.resume()
+    this.#life.end()
   }
 
   // --- Time ---
 
   onTick(now: number): void {
     const { config } = this.#runtime
-    const elapsed = now - this.#since
-    if (this.#closing) this.#checkClosing(now)
+    if (this.#life.closing) this.#life.checkClosing(now)
     else if (this.#stream !== undefined) this.#checkRequestTime(now)
     else if (!this.#parser.idle) {
-      if (elapsed >= config.headTimeoutMs && config.headTimeoutMs > 0) this.#refuse(slowHead)
-    } else if (this.#isIdleFor(elapsed) || this.#isWornOut()) this.#endConnection()
-  }
-
-  #isIdleFor(elapsed: number): boolean {
-    const { idleTimeoutMs } = this.#runtime.config
-    return (idleTimeoutMs > 0 && elapsed >= idleTimeoutMs) || (this.#owner.draining && elapsed >= drainIdleMs)
-  }
-
-  /** A slow client gets all of its last response as long as it takes some of it. */
-  #checkClosing(now: number): void {
-    const queued = this.#transport.writableLength
-    if (queued !== this.#queued) this.#since = now
-    this.#queued = queued
-    if (now - this.#since >= (queued > 0 ? stuckMs : this.#runtime.config.delayedCloseMs)) this.#transport.destroy()
+      if (now - this.#life.since >= config.headTimeoutMs && config.headTimeoutMs > 0) this.#refuse(slowHead)
+    } else if (this.#life.isIdleTooLong(now, this.#owner.draining) || this.#life.wornOut) this.#endConnection()
   }
 
   #checkRequestTime(now: number): void {

@@ -16,6 +16,11 @@ export interface PeekLimits {
   readonly timeoutMs: number
 }
 
+export interface Ends {
+  readonly localAddress: Address
+  readonly remoteAddress: Address
+}
+
 export interface Inbound {
   readonly localAddress: Address
   readonly remoteAddress: Address
@@ -24,6 +29,8 @@ export interface Inbound {
    * Undefined: not in time. Rejects when the connection broke.
    */
   peek(enough: (seen: Buffer) => boolean, limits: PeekLimits): Promise<Buffer | undefined>
+  /** Drops the first bytes, which have been looked at. With `ends` it is the connection of others from then on: a proxy in between said whose. */
+  skip(count: number, ends?: Ends): void
   /** Takes the connection as it is. Once, and instead of `tls`. */
   plain(): Transport
   /** Takes the connection through a TLS handshake; rejects with `net/tls` and the reason, the connection closed. */
@@ -39,11 +46,10 @@ const maxHelloBytes = 16 * 1024 + 5
 const empty = Buffer.alloc(0)
 
 export class SocketInbound implements Inbound {
-  readonly localAddress: Address
-  readonly remoteAddress: Address
   readonly #raw: Socket
   readonly #transports: Transports
   readonly #handshakeMs: number
+  #ends: Ends
   #seen: Buffer = empty
   #ended = false
   #taken = false
@@ -56,9 +62,21 @@ export class SocketInbound implements Inbound {
     this.#raw = raw
     this.#transports = transports
     this.#handshakeMs = handshakeMs
-    this.localAddress = localAddressOf(raw)
-    this.remoteAddress = remoteAddressOf(raw)
+    this.#ends = { localAddress: localAddressOf(raw), remoteAddress: remoteAddressOf(raw) }
     raw.on('error', (error) => (this.#error ??= error))
+  }
+
+  get localAddress(): Address {
+    return this.#ends.localAddress
+  }
+
+  get remoteAddress(): Address {
+    return this.#ends.remoteAddress
+  }
+
+  skip(count: number, ends?: Ends): void {
+    this.#seen = this.#seen.subarray(count)
+    if (ends !== undefined) this.#ends = ends
   }
 
   onClose(closed: () => void): void {

@@ -27,7 +27,7 @@ const rows: [string, Manager, RegExp][] = [
   ['a filter without configuration', { httpFilters: [{ name: 'x' }] }, /http filter x: no configuration/],
   ['a fault that is not served', { httpFilters: [typed('fault', HTTPFaultSchema, { responseRateLimit: {} })] }, /response_rate_limit is not served yet/],
   ['scoped routes', { routeSpecifier: { case: 'scopedRoutes', value: {} } }, /scoped_routes is not served yet/],
-  ['trusted hops', { xffNumTrustedHops: 1 }, /xff_num_trusted_hops is not served yet/],
+  ['trusted hops without the remote address', { xffNumTrustedHops: 1 }, /xff_num_trusted_hops without use_remote_address is not served yet/],
   ['local reply mapping', { localReplyConfig: {} }, /local_reply_config is not served yet/],
 ]
 

@@ -8,6 +8,7 @@ import type { Transport } from '../../net/transport.ts'
 import type { CompiledChain, CompiledListener } from './compile.ts'
 import type { AcceptedConnection, Arrival, Layer, Serve } from './connection.ts'
 import { chooseAtOnce, chooseChain } from './detect.ts'
+import { introduce } from './introduce.ts'
 
 /** Why a connection was refused before any service saw it. */
 export type Refusal = 'too-many-connections' | 'no-filter-chain' | 'no-certificate' | 'handshake-failed' | 'draining'
@@ -56,6 +57,7 @@ export class Acceptor {
     if (refusal !== undefined) return this.#refuse(refusal, '', listener, inbound, arrival)
     this.#open++
     inbound.onClose(() => this.#open--)
+    if (listener.inspectors.proxyProtocol) return spawn('reading who a client is', this.#introduceAndServe(listener, inbound, arrival))
     const choice = chooseAtOnce(listener, inbound, arrival)
     if (typeof choice !== 'symbol') return this.#serve(listener, choice, inbound, arrival)
     spawn('choosing a filter chain', this.#chooseAndServe(listener, inbound, arrival))
@@ -69,6 +71,17 @@ export class Acceptor {
   async #chooseAndServe(listener: CompiledListener, inbound: Inbound, arrival: Arrival): Promise<void> {
     try {
       this.#serve(listener, await chooseChain(listener, inbound, arrival), inbound, arrival)
+    } catch {
+      inbound.destroy() // the client left, or its bytes never made a first message
+    }
+  }
+
+  /** Whoever does not say it is not served: what it would be taken for is the proxy in front. */
+  async #introduceAndServe(listener: CompiledListener, inbound: Inbound, arrival: Arrival): Promise<void> {
+    try {
+      const introduced = await introduce(inbound, arrival, listener.inspectors.timeoutMs)
+      if (introduced === undefined) return inbound.destroy()
+      this.#serve(listener, await chooseChain(listener, inbound, introduced), inbound, introduced)
     } catch {
       inbound.destroy() // the client left, or its bytes never made a first message
     }

@@ -5,6 +5,7 @@ import type { Listener } from '../../proto/gen/envoy/config/listener/v3/listener
 import type { ListenerFilter, ListenerFilterChainMatchPredicate } from '../../proto/gen/envoy/config/listener/v3/listener_components_pb.ts'
 import { HttpInspectorSchema } from '../../proto/gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.ts'
 import { OriginalDstSchema } from '../../proto/gen/envoy/extensions/filters/listener/original_dst/v3/original_dst_pb.ts'
+import { ProxyProtocolSchema } from '../../proto/gen/envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol_pb.ts'
 import { TlsInspectorSchema } from '../../proto/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts'
 import { milliseconds } from '../xds/duration.ts'
 
@@ -13,6 +14,8 @@ export type InspectorSwitch = (destinationPort: number) => boolean
 
 export interface Inspectors {
   readonly originalDestination: boolean
+  /** Clients are behind a proxy that says first who they are. */
+  readonly proxyProtocol: boolean
   readonly tls: InspectorSwitch
   readonly http: InspectorSwitch
   /** How long a silent client is waited for. */
@@ -30,10 +33,11 @@ const never: InspectorSwitch = () => false
 
 export function decodeInspectors(listener: Listener): Inspectors {
   const asked = listener.listenerFiltersTimeout === undefined ? defaultTimeoutMs : milliseconds(listener.listenerFiltersTimeout)
-  const found = { originalDestination: listener.useOriginalDst ?? false, tls: never, http: never }
+  const found = { originalDestination: listener.useOriginalDst ?? false, proxyProtocol: false, tls: never, http: never }
   for (const filter of listener.listenerFilters) {
     switch (kindOf(filter)) {
       case OriginalDstSchema.typeName: found.originalDestination = true; break
+      case ProxyProtocolSchema.typeName: found.proxyProtocol = true; break
       case TlsInspectorSchema.typeName: found.tls = switchOf(filter); break
       case HttpInspectorSchema.typeName: found.http = switchOf(filter); break
       default: throw new MeshError('proxy/bad-config', `listener filter ${filter.name} is not supported`)
@@ -45,7 +49,7 @@ export function decodeInspectors(listener: Listener): Inspectors {
 function kindOf(filter: ListenerFilter): string {
   const config = filter.configType
   if (config.case !== 'typedConfig') throw new MeshError('proxy/bad-config', `listener filter ${filter.name} has no typed_config`)
-  const schemas = [OriginalDstSchema, TlsInspectorSchema, HttpInspectorSchema]
+  const schemas = [OriginalDstSchema, ProxyProtocolSchema, TlsInspectorSchema, HttpInspectorSchema]
   const known = schemas.find((schema) => config.value.typeUrl.endsWith(`/${schema.typeName}`))
   if (known !== undefined) anyUnpack(config.value, known)
   return known?.typeName ?? ''

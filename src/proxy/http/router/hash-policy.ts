@@ -13,6 +13,7 @@ import { firstValue } from './query-condition.ts'
 export interface HashedRequest {
   readonly requestHeaders: HeaderList
   readonly query: string
+  readonly clientAddress?: Address | undefined
   readonly connection: { readonly remoteAddress: Address; readonly remoteAddressText: string; readonly originalDestinationText: string }
   /** A `set-cookie` for the response. */
   addCookie(value: string): void
@@ -86,7 +87,10 @@ function hashOfAll(values: readonly string[]): Hash64 | undefined {
   return values.toSorted((one, other) => (one < other ? -1 : one > other ? 1 : 0)).reduce<Hash64 | undefined>((seed, value) => xxHash64(value, seed), undefined)
 }
 
-const bySource: Method = ({ connection: { remoteAddress } }) => (remoteAddress.host.startsWith('unix://') ? undefined : hashOfText(remoteAddress.host))
+const bySource: Method = ({ clientAddress, connection }) => {
+  const { host } = clientAddress ?? connection.remoteAddress
+  return host.startsWith('unix://') ? undefined : hashOfText(host)
+}
 
 /** A client without the cookie gets one, where it has a time to live. All requests of its connection get the same. */
 function byCookie(policy: CookiePolicy): Method {

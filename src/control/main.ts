@@ -9,9 +9,11 @@ import type { SpiffeId } from '../model/spiffe-id.ts'
 import { WorldMerger } from '../sources/merge.ts'
 import type { MergedWorld, Readiness } from '../sources/merge.ts'
 import type { Source, SourceIssue } from '../sources/source.ts'
+import type { WriteAudit } from '../telemetry/audit/events.ts'
 import { openCa } from './ca/ca.ts'
 import type { ServerCertificate } from './ca/server-certificate.ts'
 import { createBootstrapTokens } from './ca/tokens.ts'
+import { ConfigAudit } from './config-audit.ts'
 import { meshSettings } from './mesh-settings.ts'
 import { Debounce } from './push.ts'
 import type { Urgency } from './push.ts'
@@ -39,6 +41,8 @@ export interface ControlParts {
   readonly readiness?: Readiness
   /** Every new world, right before it is pushed. */
   readonly onWorld?: (world: MergedWorld) => void
+  /** Where it is written down who joined, who got which certificate, and what operators changed. */
+  readonly audit?: WriteAudit
 }
 
 export interface ControlPlane extends AsyncDisposable {
@@ -82,7 +86,7 @@ async function serve(settings: ControlSettings, parts: ControlParts, worlds: Wor
   const ca = await openCa({ stateDir, trustDomain, lifetimeMs: certificateLifetime, clock, log })
   const tokens = await createBootstrapTokens({ stateDir, clock })
   const certificate = ca.serverCertificate(reachedAs(settings.address))
-  const methods = [...adsMethods(worldSource(state), { log }), certificateService({ ca, tokens, log })]
+  const methods = [...adsMethods(worldSource(state), { log, audit: parts.audit }), certificateService({ ca, tokens, log, audit: parts.audit })]
   const servers = await openServers(settings, methods, certificate, state, parts)
   const close = async (): Promise<void> => {
     await Promise.all([servers.grpc.close(), servers.debug.close()])
@@ -136,6 +140,7 @@ class Worlds {
   readonly #merger: WorldMerger
   readonly #debounce: Debounce
   #ready: Readiness
+  readonly #audit: ConfigAudit | undefined
   /** What has been said about the resources as they are. */
   #said = new Set<string>()
 
@@ -145,6 +150,7 @@ class Worlds {
     this.#parts = parts
     this.#ready = parts.readiness ?? new Map()
     this.state = new WorldState(clock)
+    this.#audit = parts.audit === undefined ? undefined : new ConfigAudit(parts.audit)
     this.#merger = new WorldMerger({ domain: settings.domain })
     const times = { filesQuietMs: settings.filesQuiet, registryQuietMs: settings.registryQuiet, ceilingMs: settings.pushCeiling }
     this.#debounce = new Debounce(() => this.#push(), times, clock)
@@ -181,7 +187,8 @@ class Worlds {
     const { resources, services, workloads, endpoints } = world
     const mesh = meshSettings(config, domain, trustDomain)
     this.state.update({ resources, services, workloads, endpoints, mesh }, world.issues, world.held)
-    const held = this.state.board.resources.flatMap(({ key, state, errors }) => (state === 'held' ? errors.map((error) => `${key} is held at its last good version: ${error}`) : []))
+    this.#audit?.follow(this.state.snapshot.resources, this.state.snapshot.generation)
+    const held = this.state.board.resources.flatMap(({ key, state, earlier, errors }) => (state === 'held' && earlier ? errors.map((error) => `${key} is held at its last good version: ${error}`) : []))
     this.#say([...this.state.findings, ...held])
     this.#forget([...world.issues, ...this.state.findings, ...held])
   }

@@ -12,6 +12,8 @@ import type { asJson } from '../../src/cli/test/report.ts'
 import { parseArguments } from '../../src/cli/arguments.ts'
 import { fileOption } from '../../src/cli/file-option.ts'
 import { readOffline } from '../../src/cli/offline.ts'
+import { casesIn } from '../../src/cli/test/cases.ts'
+import { passed, runCases } from '../../src/cli/test/run.ts'
 import { captureIo } from '../support/capture-io.ts'
 import { parseXml } from '../support/strict-xml.ts'
 
@@ -334,18 +336,16 @@ test('the program ends with the exit code for CI: 0, 1 and 64', async () => {
   assert.deepEqual([await spawned(expecting('v1')), await spawned(expecting('v2')), await spawned('', '--coverage-min', 'most')], [0, 1, 64])
 })
 
-test('twenty times the tests take less than fifteen times as long: configuration is compiled once for each client', async () => {
+test('configuration is made and compiled once for each client, however many tests there are', async (context) => {
   const tests = (count: number) => Array.from({ length: count }, (_, index) => ({ name: `${index}`, request: { path: `/reviews/${index}` }, expect: { destination: { subset: 'v1' } } }))
-  // Time of the processor, which others on the machine do not take.
-  const timeOf = async (count: number): Promise<number> => {
-    const text = documents(jason, routeTest(tests(count)))
-    const before = process.cpuUsage()
-    const { totals } = await json(text)
-    const { user, system } = process.cpuUsage(before)
-    assert.equal(totals.passed, count)
-    return (user + system) / 1000
+  const compiledFor = async (count: number): Promise<number> => {
+    const text = documents(jason, routeTest(tests(count)), routeTest([{ name: 'another client', from: 'ratings-v1', expect: { destination: { subset: 'v1' } } }], 'another'))
+    const offline = await readOffline(parseArguments(['-f', mesh, '-f', '-'], { options: [fileOption], operands: [] }), captureIo(text))
+    const connect = context.mock.method(offline.state, 'connect')
+    assert.equal(runCases(offline, casesIn(offline.resources), () => {}).filter(passed).length, count + 1)
+    return connect.mock.callCount()
   }
-  await timeOf(10)
-  const [few, many] = [await timeOf(200), await timeOf(4000)]
-  assert.ok(many <= 15 * few, `${few} ms for 200 tests, ${many} ms for 4000`)
+  const few = await compiledFor(20)
+  assert.ok(few > 0 && few < 20, `${few} times`)
+  assert.equal(await compiledFor(400), few)
 })

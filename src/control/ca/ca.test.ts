@@ -84,6 +84,7 @@ test('a folder without its files stops the CA, which does not fill it', async ()
 test('a state folder that cannot be one is named', async () => {
   await using folder = await temporaryFolder()
   await writeFile(join(folder.path, 'file'), '')
+  await assert.rejects(openCa({ stateDir: '/proc/state/of/trysail', trustDomain }), { code: 'ca/state', message: /cannot make .proc.state.of.trysail.ca: no folder can be made in .proc.state.of/ })
   await assert.rejects(openCa({ stateDir: join(folder.path, 'file'), trustDomain }), { code: 'ca/state', message: /cannot make .*file.ca: there is a file where a folder should be/ })
 })
 

@@ -3,7 +3,7 @@
 import { constants } from 'node:fs'
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { randomBytes } from 'node:crypto'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { systemCode } from './system-code.ts'
 import { caError } from './errors.ts'
 
@@ -17,10 +17,30 @@ export async function createFolderOnce(parent: string, folder: string, content: 
   const path = join(parent, folder)
   try {
     if (await exists(path)) return
-    await mkdir(parent, { recursive: true, mode: 0o700 })
+    await makeFolder(parent)
     await fill(parent, folder, content())
   } catch (error) {
-    throw caError('ca/state', `cannot make ${path}: ${reasonOf(error)}`)
+    const reason = systemCode(error) === 'ENOENT' ? `no folder can be made in ${dirname(parent)}` : reasonOf(error)
+    throw caError('ca/state', `cannot make ${path}: ${reason}`)
+  }
+}
+
+/** With those above it. Node's own way never ends in a file system that makes no folders, as /proc. */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await makeOne(path)
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT' || dirname(path) === path) throw error
+    await makeFolder(dirname(path))
+    await makeOne(path)
+  }
+}
+
+async function makeOne(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 })
+  } catch (error) {
+    if (systemCode(error) !== 'EEXIST') throw error
   }
 }
 

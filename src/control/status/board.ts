@@ -10,7 +10,7 @@ import type { TypeName } from '../translate/table.ts'
 import { keyOf } from './keys.ts'
 import { ProxyRecord } from './proxies.ts'
 
-/** `held`: an earlier version is in use. `rejected`: none is. */
+/** `held`: an earlier version is in use, or the first one of several. `rejected`: none is. */
 export type ResourceState = 'valid' | 'held' | 'rejected'
 
 export interface ResourceStatus {
@@ -20,6 +20,8 @@ export interface ResourceStatus {
   readonly origin: Origin
   readonly errors: readonly string[]
   readonly warnings: readonly string[]
+  /** What is in use is its last good version, not another resource of that name. */
+  readonly earlier: boolean
   /** The first push that had this version. */
   readonly generation: number
 }
@@ -160,6 +162,7 @@ function summarize(
       origin: errors[0]?.origin ?? inUse?.resource.origin ?? own[0]!.origin,
       errors: errors.map(sentence),
       warnings: own.filter((one) => one.severity === 'warning').map(sentence),
+      earlier: held.has(key),
       generation: inUse?.generation ?? generation,
     }
   })

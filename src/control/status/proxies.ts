@@ -75,7 +75,7 @@ export class ProxyRecord implements ProxyStatus {
   #status(type: TypeName): TypeStatus {
     const known = this.types.get(type)
     if (known !== undefined) return known
-    const fresh = { sent: 0, acked: 0, nacked: 0, generation: 0, error: '' }
+    const fresh = { ...nothingSent }
     this.types.set(type, fresh)
     return fresh
   }
@@ -88,16 +88,18 @@ export function syncState(status: Readonly<TypeStatus> | undefined): string {
   return status.acked + status.nacked >= status.sent ? 'SYNCED' : 'STALE'
 }
 
-/** `trysail proxy-status -o json`. */
+const nothingSent: Readonly<TypeStatus> = { sent: 0, acked: 0, nacked: 0, generation: 0, error: '' }
+
+/** `trysail proxy-status -o json`: of every type, also of those that a proxy has never asked for. */
 export function proxyStatusJson(proxies: Iterable<ProxyStatus>, now: number) {
   return {
     proxies: [...proxies].map((one) => ({
       node: one.node.id,
       version: one.node.version,
       connectedFor: `${Math.max(0, Math.round((now - one.connectedAt) / 1000))}s`,
-      types: Object.fromEntries(typeNames.flatMap((type) => {
-        const status = one.types.get(type)
-        return status === undefined ? [] : [[type, { ...status, state: syncState(status) }]]
+      types: Object.fromEntries(typeNames.map((type) => {
+        const status = one.types.get(type) ?? nothingSent
+        return [type, { ...status, state: syncState(status) }]
       })),
     })),
   }

@@ -31,6 +31,7 @@ const startMs = 15_000
 
 export class Children implements AsyncDisposable {
   readonly #running = new Map<ChildProcess, string>()
+  readonly #adopted: AsyncDisposable[] = []
 
   constructor() {
     process.once('exit', () => this.#signal('SIGKILL'))
@@ -68,7 +69,18 @@ export class Children implements AsyncDisposable {
     return { pid: child.pid!, said: JSON.parse(said) as Said }
   }
 
+  /** What starts a program on its core. */
+  prefix(core: Core): readonly string[] {
+    return pinned ? ['taskset', '-c', cores[core]] : []
+  }
+
+  /** Something that was started elsewhere ends with the others. */
+  adopt(other: AsyncDisposable): void {
+    this.#adopted.push(other)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    for (const other of this.#adopted) await other[Symbol.asyncDispose]()
     this.#signal('SIGTERM')
     for (let waited = 0; this.#running.size > 0 && waited < 3000; waited += 20) await sleep(20)
     this.#signal('SIGKILL')

@@ -1,5 +1,5 @@
 // The bench's control plane, a process of its own: serves bench/mesh, and gives nginx, HAProxy and the load generator
-// certificates from the same CA as our proxies. `control-process.ts FOLDER`; says a ControlSaid once it serves.
+// certificates from the same CA as our proxies. `control-process.ts FOLDER [YAML...]`: files beside bench/mesh; says a ControlSaid once it serves.
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { openCa } from '../src/control/ca/ca.ts'
@@ -13,6 +13,8 @@ import { filesOnce } from '../src/sources/files/read.ts'
 
 export interface ControlSaid {
   readonly discoveryAddress: string
+  /** ADS without TLS, for Envoy. */
+  readonly plaintextPort: number
   readonly roots: string
   /** Bootstrap tokens, by service account. */
   readonly tokens: Readonly<Record<string, string>>
@@ -21,13 +23,13 @@ export interface ControlSaid {
 const accounts = ['gateway', 'client', 'server'] as const
 const namespace = 'bench'
 
-const folder = process.argv[2]!
+const [folder = '.', ...more] = process.argv.slice(2)
 const stateDir = join(folder, 'ca')
 
 const control = await startControl(
   controlSettings({ xdsPort: 0, plaintextPort: 0, debugPort: 0, stateDir }),
   {
-    sources: [filesOnce([join(import.meta.dirname, 'mesh')])],
+    sources: [filesOnce([join(import.meta.dirname, 'mesh'), ...more])],
     meshDefaults: { accessLogFile: join(folder, 'access.log') },
     log: (level, line) => (level === 'error' || level === 'warning' ? console.error(line) : undefined),
   },
@@ -51,6 +53,7 @@ async function writeCertificates(): Promise<void> {
 await writeCertificates()
 const said: ControlSaid = {
   discoveryAddress: formatAddress(control.xds),
+  plaintextPort: control.plaintext.port,
   roots: control.roots,
   tokens: Object.fromEntries(accounts.map((account) => [account, control.bootstrapToken(identity(account))])),
 }

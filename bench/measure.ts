@@ -34,7 +34,7 @@ export async function measure(contenders: readonly Contender[], options: Measure
   const measured = contenders.map((contender) => ({
     contender, name: contender.name, idleRssBytes: usageOf(contender.pids).rssBytes, samples: [] as Sample[],
   }))
-  for (const { port } of contenders) await generator.load({ ...load, port, seconds: warmupSeconds })
+  for (const contender of contenders) await generator.load({ ...loadFor(contender, load), seconds: warmupSeconds })
   for (let round = 0; round < rounds; round++) {
     for (const one of round % 2 === 0 ? measured : measured.toReversed()) {
       emptyLogs(folder)
@@ -45,9 +45,14 @@ export async function measure(contenders: readonly Contender[], options: Measure
   return measured.map(({ name, idleRssBytes, samples }) => ({ name, idleRssBytes, samples }))
 }
 
-async function sample({ port, pids }: Contender, { generator, load }: MeasureOptions): Promise<Omit<Sample, 'round'>> {
+function loadFor({ port, headers }: Contender, load: MeasureOptions['load']): LoadOptions {
+  return { ...load, port, headers: headers ?? load.headers }
+}
+
+async function sample(contender: Contender, { generator, load }: MeasureOptions): Promise<Omit<Sample, 'round'>> {
+  const { pids } = contender
   let before = usageOf(pids)
-  const result = await generator.load({ ...load, port }, () => (before = usageOf(pids)))
+  const result = await generator.load(loadFor(contender, load), () => (before = usageOf(pids)))
   const after = usageOf(pids)
   return { ...result, cpuMicrosPerRequest: (after.cpuSeconds - before.cpuSeconds) * 1e6 / result.requests, rssBytes: after.rssBytes }
 }

@@ -9,6 +9,7 @@ import type { ProxyTask } from './proxy-process.ts'
 const podOf = { plain: '10.77.0.1', server: '10.77.0.2', client: '10.77.0.3' }
 const serverService: Address = { host: '10.77.1.2', port: 8080 }
 const containerPort = 8080
+const tcpPort = 9000
 
 const local = (port: number): Address => ({ host: '127.0.0.1', port })
 
@@ -26,20 +27,38 @@ export class MeshProcesses {
     this.#flags = flags
   }
 
-  static async start(children: Children, folder: string, flags: readonly string[]): Promise<MeshProcesses> {
-    const { said } = await children.program<ControlSaid>('control plane', [process.execPath, `${import.meta.dirname}/control-process.ts`, folder], 'load')
+  /** `more`: files of resources beside bench/mesh. */
+  static async start(children: Children, folder: string, flags: readonly string[], more: readonly string[] = []): Promise<MeshProcesses> {
+    const { said } = await children.program<ControlSaid>('control plane', [process.execPath, `${import.meta.dirname}/control-process.ts`, folder, ...more], 'load')
     return new MeshProcesses(children, said, flags)
+  }
+
+  /** Where an Envoy finds ADS. */
+  get plaintextPort(): number {
+    return this.#control.plaintextPort
   }
 
   /** Plain in, plain out to `upstream`. */
   gateway(port: number, upstream: number): Promise<number> {
+    return this.#gateway('ingressgateway', port, [[`${podOf.plain}:${containerPort}`, local(upstream)]])
+  }
+
+  /** Bytes in, bytes out to `upstream`. */
+  relay(port: number, upstream: number): Promise<number> {
+    return this.#gateway('relaygateway', port, [[`${podOf.plain}:${tcpPort}`, local(upstream)]])
+  }
+
+  /** Mutual TLS in, its bytes out to `upstream`. */
+  tlsRelay(port: number, upstream: number): Promise<number> {
+    const own = { host: podOf.server, port: tcpPort }
+    return this.#sidecar('server', [{ listen: { address: local(port) }, direction: 'inbound', originalDestination: own }], upstream, tcpPort)
+  }
+
+  #gateway(istio: string, port: number, dialMap: ProxyTask['dialMap']): Promise<number> {
     return this.#proxy('gateway', {
-      settings: {
-        type: 'router', name: 'gateway', namespace: 'bench', serviceAccount: 'gateway', ip: '127.0.0.1',
-        labels: { istio: 'ingressgateway', app: 'gateway' },
-      },
+      settings: { type: 'router', name: 'gateway', namespace: 'bench', serviceAccount: 'gateway', ip: '127.0.0.1', labels: { istio, app: 'gateway' } },
       gatewayPort: port,
-      dialMap: [[`${podOf.plain}:${containerPort}`, local(upstream)]],
+      dialMap,
     })
   }
 
@@ -55,11 +74,11 @@ export class MeshProcesses {
     return this.#sidecar('client', [tap], upstream)
   }
 
-  #sidecar(of: 'server' | 'client', taps: readonly Tap[], upstream: number): Promise<number> {
+  #sidecar(of: 'server' | 'client', taps: readonly Tap[], upstream: number, at = containerPort): Promise<number> {
     return this.#proxy(`${of}'s sidecar`, {
       settings: { name: `${of}-v1`, namespace: 'bench', serviceAccount: of, ip: podOf[of], labels: { app: of, version: 'v1' }, workloadName: `${of}-v1` },
       taps,
-      dialMap: [[`${podOf.server}:${containerPort}`, local(upstream)]],
+      dialMap: [[`${podOf.server}:${at}`, local(upstream)]],
     })
   }
 

@@ -3,10 +3,14 @@ import { join } from 'node:path'
 import { freePort } from '../src/net/reserve-port.ts'
 import type { Children } from './children.ts'
 import type { LoadOptions } from './load/load.ts'
+import { serverHost } from './mesh-envoy.ts'
+import type { EnvoyPorts } from './mesh-envoy.ts'
 import type { MeshProcesses } from './mesh-processes.ts'
-import { haproxyGateway, haproxyInbound, haproxyOutbound } from './twins/haproxy.ts'
-import { nginxGateway, nginxInbound, nginxOutbound } from './twins/nginx.ts'
+import { haproxyGateway, haproxyInbound, haproxyOutbound, haproxyRelay, haproxyTlsRelay } from './twins/haproxy.ts'
+import { bigPath, nginxGateway, nginxInbound, nginxOutbound } from './twins/nginx.ts'
 import type { TwinPlace } from './twins/nginx.ts'
+import { startEnvoyTwin } from './twins/envoy.ts'
+import type { EnvoyRole } from './twins/envoy.ts'
 
 /** A program, or two that make a hop together. */
 export interface Contender {
@@ -14,6 +18,8 @@ export interface Contender {
   /** Where load goes in. */
   readonly port: number
   readonly pids: readonly number[]
+  /** Instead of the scenario's. */
+  readonly headers?: readonly string[]
 }
 
 export interface World {
@@ -23,15 +29,24 @@ export interface World {
   /** An application that answers 1 KB, and the same behind mutual TLS. */
   readonly upstream: number
   readonly tlsUpstream: number
+  /** Where a real Envoy's listeners are; undefined when there is none. */
+  readonly envoy: EnvoyPorts | undefined
+}
+
+export interface Bar {
+  readonly against: string
+  readonly most: number
 }
 
 export interface Scenario {
   readonly name: string
   readonly title: string
-  /** Our CPU a request at most, as a multiple of the first contender's. */
-  readonly bar: number | undefined
+  /** Our CPU a request at most, as a multiple of another contender's. */
+  readonly bars: readonly Bar[]
   readonly tls: boolean
   readonly headers: readonly string[]
+  /** Where it is not 1 KB on connections that stay. */
+  readonly load?: Partial<Pick<LoadOptions, 'path' | 'connections' | 'fresh'>>
   start(world: World): Promise<readonly Contender[]>
 }
 
@@ -49,6 +64,13 @@ async function ours(start: (port: number) => Promise<number>): Promise<Contender
   return { name: 'trysail', port, pids: [await start(port)] }
 }
 
+async function envoys(world: World, role: EnvoyRole): Promise<readonly Contender[]> {
+  const { folder, children, mesh, envoy } = world
+  if (envoy === undefined) return []
+  const pid = await startEnvoyTwin(role, { folder, children, plaintextPort: mesh.plaintextPort })
+  return [{ name: 'envoy', port: envoy[role], pids: [pid], ...(role === 'outbound' && { headers: [`Host: ${serverHost}:${envoy.outbound}`] }) }]
+}
+
 /** Two of the same make that looks like one: load goes into the first. */
 const joined = (first: Contender, second: Contender): Contender => ({ ...first, pids: [...first.pids, ...second.pids] })
 
@@ -57,33 +79,53 @@ async function twinHop(world: World, name: string, out: Twin, inward: Twin): Pro
   return joined(await twin(world, name, out, second.port), second)
 }
 
+const relays = async (world: World): Promise<readonly Contender[]> => [
+  await twin(world, 'haproxy', haproxyRelay, world.upstream),
+  await ours((port) => world.mesh.relay(port, world.upstream)),
+]
+
+const tlsRelays = async (world: World): Promise<readonly Contender[]> => [
+  await twin(world, 'haproxy', haproxyTlsRelay, world.upstream),
+  await ours((port) => world.mesh.tlsRelay(port, world.upstream)),
+]
+
+const gateways = async (world: World): Promise<readonly Contender[]> => [
+  await twin(world, 'nginx', nginxGateway, world.upstream),
+  await twin(world, 'haproxy', haproxyGateway, world.upstream),
+  ...(await envoys(world, 'gateway')),
+  await ours((port) => world.mesh.gateway(port, world.upstream)),
+]
+
+const inbounds = async (world: World): Promise<readonly Contender[]> => [
+  await twin(world, 'haproxy', haproxyInbound, world.upstream),
+  await twin(world, 'nginx', nginxInbound, world.upstream),
+  ...(await envoys(world, 'inbound')),
+  await ours((port) => world.mesh.inbound(port, world.upstream)),
+]
+
+const atServer = ['Host: server.bench.svc.cluster.local:8080']
+const bulk = { path: bigPath, connections: 4 }
+
 export const scenarios: readonly Scenario[] = [
   {
-    name: 'gateway', title: 'Gateway: plain in, plain out, all features', bar: 1.35, tls: false, headers: ['Host: bench.example.com', 'User-Agent: bench'],
-    start: async (world) => [
-      await twin(world, 'nginx', nginxGateway, world.upstream),
-      await twin(world, 'haproxy', haproxyGateway, world.upstream),
-      await ours((port) => world.mesh.gateway(port, world.upstream)),
-    ],
+    name: 'gateway', title: 'Gateway: plain in, plain out, all features', bars: [{ against: 'nginx', most: 1.35 }, { against: 'envoy', most: 0.5 }], tls: false, headers: ['Host: bench.example.com', 'User-Agent: bench'],
+    start: gateways,
   },
   {
-    name: 'inbound', title: "Server's sidecar: mTLS in, plain out; nginx and HAProxy bare", bar: 1.5, tls: true, headers: ['Host: server.bench.svc.cluster.local:8080'],
-    start: async (world) => [
-      await twin(world, 'haproxy', haproxyInbound, world.upstream),
-      await twin(world, 'nginx', nginxInbound, world.upstream),
-      await ours((port) => world.mesh.inbound(port, world.upstream)),
-    ],
+    name: 'inbound', title: "Server's sidecar: mTLS in, plain out; nginx and HAProxy bare", bars: [{ against: 'haproxy', most: 1.5 }, { against: 'envoy', most: 0.5 }], tls: true, headers: atServer,
+    start: inbounds,
   },
   {
-    name: 'outbound', title: "Client's sidecar: plain in, mTLS out; nginx and HAProxy bare", bar: 1.5, tls: false, headers: ['Host: server.bench.svc.cluster.local:8080'],
+    name: 'outbound', title: "Client's sidecar: plain in, mTLS out; nginx and HAProxy bare", bars: [{ against: 'haproxy', most: 1.5 }, { against: 'envoy', most: 0.5 }], tls: false, headers: atServer,
     start: async (world) => [
       await twin(world, 'haproxy', haproxyOutbound, world.tlsUpstream),
       await twin(world, 'nginx', nginxOutbound, world.tlsUpstream),
+      ...(await envoys(world, 'outbound')),
       await ours((port) => world.mesh.outbound(port, world.tlsUpstream)),
     ],
   },
   {
-    name: 'hop', title: "Sidecar to sidecar: plain in, mTLS between, plain out; nginx and HAProxy bare pairs", bar: undefined, tls: false, headers: ['Host: server.bench.svc.cluster.local:8080'],
+    name: 'hop', title: "Sidecar to sidecar: plain in, mTLS between, plain out; nginx and HAProxy bare pairs", bars: [], tls: false, headers: atServer,
     start: async (world) => {
       const inward = await ours((port) => world.mesh.inbound(port, world.upstream))
       return [
@@ -93,12 +135,33 @@ export const scenarios: readonly Scenario[] = [
       ]
     },
   },
+  {
+    name: 'relay', title: 'Bytes through a gateway, small messages', bars: [{ against: 'haproxy', most: 1.15 }], tls: false, headers: atServer, start: relays,
+  },
+  {
+    name: 'relay-bulk', title: 'Bytes through a gateway, 1 MB (CPU per MB)', bars: [{ against: 'haproxy', most: 1 }], tls: false, headers: atServer, load: bulk, start: relays,
+  },
+  {
+    name: 'tls-relay', title: "Server's sidecar of a TCP port: mTLS in, plain out, small messages", bars: [{ against: 'haproxy', most: 1.15 }], tls: true, headers: atServer, start: tlsRelays,
+  },
+  {
+    name: 'tls-relay-bulk', title: "Server's sidecar of a TCP port: mTLS in, plain out, 1 MB (CPU per MB)", bars: [{ against: 'haproxy', most: 1 }], tls: true, headers: atServer, load: bulk, start: tlsRelays,
+  },
+  {
+    name: 'bulk', title: 'Gateway, answers of 1 MB (CPU per MB)', bars: [{ against: 'nginx', most: 1 }], tls: false, headers: ['Host: bench.example.com'], load: bulk, start: gateways,
+  },
+  {
+    name: 'churn', title: 'Gateway, a connection for each request', bars: [{ against: 'haproxy', most: 1.2 }], tls: false, headers: ['Host: bench.example.com'], load: { fresh: true }, start: gateways,
+  },
+  {
+    name: 'tls-churn', title: "Server's sidecar, a mutual TLS handshake for each request", bars: [{ against: 'haproxy', most: 1 }], tls: true, headers: atServer, load: { fresh: true, connections: 16 }, start: inbounds,
+  },
 ]
 
 /** The load that a scenario's contenders are put under, all of them the same. */
-export function loadOf({ tls, headers }: Scenario, folder: string): Pick<LoadOptions, 'path' | 'headers' | 'tls'> {
+export function loadOf({ tls, headers, load }: Scenario, folder: string): Pick<LoadOptions, 'path' | 'headers' | 'tls' | 'fresh'> & Partial<Pick<LoadOptions, 'connections'>> {
   return {
-    path: '/', headers,
+    path: '/', headers, ...load,
     tls: tls ? { certificate: join(folder, 'client.pem'), key: join(folder, 'client.key'), serverName: 'server.bench' } : undefined,
   }
 }

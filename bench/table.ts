@@ -17,15 +17,21 @@ export interface Summary {
 
 export function summarize(measured: readonly Measured[]): readonly Summary[] {
   const first = measured[0]!
-  return measured.map(({ name, idleRssBytes, samples }) => {
+  return measured.map((one) => {
+    const { name, idleRssBytes, samples } = one
     const of = (field: keyof Sample): number => median(samples.map((sample) => sample[field]))
     return {
       name, idleRssBytes,
-      ratio: median(samples.map((sample) => sample.cpuMicrosPerRequest / cpuInRound(first, sample.round))),
+      ratio: ratioTo(one, first),
       cpuMicrosPerRequest: of('cpuMicrosPerRequest'), rps: of('rps'), p50: of('p50'), p99: of('p99'), p999: of('p999'), rssBytes: of('rssBytes'),
       errors: samples.reduce((sum, { errors }) => sum + errors, 0),
     }
   })
+}
+
+/** CPU a request of one contender as a multiple of another's, round by round. */
+export function ratioTo(one: Measured, other: Measured): number {
+  return median(one.samples.map((sample) => sample.cpuMicrosPerRequest / cpuInRound(other, sample.round)))
 }
 
 const cpuInRound = ({ samples }: Measured, round: number): number => samples.find((one) => one.round === round)!.cpuMicrosPerRequest

@@ -9,6 +9,8 @@ export interface LoadOptions {
   readonly seconds: number
   /** Requests a second, sent when they are due; undefined: each connection asks again at once. */
   readonly rate?: number | undefined
+  /** A connection for each request. */
+  readonly fresh?: boolean
   readonly path: string
   readonly headers: readonly string[]
   readonly tls?: { readonly certificate: string; readonly key: string; readonly serverName: string } | undefined
@@ -56,10 +58,11 @@ export function openGenerator(folder: string): LoadGenerator {
 
 const warmupSeconds = 0.2
 
-function generatorArguments({ port, connections, seconds, rate, path, headers, tls }: LoadOptions): string[] {
+function generatorArguments({ port, connections, seconds, rate, fresh = false, path, headers, tls }: LoadOptions): string[] {
   return [
     '-p', `${port}`, '-c', `${connections}`, '-d', `${seconds}`, '-w', `${warmupSeconds}`, '-P', path,
     ...(rate === undefined ? [] : ['-r', `${rate}`]),
+    ...(fresh ? ['-x'] : []),
     ...headers.flatMap((header) => ['-H', header]),
     ...(tls === undefined ? [] : ['-t', '-E', tls.certificate, '-K', tls.key, '-n', tls.serverName]),
   ]

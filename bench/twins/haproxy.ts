@@ -76,6 +76,24 @@ backend b
 `)
 }
 
+/** Bytes in, bytes out. */
+export function haproxyRelay({ folder, port, upstream }: TwinPlace): readonly string[] {
+  return haproxy(folder, 'haproxy-relay', `listen l
+  mode tcp
+  bind 127.0.0.1:${port}
+  server s 127.0.0.1:${upstream}
+`)
+}
+
+/** Mutual TLS in, its bytes out. */
+export function haproxyTlsRelay({ folder, port, upstream }: TwinPlace): readonly string[] {
+  return haproxy(folder, 'haproxy-tls-relay', `listen l
+  mode tcp
+  bind 127.0.0.1:${port} ssl crt ${join(folder, 'server.both.pem')} ca-file ${join(folder, 'roots.pem')} verify required
+  server s 127.0.0.1:${upstream}
+`)
+}
+
 /** What stands for the server's sidecar when only the client's is measured: nginx cannot take our sidecars' ALPN. */
 export function haproxyTlsUpstream(folder: string, port: number): readonly string[] {
   return haproxy(folder, 'tls-upstream', `frontend f

@@ -24,10 +24,14 @@ ${http}
   return ['nginx', '-c', at('conf')]
 }
 
-/** The application behind every proxy: 1 KB for any path. */
+/** A megabyte of the application behind every proxy. */
+export const bigPath = '/megabyte'
+
+/** The application behind every proxy: 1 KB for any path but one. */
 export function nginxUpstream(folder: string, port: number): readonly string[] {
-  return nginx(folder, 'upstream', `  access_log off;
-  server { listen 127.0.0.1:${port} reuseport backlog=4096; location / { return 200 "${body}"; } }`)
+  writeFileSync(join(folder, bigPath), Buffer.alloc(2 ** 20, body), { mode: 0o644 })
+  return nginx(folder, 'upstream', `  access_log off; sendfile on;
+  server { listen 127.0.0.1:${port} reuseport backlog=4096; location / { return 200 "${body}"; } location = ${bigPath} { root ${folder}; } }`)
 }
 
 export const body = 'a kilobyte of text. '.repeat(52).slice(0, 1023)

@@ -23,7 +23,7 @@ const node = (type: 'sidecar' | 'router', ip: string, name: string, more: Readon
 })
 
 async function joinAs(mesh: ProcessMesh, authority: TestAuthority, who: TestNode, account: string): Promise<RunningEnvoy> {
-  const agent = mesh.use(await startAgent(authority, authority.issue(`URI:spiffe://cluster.local/ns/default/sa/${account}`)))
+  const agent = mesh.use(await startAgent({ roots: authority.roots, own: authority.issue(`URI:spiffe://cluster.local/ns/default/sa/${account}`) }))
   const port = Number(mesh.addresses.plaintext.split(':')[1])
   return mesh.use(startEnvoy({ envoy: envoy!, node: who, apiType: 'DELTA_GRPC', port, agentPort: agent.plaintextAddress!.port, strict: true }))
 }

@@ -12,14 +12,19 @@ import { SecretSchema } from '../../src/proto/gen/envoy/extensions/transport_soc
 import { DiscoveryRequestSchema, DiscoveryResponseSchema } from '../../src/proto/gen/envoy/service/discovery/v3/discovery_pb.ts'
 import { typeUrls } from '../../src/xds/types.ts'
 import type { TestNode } from '../support/ads-client.ts'
-import type { TestAuthority, TestCertificate } from '../support/certificates.ts'
+import type { TestCertificate } from '../support/certificates.ts'
 import { createAuthority } from '../support/certificates.ts'
 
+export interface Credentials {
+  readonly roots: string
+  readonly own: TestCertificate
+}
+
 /** What the agent beside an Envoy does: its certificate and the mesh's roots. Clusters and listeners wait for them. */
-export function startAgent(authority: TestAuthority = createAuthority(), own: TestCertificate = authority.issue('URI:spiffe://cluster.local/ns/default/sa/test')): Promise<GrpcServer> {
+export function startAgent({ roots, own }: Credentials = anybody()): Promise<GrpcServer> {
   const inline = (value: string) => ({ specifier: { case: 'inlineString' as const, value } })
   const secretNamed = (name: string) => create(SecretSchema, {
-    name, type: name === 'ROOTCA' ? { case: 'validationContext', value: { trustedCa: inline(authority.roots) } }
+    name, type: name === 'ROOTCA' ? { case: 'validationContext', value: { trustedCa: inline(roots) } }
       : { case: 'tlsCertificate', value: { certificateChain: inline(own.chain), privateKey: inline(own.key) } },
   })
   const secrets: StreamMethod = {
@@ -38,7 +43,13 @@ export function startAgent(authority: TestAuthority = createAuthority(), own: Te
   return startGrpcServer({ methods: [secrets], plaintextPort: 0 })
 }
 
+function anybody(): Credentials {
+  const authority = createAuthority()
+  return { roots: authority.roots, own: authority.issue('URI:spiffe://cluster.local/ns/default/sa/test') }
+}
+
 export interface RunningEnvoy extends AsyncDisposable {
+  readonly pid: number
   /** What it logged. */
   readonly output: () => string
   /** Resolves when all that it waits for at its start has come; fails when it ends before. */
@@ -47,6 +58,8 @@ export interface RunningEnvoy extends AsyncDisposable {
 
 export interface EnvoyOptions {
   readonly envoy: string
+  /** What starts it: `taskset -c 1`. */
+  readonly under?: readonly string[]
   readonly node: TestNode
   readonly apiType: string
   /** Of ADS, and of the agent. */
@@ -60,7 +73,7 @@ export interface EnvoyOptions {
 
 const patienceMs = 20_000
 
-export function startEnvoy({ envoy, strict = false, onLine, ...options }: EnvoyOptions): RunningEnvoy {
+export function startEnvoy({ envoy, under = [], strict = false, onLine, ...options }: EnvoyOptions): RunningEnvoy {
   const folder = mkdtempSync(join(tmpdir(), 'trysail-envoy-'))
   const path = join(folder, 'bootstrap.json')
   const adminPath = join(folder, 'admin')
@@ -68,14 +81,16 @@ export function startEnvoy({ envoy, strict = false, onLine, ...options }: EnvoyO
   const logPath = join(folder, 'stdout')
   writeFileSync(path, JSON.stringify(bootstrap(options, strict)))
   const standardOutput = openSync(logPath, 'a')
-  const parameters = ['-c', path, '-l', 'warning', '--disable-hot-restart', '--concurrency', '1', '--file-flush-interval-msec', '10', '--admin-address-path', adminPath]
-  const child = spawnProcess(envoy, [...parameters, ...(strict ? ['--reject-unknown-dynamic-fields'] : [])], { stdio: ['ignore', standardOutput, 'pipe'] })
+  const parameters = ['-c', path, '-l', 'warning', '--disable-hot-restart', '--concurrency', '1', '--admin-address-path', adminPath, ...(onLine === undefined ? [] : ['--file-flush-interval-msec', '10'])]
+  const [program = envoy, ...rest] = [...under, envoy, ...parameters, ...(strict ? ['--reject-unknown-dynamic-fields'] : [])]
+  const child = spawnProcess(program, rest, { stdio: ['ignore', standardOutput, 'pipe'] })
   closeSync(standardOutput)
   let output = ''
   child.stderr!.on('data', (chunk: Buffer) => (output += String(chunk)))
   const following = onLine === undefined ? undefined : follow(logPath, onLine)
   const exited = once(child, 'exit')
   return {
+    pid: child.pid!,
     output: () => output,
     async live() {
       const until = Date.now() + patienceMs

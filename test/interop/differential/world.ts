@@ -144,7 +144,7 @@ export async function startEnvoys(parts: SideParts, envoy: string): Promise<Side
   for (const name of names) {
     const { namespace } = proxies[name]
     const identity = `spiffe://cluster.local/ns/${namespace}/sa/${name}`
-    const agent = await startAgent(parts.authority, parts.authority.issue(`URI:${identity}`))
+    const agent = await startAgent({ roots: parts.authority.roots, own: parts.authority.issue(`URI:${identity}`) })
     const ads = await startGrpcServer({ methods: adsMethods(source).map((method) => withIdentity(method, identity)), plaintextPort: 0 })
     servers.push(agent, ads)
     running.push(startEnvoy({

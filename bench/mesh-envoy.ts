@@ -1,0 +1,72 @@
+// The mesh of bench/mesh once more for a real Envoy, which takes no dial map and no taps: its listeners bind ports of this
+// machine (a gateway's server, Sidecars with captureMode NONE), and its endpoints are where they really are. The routes,
+// policies and header edits are the same ones.
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+export interface EnvoyPorts {
+  readonly gateway: number
+  readonly inbound: number
+  readonly outbound: number
+}
+
+/** Labels by which Gateway and Sidecars select the Envoy of each role. */
+export const envoyLabels = { gateway: { istio: 'envoygateway' }, inbound: { app: 'server-envoy' }, outbound: { app: 'client-envoy' } } as const
+
+const plainHost = 'plain.envoy.test'
+export const serverHost = 'server.envoy.test'
+
+/** Writes a file that the control plane reads beside bench/mesh. */
+export function writeEnvoyMesh(file: string, ports: EnvoyPorts, upstream: number, tlsUpstream: number): void {
+  const routes = readFileSync(join(import.meta.dirname, 'mesh', 'routes.yaml'), 'utf8').split(/^---$/m)
+  const named = (name: string): string => routes.find((text) => text.includes('kind: VirtualService') && text.includes(`name: ${name},`))!
+  const gatewayRoutes = named('plain').replace('name: plain,', 'name: plain-envoy,').replace('gateways: [bench]', 'gateways: [envoy]')
+    .replaceAll('host: plain,', `host: ${plainHost},`)
+  const sidecarRoutes = named('server').replace('name: server,', 'name: server-envoy,').replace('hosts: [server]', `hosts: [${serverHost}]`)
+    .replaceAll(/host: server, port: \{ number: \d+ \}/g, `host: ${serverHost}, port: { number: ${ports.outbound} }`)
+  writeFileSync(file, [services(ports, upstream, tlsUpstream), gatewayRoutes, sidecarRoutes].join('---\n'))
+}
+
+const services = (ports: EnvoyPorts, upstream: number, tlsUpstream: number): string => `apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: envoy, namespace: bench }
+spec:
+  selector: { istio: ${envoyLabels.gateway.istio} }
+  servers:
+  - port: { number: ${ports.gateway}, name: http, protocol: HTTP }
+    hosts: ["*"]
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: plain-envoy, namespace: bench }
+spec:
+  hosts: [${plainHost}]
+  ports: [{ number: 8080, name: http, protocol: HTTP }]
+  resolution: STATIC
+  endpoints: [{ address: 127.0.0.1, ports: { http: ${upstream} } }]
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: server-envoy, namespace: bench }
+spec:
+  hosts: [${serverHost}]
+  location: MESH_INTERNAL
+  ports: [{ number: ${ports.outbound}, name: http, protocol: HTTP }]
+  resolution: STATIC
+  endpoints:
+  - { address: 127.0.0.1, ports: { http: ${tlsUpstream} }, serviceAccount: server, labels: { security.istio.io/tlsMode: istio } }
+---
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: { name: client-envoy, namespace: bench }
+spec:
+  workloadSelector: { labels: { app: ${envoyLabels.outbound.app} } }
+  egress: [{ port: { number: ${ports.outbound}, name: http, protocol: HTTP }, bind: 127.0.0.1, captureMode: NONE, hosts: [./${serverHost}] }]
+---
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: { name: server-envoy, namespace: bench }
+spec:
+  workloadSelector: { labels: { app: ${envoyLabels.inbound.app} } }
+  ingress: [{ port: { number: ${ports.inbound}, name: http, protocol: HTTP }, bind: 127.0.0.1, captureMode: NONE, defaultEndpoint: "127.0.0.1:${upstream}" }]
+`

@@ -214,7 +214,8 @@ export class MessageReader implements FieldSink, H2RequestHead, H2ResponseHead {
   }
 
   #setBodyLength(end: boolean): void {
-    this.bodyLength = end ? 0 : this.#length
+    // What follows CONNECT is a tunnel, whatever a Content-Length says (RFC 9110 §9.3.6).
+    this.bodyLength = end ? 0 : this.method === 'CONNECT' ? -1 : this.#length
     if (end && this.#length > 0) this.fault = 'Content-Length, and no body'
   }
 }
@@ -251,5 +252,5 @@ function isScheme(text: string): boolean {
 
 function endsInPort(authority: string): boolean {
   const last = authority.charCodeAt(authority.length - 1)
-  return last >= 0x30 && last <= 0x39 && authority.lastIndexOf(':') > authority.lastIndexOf(']')&& authority.includes(':')
+  return last >= 0x30 && last <= 0x39 && authority.lastIndexOf(':') > authority.lastIndexOf(']') && authority.includes(':')
 }

@@ -8,8 +8,8 @@ export interface SendQueueOwner<User> {
   /** Nothing is kept of the stream any more and its end is due. */
   finishSending(stream: Stream<User>): void
   tellWritable(stream: Stream<User>): void
-  /** So many bytes of DATA went out. */
-  noteSent(bytes: number): void
+  /** So many bytes of DATA went out in a frame. `squeezed`: a window let no more through. */
+  noteSent(bytes: number, squeezed: boolean): void
 }
 
 export class SendQueue<User> {
@@ -99,6 +99,6 @@ export class SendQueue<User> {
     this.window -= length
     stream.sendWindow -= length
     this.#writer.data(stream.id, bytes, at, end, flags)
-    this.#owner.noteSent(length)
+    this.#owner.noteSent(length, this.window === 0 || stream.sendWindow === 0)
   }
 }

@@ -13,7 +13,8 @@ import { errorCode } from './types.ts'
 import type { H2Events, H2Limits } from './types.ts'
 
 const nothing = Buffer.alloc(0)
-/** For so many bytes of DATA the peer may send a frame that brings nothing: it has windows to update. */
+/** What the peer may send for a frame of DATA: it has windows to update, and may measure the line by PING. One more for each so many bytes. */
+const framesPerData = 2
 const bytesPerFrame = 256
 /** Streams take turns in pieces of at most this size, even where the peer allows more. */
 const largestPiece = 64 * 1024
@@ -29,8 +30,6 @@ export class Sender<User> implements StreamOwner<User>, SendQueueOwner<User> {
   readonly #guard: FloodGuard
   readonly #maxKept: number
   readonly #giveBackAt: number
-  /** What DATA has earned the peer, not yet a whole frame. */
-  #earned = 0
 
   constructor(writer: FrameWriter, table: StreamTable<User>, events: H2Events<User>, guard: FloodGuard, limits: H2Limits, streamWindow: number) {
     this.queue = new SendQueue(writer, this)
@@ -141,10 +140,7 @@ export class Sender<User> implements StreamOwner<User>, SendQueueOwner<User> {
     this.#events.onWritable(stream)
   }
 
-  noteSent(bytes: number): void {
-    this.#earned += bytes
-    if (this.#earned < bytesPerFrame) return
-    this.#guard.earn(Math.floor(this.#earned / bytesPerFrame))
-    this.#earned %= bytesPerFrame
+  noteSent(bytes: number, squeezed: boolean): void {
+    if (!squeezed || bytes >= bytesPerFrame) this.#guard.earn(framesPerData + Math.floor(bytes / bytesPerFrame))
   }
 }

@@ -31,12 +31,11 @@ export function createClientSession<User>(output: H2Output, events: H2Events<Use
 const pingPayload = Buffer.from('trysail!', 'latin1')
 /** Streams that a server surely allows before its SETTINGS have come (§6.5.2 recommends no less). */
 const streamsBeforeSettings = 100
-/** An honest request may be followed by a few frames that bring nothing. */
-const framesPerRequest = 4
+/** A request or a response may go with a few frames that bring nothing. */
+const framesPerMessage = 4
 
 export class Session<User> implements H2Session<User>, FrameSink {
-  /** GOAWAY came or went, or the connection broke. */
-  closing = false
+  #closing = false
   readonly #client: boolean
   readonly #events: H2Events<User>
   readonly #limits: H2Limits
@@ -94,12 +93,16 @@ export class Session<User> implements H2Session<User>, FrameSink {
     if (more > 0) this.#writer.windowUpdate(0, more)
   }
 
+  get closing(): boolean {
+    return this.#closing || (this.#client && !this.#table.idsLeft)
+  }
+
   get openStreams(): number {
     return this.#table.open.size + this.#table.unsent
   }
 
   get available(): number {
-    if (!this.#client || this.closing || !this.#table.idsLeft) return 0
+    if (!this.#client || this.closing) return 0
     return Math.max(0, this.#maxLocalStreams - this.openStreams)
   }
 
@@ -128,7 +131,7 @@ export class Session<User> implements H2Session<User>, FrameSink {
 
   #stop(): void {
     this.#dead = true
-    this.closing = true
+    this.#closing = true
   }
 
   onDrain(): void {
@@ -150,7 +153,7 @@ export class Session<User> implements H2Session<User>, FrameSink {
 
   goAway(code: number = errorCode.noError, final = false): void {
     if (this.#dead) return
-    this.closing = true
+    this.#closing = true
     const last = final || code !== errorCode.noError
     if (last) this.#lastAccepted = this.#table.lastPeerId
     this.#writer.goAway(this.#client ? 0 : last ? this.#lastAccepted : largestStreamId, code, '')
@@ -272,7 +275,7 @@ export class Session<User> implements H2Session<User>, FrameSink {
     const message = this.#message
     message.finishRequest(endStream)
     if (message.fault !== '') return this.#table.refuse(streamId, errorCode.protocolError)
-    this.#guard.earn(framesPerRequest)
+    this.#guard.earn(framesPerMessage)
     const stream = new Stream<User>(this.#sender, streamId, undefined, this.#streamWindow, this.#sender.streamWindow, this.#now)
     this.#table.open.set(streamId, stream)
     stream.remoteHead = true
@@ -288,6 +291,7 @@ export class Session<User> implements H2Session<User>, FrameSink {
     message.finishResponse(endStream, stream.isHead, stream.isConnect)
     if (message.fault !== '' || message.tooLarge) return this.#table.fault(stream, errorCode.protocolError)
     if (message.status >= 200) {
+      this.#guard.earn(framesPerMessage)
       stream.remoteHead = true
       stream.bodyLeft = message.bodyLength
       stream.remoteDone = endStream
@@ -452,7 +456,7 @@ export class Session<User> implements H2Session<User>, FrameSink {
     const last = readUint31(bytes, at)
     if (last > this.#lastTaken) throw protocolError('GOAWAY that takes more streams than the last one')
     this.#lastTaken = last
-    this.closing = true
+    this.#closing = true
     if (this.#client) this.#table.refuseAbove(last)
     this.#events.onGoAway(last, readUint32(bytes, at + 4), bytes.toString('latin1', at + 8, Math.min(end, at + 8 + 256)))
   }

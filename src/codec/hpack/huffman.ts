@@ -69,11 +69,16 @@ export function decodeHuffman(bytes: Uint8Array, at: number, end: number, out: U
   return mayEnd[state] === 1 ? used : -1
 }
 
-/** Bytes that latin1 `text` takes when coded. */
+/** Bytes that `text` takes when coded; -1: it is not latin1. */
 export function huffmanLength(text: string): number {
   let bits = 0
-  for (let i = 0; i < text.length; i++) bits += codeLengths[text.charCodeAt(i) & 0xff]!
-  return (bits + 7) >>> 3
+  let all = 0
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    all |= code
+    bits += codeLengths[code & 0xff]!
+  }
+  return all > 0xff ? -1 : (bits + 7) >>> 3
 }
 
 /** Writes `text` coded; the end of what was written. `out` must have room for `huffmanLength` bytes. */

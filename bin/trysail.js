@@ -10,6 +10,8 @@ if (major < 24) {
 const { existsSync } = await import('node:fs')
 const { enableCompileCache } = await import('node:module')
 enableCompileCache()
+// What a proxy allocates while it loads must not make it large for good: see src/cli/young-heap.ts.
+if (process.argv[2] === 'proxy') (await import('node:v8')).setFlagsFromString('--semi-space-growth-factor=1')
 const sources = new URL('../src/cli/main.ts', import.meta.url)
 const built = new URL('../dist/cli/main.js', import.meta.url)
 const { main } = await import((existsSync(sources) ? sources : built).href)

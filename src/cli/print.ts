@@ -1,6 +1,6 @@
 // Answers on the terminal: plain tables for people, JSON and YAML for programs.
-import { stringify } from 'yaml'
 import type { Io, Option } from './command.ts'
+import { yaml } from './yaml.ts'
 
 export const outputFormats = ['text', 'json', 'yaml'] as const
 export type OutputFormat = (typeof outputFormats)[number]
@@ -16,7 +16,7 @@ export function outputOf(given: string | undefined): OutputFormat {
 /** Prints `value` as JSON or YAML, or as the text that `asText` makes of it. */
 export function print<Value>(io: Io, format: OutputFormat, value: Value, asText: (value: Value) => string): void {
   if (format === 'json') io.stdout(`${JSON.stringify(value, null, 2)}\n`)
-  else if (format === 'yaml') io.stdout(stringify(JSON.parse(JSON.stringify(value))))
+  else if (format === 'yaml') io.stdout(yaml().stringify(JSON.parse(JSON.stringify(value))))
   else io.stdout(asText(value))
 }
 

@@ -20,6 +20,7 @@ import { untilStopped } from './until-stopped.ts'
 import { UsageError } from './usage-error.ts'
 import { packageVersion } from './version.ts'
 
+import { letYoungHeapGrow } from './young-heap.ts'
 const table = { ...proxySettingsTable, ...placesTable, logLevel: choice(logLevels, 'info', 'What the log says.') }
 
 /** What Kubernetes and Istio call them. */
@@ -82,7 +83,10 @@ async function serveUntilStopped({ proxy, settings, sentences, log, ended }: Run
   process.on('SIGHUP', reopen)
   let failed = false
   proxy.whenReady.then(
-    () => log('info', ['serves', ...sentences, ...proxy.listening.map((at) => `listens on ${formatAddress(at)}`)].join('; ')),
+    () => {
+      letYoungHeapGrow()
+      log('info', ['serves', ...sentences, ...proxy.listening.map((at) => `listens on ${formatAddress(at)}`)].join('; '))
+    },
     () => {
       failed = true
       ended.abort()

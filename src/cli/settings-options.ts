@@ -1,12 +1,12 @@
 // Settings tables on the command line: each row is an option, a variable of the environment and a key of the settings
 // file that --config names. What the values mean is left to the tables.
 import { readFileSync } from 'node:fs'
-import { parseDocument } from 'yaml'
 import { describe } from '../lib/errors.ts'
 import { describeSettings, readSettings } from '../lib/settings.ts'
 import type { SettingsOf, SettingsTable } from '../lib/settings.ts'
 import type { Invocation, Option } from './command.ts'
 import { UsageError } from './usage-error.ts'
+import { yaml } from './yaml.ts'
 
 export const configOption: Option = {
   name: 'config', value: 'FILE', sentence: 'Settings in YAML or JSON, under the names below in camelCase. The environment wins over it, flags over both.',
@@ -46,7 +46,7 @@ function flagsOf(table: SettingsTable, envPrefix: string, invocation: Invocation
 
 function fileOf(path: string | undefined): Readonly<Record<string, unknown>> {
   if (path === undefined) return {}
-  const document = parseDocument(textOf(path), { prettyErrors: true })
+  const document = yaml().parseDocument(textOf(path), { prettyErrors: true })
   if (document.errors.length > 0) throw new UsageError(document.errors.map(({ message, linePos }) => `${path}:${linePos?.[0].line ?? 1}: ${message.split('\n')[0]!}`))
   const value: unknown = document.toJS()
   if (value === null) return {}

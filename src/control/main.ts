@@ -5,6 +5,7 @@ import type { Clock } from '../lib/clock.ts'
 import { systemClock } from '../lib/clock.ts'
 import type { Address } from '../model/address.ts'
 import { formatPath } from '../model/resource.ts'
+import type { Service } from '../model/service.ts'
 import type { SpiffeId } from '../model/spiffe-id.ts'
 import { WorldMerger } from '../sources/merge.ts'
 import type { MergedWorld, Readiness } from '../sources/merge.ts'
@@ -187,7 +188,7 @@ class Worlds {
     const { resources, services, workloads, endpoints } = world
     const mesh = meshSettings(config, domain, trustDomain)
     this.state.update({ resources, services, workloads, endpoints, mesh }, world.issues, world.held)
-    this.#audit?.follow(this.state.snapshot.resources, this.state.snapshot.generation)
+    this.#audit?.follow({ resources: this.state.snapshot.resources, services: ofNoResource(services), meshConfig: world.meshConfig }, this.state.snapshot.generation)
     const held = this.state.board.resources.flatMap(({ key, state, earlier, errors }) => (state === 'held' && earlier ? errors.map((error) => `${key} is held at its last good version: ${error}`) : []))
     this.#say([...this.state.findings, ...held])
     this.#forget([...world.issues, ...this.state.findings, ...held])
@@ -208,6 +209,9 @@ class Worlds {
     }
   }
 }
+
+/** A ServiceEntry is among the resources itself. */
+const ofNoResource = (services: readonly Service[]): readonly Service[] => services.filter(({ registry }) => registry !== 'External')
 
 const lineOf = (one: SourceIssue | string): string => (typeof one === 'string' ? one : sentence(one))
 

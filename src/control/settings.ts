@@ -15,6 +15,7 @@ export const controlSettingsTable = {
   registryQuiet: duration('100ms', 'How long registries must be quiet before a push.'),
   pushCeiling: duration('10s', 'Changes that never end are pushed this often.'),
   certificateLifetime: duration('24h', 'Lifetime of workload certificates; shorter ones may be asked for.'),
+  auditLog: text('', 'File of the audit log: who joined, which certificates were given, what changed. Without it, audit.log in the state folder; none: no audit log.'),
   logLevel: choice(['error', 'warning', 'info', 'debug'], 'info', 'What the log says.'),
 }
 

@@ -31,6 +31,7 @@ export const proxySettingsTable = {
   terminationDrainDuration: duration('5s', 'How long open exchanges may take once the proxy is told to end.'),
   certificateLifetime: duration('24h', 'Lifetime asked for its certificate, renewed at half of it.'),
   maxConnections: integer(50_000, 'Connections at a time; more are closed at once. One costs 1 to 90 KB.', { min: 1, max: 1_000_000 }),
+  auditLog: text('', 'File of the audit log: denials, refused handshakes, admin actions. Without it, none.'),
   rawHandles: onOff(true, 'Raw stream handles where this Node has them: less CPU a request.'),
 }
 

@@ -1,6 +1,8 @@
 // One ADS stream: a proxy's subscriptions, and when what is sent. One response of a type is under way at a time; a push
 // that comes meanwhile is found in the next one, since what is sent is what differs from what the proxy holds.
 import { MeshError, describe, spawn } from '../../lib/errors.ts'
+import { formatAddress } from '../../model/address.ts'
+import type { ProxyEvent, WriteAudit } from '../../telemetry/audit/events.ts'
 import { createNonces } from '../../xds/nonce.ts'
 import { TooManyNames } from '../../xds/subscription.ts'
 import type { Answer, Response } from '../../xds/subscription.ts'
@@ -12,7 +14,7 @@ import { requireOwnNode } from './ads-identity.ts'
 import type { AdsRequest, Variant } from './ads-variant.ts'
 import type { ConnectingNode, ProxySession, Push, ResourceSource, ServedResource } from './resource-source.ts'
 import { GrpcError, grpcStatus } from './rpc.ts'
-import type { CallHandler, ServerCall } from './rpc.ts'
+import type { CallHandler, Caller, ServerCall } from './rpc.ts'
 import type { Turns } from './turns.ts'
 
 /** Of a client's error, what goes into log and status. */
@@ -20,12 +22,23 @@ const maxErrorLength = 2000
 /** Of types that we do not serve, how many are said in the log. */
 const maxUnknownTypes = 8
 
+export interface AdsReports {
+  readonly log: (line: string) => void
+  readonly audit: WriteAudit
+}
+
+export function proxyEvent(event: ProxyEvent['event'], caller: Caller, node: string, reason = ''): ProxyEvent {
+  const client = { address: formatAddress(caller.remoteAddress), identity: caller.uris.join(',') }
+  return { event, client, node, ...(reason === '' ? {} : { reason }) }
+}
+
 export class AdsStream<Request> implements CallHandler {
   readonly #call: ServerCall
   readonly #variant: Variant<Request>
   readonly #source: ResourceSource
   readonly #turns: Turns
   readonly #log: (line: string) => void
+  readonly #audit: WriteAudit
   readonly #channels: Channels<Request>
   readonly #nextNonce = createNonces()
   readonly #unknownTypes = new Set<string>()
@@ -35,12 +48,13 @@ export class AdsStream<Request> implements CallHandler {
   #pumping = false
   #closed = false
 
-  constructor(call: ServerCall, variant: Variant<Request>, source: ResourceSource, turns: Turns, log: (line: string) => void) {
+  constructor(call: ServerCall, variant: Variant<Request>, source: ResourceSource, turns: Turns, { log, audit }: AdsReports) {
     this.#call = call
     this.#variant = variant
     this.#source = source
     this.#turns = turns
     this.#log = log
+    this.#audit = audit
     this.#channels = new Channels(variant)
   }
 
@@ -64,6 +78,7 @@ export class AdsStream<Request> implements CallHandler {
     if (this.#session === undefined) return
     this.#session.close()
     this.#log(`ADS: ${this.#session.node.id} left`)
+    this.#audit(proxyEvent('proxy-left', this.#call.caller, this.#session.node.id))
   }
 
   #decode(bytes: Uint8Array): AdsRequest<Request> {
@@ -80,6 +95,7 @@ export class AdsStream<Request> implements CallHandler {
     this.#session = session
     this.#stopListening = this.#source.onPush((push) => this.#onPush(session, push))
     this.#log(`ADS: ${node.id} connected (${this.#variant.label})`)
+    this.#audit(proxyEvent('proxy-joined', this.#call.caller, node.id))
     return session
   }
 
@@ -88,6 +104,7 @@ export class AdsStream<Request> implements CallHandler {
       requireOwnNode(this.#call.caller, node)
       return this.#source.connect(node)
     } catch (error) {
+      this.#audit(proxyEvent('proxy-refused', this.#call.caller, node.id, describe(error)))
       throw error instanceof MeshError ? new GrpcError(grpcStatus.invalidArgument, describe(error)) : error
     }
   }

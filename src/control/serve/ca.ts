@@ -7,6 +7,7 @@ import { formatSpiffeId, parseSpiffeId } from '../../model/spiffe-id.ts'
 import type { SpiffeId } from '../../model/spiffe-id.ts'
 import { IstioCertificateRequestSchema, IstioCertificateResponseSchema } from '../../proto/gen/istio/v1/auth/ca_pb.ts'
 import type { IstioCertificateRequest } from '../../proto/gen/istio/v1/auth/ca_pb.ts'
+import type { AuditPeer, WriteAudit } from '../../telemetry/audit/events.ts'
 import type { Ca, SignedCertificate } from '../ca/ca.ts'
 import type { BootstrapTokens } from '../ca/tokens.ts'
 import { GrpcError, grpcStatus } from './rpc.ts'
@@ -17,15 +18,20 @@ export interface CertificateServiceOptions {
   readonly tokens: BootstrapTokens
   /** Every certificate that is given, and every refusal. */
   readonly log: (line: string) => void
+  readonly audit?: WriteAudit | undefined
 }
 
-export function certificateService({ ca, tokens, log }: CertificateServiceOptions): UnaryMethod {
+export function certificateService({ ca, tokens, log, audit = () => undefined }: CertificateServiceOptions): UnaryMethod {
   const handle = (bytes: Uint8Array, caller: Caller): Uint8Array => {
     const request = decode(bytes)
     const { identity, by } = authenticate(caller, ca.trustDomain, tokens)
     refuseOthersNames(request)
     const issued = sign(ca, request, identity)
     log(`certificate ${issued.serial} issued to ${formatSpiffeId(identity)} at ${formatAddress(caller.remoteAddress)} by its ${by}, until ${new Date(issued.notAfter).toISOString()}`)
+    audit({
+      event: 'certificate-issued', client: peerOf(caller), identity: formatSpiffeId(identity), proof: by,
+      serial: issued.serial, notAfter: new Date(issued.notAfter).toISOString(),
+    })
     return toBinary(IstioCertificateResponseSchema, create(IstioCertificateResponseSchema, { certChain: [...issued.chain, ca.roots] }))
   }
   return {
@@ -36,10 +42,15 @@ export function certificateService({ ca, tokens, log }: CertificateServiceOption
         return Promise.resolve(handle(bytes, caller))
       } catch (error) {
         log(`no certificate for ${formatAddress(caller.remoteAddress)}: ${describe(error)}`)
+        audit({ event: 'certificate-refused', client: peerOf(caller), reason: describe(error) })
         return Promise.reject(error instanceof Error ? error : new GrpcError(grpcStatus.internal, String(error)))
       }
     },
   }
+}
+
+function peerOf({ remoteAddress, uris }: Caller): AuditPeer {
+  return { address: formatAddress(remoteAddress), identity: uris.join(',') }
 }
 
 function decode(bytes: Uint8Array): IstioCertificateRequest {

@@ -1,4 +1,5 @@
 // `trysail control`: the control plane as a process of its own, until it is told to end.
+import { join } from 'node:path'
 import { startControl } from '../control/main.ts'
 import type { ControlPlane } from '../control/main.ts'
 import { controlEnvPrefix, controlSettingsTable } from '../control/settings.ts'
@@ -6,6 +7,7 @@ import { formatAddress } from '../model/address.ts'
 import { filesOnce } from '../sources/files/read.ts'
 import { watchFiles } from '../sources/files/watch.ts'
 import type { Source } from '../sources/source.ts'
+import { openAudit } from './audit.ts'
 import { exitCode } from './command.ts'
 import type { Command, Invocation, Io } from './command.ts'
 import { fileOperand, fileOption } from './file-option.ts'
@@ -18,7 +20,7 @@ import { UsageError } from './usage-error.ts'
 export const command: Command = {
   summary: 'Runs the control plane alone: proxies on this machine and others join it.',
   about: `Reads the files, follows them, and serves xDS and the CA. Proxies that join over TLS need its roots and, until they have a
-certificate, a token: 'trysail control roots' and 'trysail control token' print them. SIGTERM and Ctrl-C end it.`,
+certificate, a token: 'trysail control roots' and 'trysail control token' print them. SIGTERM and Ctrl-C end it, SIGUSR1 opens the audit log anew.`,
   operands: [fileOperand],
   options: [
     { ...fileOption, required: false },
@@ -31,7 +33,10 @@ certificate, a token: 'trysail control roots' and 'trysail control token' print 
   async run(invocation, io) {
     const settings = settingsOf(controlSettingsTable, { envPrefix: controlEnvPrefix, env: process.env }, invocation)
     const log = serviceLog(io, settings.logLevel)
-    const control = await startControl(settings, { sources: [await filesOf(invocation, io)], log })
+    const audit = openAudit(settings.auditLog === '' ? join(settings.stateDir, 'audit.log') : settings.auditLog, (line) => log('error', line))
+    const control = await startControl(settings, {
+      sources: [await filesOf(invocation, io)], log, ...(audit === undefined ? {} : { audit: audit.writer('control') }),
+    })
     const announcement = announce()
     try {
       announcement.update({ debug: control.debug, proxies: [] })
@@ -41,6 +46,7 @@ certificate, a token: 'trysail control roots' and 'trysail control token' print 
     } finally {
       announcement.remove()
       await control.close()
+      await audit?.close()
     }
     return exitCode.fine
   },

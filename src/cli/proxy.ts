@@ -6,6 +6,7 @@ import { startProxy } from '../proxy/main.ts'
 import type { Proxy } from '../proxy/main.ts'
 import { proxyEnvPrefix, proxySettingsTable } from '../proxy/settings.ts'
 import type { ProxySettings } from '../proxy/settings.ts'
+import { openAudit } from './audit.ts'
 import { exitCode } from './command.ts'
 import type { Command, Invocation, Io } from './command.ts'
 import { credentialsOf } from './proxy-credentials.ts'
@@ -30,7 +31,7 @@ export const command: Command = {
   summary: 'Runs one proxy alone: a sidecar or a gateway that joins a control plane.',
   about: `It joins over mutual TLS (15012), or over loopback without TLS (--discovery-plaintext, 15010). While the control plane is away it
 serves what it was told last. Messages go to standard error, access logs to where MeshConfig sends them. SIGTERM and Ctrl-C drain it
-and end it, SIGHUP opens its log files anew.`,
+and end it, SIGHUP opens its log files anew, SIGUSR1 the audit log.`,
   operands: [],
   options: [configOption, ...settingsOptions(table, proxyEnvPrefix)],
   examples: [
@@ -44,10 +45,16 @@ and end it, SIGHUP opens its log files anew.`,
     if (problem !== undefined) log('warning', `connections are carried by ${transports.name}: ${problem}`)
     const { capture, sentences } = await placeProxy(places, settings)
     const ended = new AbortController()
+    const audit = openAudit(settings.auditLog, (line) => log('error', line))
     const proxy = await startProxy(settings, {
+      ...(audit === undefined ? {} : { audit: audit.writer(`${settings.name}.${settings.namespace}`) }),
       ...credentials, capture, version: packageVersion(), log: (line) => log('warning', line), onQuit: () => ended.abort(),
     })
-    return await serveUntilStopped({ proxy, settings, sentences, log, ended }, io)
+    try {
+      return await serveUntilStopped({ proxy, settings, sentences, log, ended }, io)
+    } finally {
+      await audit?.close()
+    }
   },
 }
 

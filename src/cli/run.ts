@@ -1,5 +1,6 @@
 // `trysail run`: the mesh of the given files on this machine, until Ctrl-C.
 import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe } from '../lib/errors.ts'
 import { formatAddress } from '../model/address.ts'
 import { exitCode } from './command.ts'
@@ -25,6 +26,7 @@ without root, Docker or a cluster. A program finds where to listen in PORT (PORT
     { name: 'gateway-port', value: 'PORT=LOCAL', repeats: true, sentence: "Where a gateway's port is on this machine; 0 takes any free one. Without it: the port itself, or 8000 more where it needs root." },
     { name: 'gateway-address', value: 'IP', initial: '127.0.0.1', sentence: 'Address that gateways listen on. 0.0.0.0 lets others in.' },
     { name: 'state-dir', value: 'DIR', initial: '~/.local/state/trysail', sentence: 'Where the CA keeps its root key.' },
+    { name: 'audit-log', value: 'FILE', initial: 'audit.log in the state folder', sentence: 'Where denials, certificates, joins and changes of the files are written down; none: nowhere.' },
     { name: 'quiet', short: 'q', sentence: 'Leaves out the access log and what the programs print.' },
     { name: 'verbose', short: 'v', sentence: 'Also says who connects and which certificates are issued.' },
   ],
@@ -57,6 +59,7 @@ function optionsOf(invocation: Invocation, io: Io): MeshOptions {
   if (files.includes('-')) throw new UsageError(['run follows files and folders; standard input has no folder to run programs in'])
   const quiet = invocation.flag('quiet')
   const log = runLog(io.stdout, { color: io.color })
+  const stateDir = invocation.text('state-dir') ?? defaultStateDir()
   return {
     files,
     watch: invocation.flag('watch'),
@@ -65,7 +68,8 @@ function optionsOf(invocation: Invocation, io: Io): MeshOptions {
       ports: gatewayPorts(invocation.list('gateway-port')),
       privileged: process.getuid?.() === 0,
     },
-    stateDir: invocation.text('state-dir') ?? defaultStateDir(),
+    stateDir,
+    auditLog: invocation.text('audit-log') ?? join(stateDir, 'audit.log'),
     verbose: invocation.flag('verbose'),
     log: quiet ? { ...log, output: () => {} } : log,
     accessLog: quiet ? () => {} : (proxy, line) => log.output(proxy, line, 'stdout'),

@@ -114,7 +114,7 @@ export async function startLocalMesh(files: Readonly<Record<string, string>>, op
   const accessLog: string[] = []
   const say = (about: string, line: string): void => void lines.push(`${about}: ${line}`)
   const mesh = await startMesh({
-    files: [folder.at('mesh')], watch: options.watch ?? false, stateDir: folder.at('state'),
+    files: [folder.at('mesh')], watch: options.watch ?? false, stateDir: folder.at('state'), auditLog: folder.at('state/audit.log'),
     gateways: { host: '127.0.0.1', ports: options.gatewayPorts ?? freePorts, privileged: false },
     verbose: false,
     log: { output: say, say, warn: say },

@@ -4,6 +4,7 @@ import { formatAddress } from '../../model/address.ts'
 import type { Capture, Proxy } from '../../proxy/main.ts'
 import { startProxy } from '../../proxy/main.ts'
 import { proxySettings } from '../../proxy/settings.ts'
+import type { WriteAudit } from '../../telemetry/audit/events.ts'
 import { packageVersion } from '../version.ts'
 import type { RunLog } from './log.ts'
 import type { WantedProcess } from './wanted-process.ts'
@@ -14,6 +15,7 @@ export interface LocalProxyParts {
   readonly log: RunLog
   /** One line of a proxy's access log to /dev/stdout or /dev/stderr. */
   accessLog(proxy: string, line: string): void
+  audit(source: string): WriteAudit | undefined
 }
 
 export interface LocalProxyPlace {
@@ -40,7 +42,9 @@ export function startLocalProxy(wanted: WantedProcess, place: LocalProxyPlace, p
     adminPort: 0,
     terminationDrainDuration: terminationMs,
   })
+  const audit = parts.audit(`${name}.${namespace}`)
   return startProxy(settings, {
+    ...(audit === undefined ? {} : { audit }),
     capture: place.capture,
     // A new one each time: a machine that slept for a day needs one as much as one that has just started.
     bearer: () => control.bootstrapToken(id),

@@ -8,6 +8,8 @@ import { controlSettings } from '../../control/settings.ts'
 import { filesOnce } from '../../sources/files/read.ts'
 import { watchFiles } from '../../sources/files/watch.ts'
 import type { MergedWorld, Readiness } from '../../sources/merge.ts'
+import type { AuditLog } from '../../telemetry/audit/audit-log.ts'
+import { openAudit } from '../audit.ts'
 import { announce } from '../running.ts'
 import type { GatewayPlacement } from './gateway-unit.ts'
 import { startGuard } from './guard.ts'
@@ -23,6 +25,8 @@ export interface MeshOptions {
   readonly gateways: GatewayPlacement
   /** Where the CA keeps its root. */
   readonly stateDir: string
+  /** A file, or `none`; without it, none. */
+  readonly auditLog?: string
   readonly log: RunLog
   /** Also what is only good to know. */
   readonly verbose: boolean
@@ -66,6 +70,7 @@ class LocalMesh implements Mesh {
   readonly #announcement = announce()
   readonly #readiness = new Map<string, boolean>()
   readonly #waiters = new Set<() => void>()
+  #audit: AuditLog | undefined
   #control: ControlPlane | undefined
   #units: MeshUnits | undefined
   /** Worlds that came before there were units. */
@@ -77,7 +82,8 @@ class LocalMesh implements Mesh {
   }
 
   async start(): Promise<void> {
-    const { files, watch, stateDir } = this.#options
+    const { files, watch, stateDir, auditLog = 'none', log } = this.#options
+    const audit = this.#audit = openAudit(auditLog, (line) => log.warn('audit', line))
     const control = await startControl(controlSettings({ stateDir, xdsPort: 0, plaintextPort: 0, debugPort: 0 }), {
       sources: [watch ? watchFiles(files) : filesOnce(files)],
       // People in front of a terminal want to see requests; a MeshConfig of their own decides otherwise.
@@ -85,6 +91,7 @@ class LocalMesh implements Mesh {
       log: (level, line) => this.#say(level, line),
       readiness: this.#ready(),
       onWorld: (world) => this.#follow(world),
+      ...(audit === undefined ? {} : { audit: audit.writer('control') }),
     })
     this.#control = control
     this.#units = new MeshUnits({
@@ -95,6 +102,7 @@ class LocalMesh implements Mesh {
       guard: this.#guard,
       inheritedEnv: process.env,
       accessLog: (proxy, line) => this.#options.accessLog(proxy, line),
+      audit: (source) => audit?.writer(source),
       onReadiness: (key, ready) => this.#onReadiness(key, ready),
       onChange: () => this.#onChange(),
     })
@@ -154,6 +162,7 @@ class LocalMesh implements Mesh {
     try {
       await this.#units?.stop()
       await this.#control?.close()
+      await this.#audit?.close()
     } finally {
       this.#guard.close()
       this.#announcement.remove()

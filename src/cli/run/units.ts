@@ -6,6 +6,7 @@ import { MeshError, describe, spawn } from '../../lib/errors.ts'
 import { freePort } from '../../net/reserve-port.ts'
 import type { Proxy } from '../../proxy/main.ts'
 import type { MergedWorld } from '../../sources/merge.ts'
+import type { WriteAudit } from '../../telemetry/audit/events.ts'
 import type { DialMap } from '../../agent/env-capture.ts'
 import { dialMapOf } from './dial-map.ts'
 import { GatewayUnit } from './gateway-unit.ts'
@@ -30,6 +31,8 @@ export interface RunningMeshParts {
   readonly guard: Guard
   readonly inheritedEnv: Readonly<Record<string, string | undefined>>
   accessLog(proxy: string, line: string): void
+  /** What writes a proxy's events down; undefined: nothing does. */
+  audit(source: string): WriteAudit | undefined
   /** Whether a process can take requests has changed: its endpoints follow. */
   onReadiness(key: string, ready: boolean): void
   /** Proxies came or went. */
@@ -56,7 +59,7 @@ export class MeshUnits {
   constructor(parts: RunningMeshParts) {
     const { control, trustDomain, log } = parts
     this.#parts = parts
-    this.#proxyParts = { control, trustDomain, log, accessLog: (proxy, line) => parts.accessLog(proxy, line) }
+    this.#proxyParts = { control, trustDomain, log, accessLog: (proxy, line) => parts.accessLog(proxy, line), audit: (source) => parts.audit(source) }
     this.#refusals = new Refusals(systemClock, log, () => this.#again())
   }
 

@@ -12,11 +12,13 @@ import { badConfig, within } from './router/problem.ts'
 type With<Hook extends keyof Filter> = Filter & Required<Pick<Filter, Hook>>
 
 export interface FilterChain {
-  /** Of slots that an exchange needs. */
+  /** Of filters; without any, an exchange needs no slots. */
   readonly length: number
-  /** To be copied. */
+  /** To be copied. One for each filter of the manager: a filter has the same in every chain. */
   readonly emptySlots: readonly undefined[]
   readonly onRequest: readonly With<'onRequest'>[]
+  /** Of each of `onRequest`, its place among all filters of the manager, which is the same in every chain of it. */
+  readonly places: readonly number[]
   readonly onRequestData: readonly With<'onRequestData'>[]
   /** From here on in reverse order: the filter nearest to the upstream sees the response first. */
   readonly onResponse: readonly With<'onResponse'>[]
@@ -56,15 +58,17 @@ export class FilterChains {
   }
 
   #compile(perFilter: PerFilter): FilterChain {
-    const filters: Filter[] = []
-    for (const { name, kind, config, disabled } of this.#filters) {
+    return chainOf(this.#filters.map(({ name, kind, config, disabled }, slot) => {
       const override = perFilter[name]
-      if (disabled && override === undefined) continue
-      const filter = kind.create(config, override, { ...this.#context, slot: filters.length })
-      if (filter !== undefined) filters.push(filter)
-    }
-    return chainOf(filters)
+      return disabled && override === undefined ? undefined : kind.create(config, override, { ...this.#context, slot })
+    }))
   }
+}
+
+/** Where a request goes on in this chain when it has passed the filters of another up to `place`. */
+export function after(place: number, { places }: FilterChain): number {
+  const next = places.findIndex((one) => one > place)
+  return next === -1 ? places.length : next
 }
 
 function configured(filter: HttpFilter): Configured[] {
@@ -76,12 +80,15 @@ function configured(filter: HttpFilter): Configured[] {
   throw badConfig(typed === undefined ? 'no configuration' : `${typeOf(typed)} is not supported, or not served yet`)
 }
 
-export function chainOf(filters: readonly Filter[]): FilterChain {
+/** Undefined where a filter of the manager has nothing to do. */
+export function chainOf(all: readonly (Filter | undefined)[]): FilterChain {
+  const filters = all.filter((filter) => filter !== undefined)
   const reversed = filters.toReversed()
   return {
     length: filters.length,
-    emptySlots: filters.map(() => undefined),
+    emptySlots: all.map(() => undefined),
     onRequest: filters.filter((filter): filter is With<'onRequest'> => filter.onRequest !== undefined),
+    places: all.flatMap((filter, place) => (filter?.onRequest === undefined ? [] : [place])),
     onRequestData: filters.filter((filter): filter is With<'onRequestData'> => filter.onRequestData !== undefined),
     onResponse: reversed.filter((filter): filter is With<'onResponse'> => filter.onResponse !== undefined),
     onResponseData: reversed.filter((filter): filter is With<'onResponseData'> => filter.onResponseData !== undefined),

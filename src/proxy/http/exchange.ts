@@ -71,6 +71,8 @@ export class Exchange implements AccessLogEntry, RequestHead, RoutedRequest {
   slots: unknown[]
   /** What filters learnt, by namespace; see dynamic-metadata.ts. */
   dynamicMetadata: Map<string, Readonly<Record<string, unknown>>> | undefined = undefined
+  /** A filter learnt or changed what routes look at: the route is to be chosen again. */
+  routeCleared = false
 
   // The response.
   responseHeaders: HeaderList | undefined = undefined

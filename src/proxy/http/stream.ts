@@ -5,6 +5,7 @@
 //   The client may vanish and time may run out at any point: see onGone and onTick.
 import type { HeaderList } from '../../codec/header-list.ts'
 import type { Downstream } from './downstream.ts'
+import { after } from './chain.ts'
 import type { FilterChain } from './chain.ts'
 import type { Timed } from './deadlines.ts'
 import type { Exchange } from './exchange.ts'
@@ -65,6 +66,14 @@ export class HttpStream implements Timed {
     this.#idleMs = runtime.config.streamIdleTimeoutMs
     this.#lastActive = exchange.startTime
     if (this.#idleMs > 0) this.#watchTime()
+    const chain = this.#chooseRoute()
+    if (chain.length > 0) exchange.slots = chain.emptySlots.slice()
+    this.#runFilters(chain, 0)
+  }
+
+  /** The route, and the filters that it asks for. */
+  #chooseRoute(): FilterChain {
+    const { exchange, runtime } = this
     const table = runtime.routes.current
     if (table !== undefined) {
       exchange.virtualHost = table.findVirtualHost(exchange.authority)
@@ -74,10 +83,22 @@ export class HttpStream implements Timed {
     if (action?.kind === 'forward') this.#draw(action)
     const chain = runtime.chains.of(exchange.target ?? (action?.kind === 'reply' ? action : undefined))
     this.#chain = chain
-    if (chain.length > 0) exchange.slots = chain.emptySlots.slice()
     // Filters may make the body longer or shorter.
     if (chain.onRequestData.length > 0 && exchange.bodyLength > 0) exchange.bodyLength = -1
-    this.#runFilters(chain, 0)
+    return chain
+  }
+
+  /** A filter changed what routes look at. The filters behind it are those of the new route. */
+  #chooseAgain(before: FilterChain, at: number): void {
+    const { exchange } = this
+    exchange.routeCleared = false
+    exchange.route = undefined
+    exchange.target = undefined
+    exchange.clusterName = ''
+    exchange.newCookies = []
+    const chain = this.#chooseRoute()
+    if (exchange.slots.length === 0 && chain.length > 0) exchange.slots = chain.emptySlots.slice()
+    this.#runFilters(chain, after(before.places[at]!, chain))
   }
 
   /** The log names the cluster also when a filter answers; one that does not exist has no name. */
@@ -127,19 +148,19 @@ export class HttpStream implements Timed {
   #runFilters(chain: FilterChain, from: number): void {
     for (let i = from; i < chain.onRequest.length; i++) {
       const result = chain.onRequest[i]!.onRequest(this.exchange)
-      if (result === undefined) continue
-      if (result instanceof Promise) return this.#awaitFilter(result, chain, i + 1)
-      return this.reply(result)
+      if (result !== undefined) return result instanceof Promise ? this.#awaitFilter(result, chain, i) : this.reply(result)
+      if (this.exchange.routeCleared) return this.#chooseAgain(chain, i)
     }
     this.#act()
   }
 
-  #awaitFilter(result: Promise<LocalReply | undefined>, chain: FilterChain, next: number): void {
+  #awaitFilter(result: Promise<LocalReply | undefined>, chain: FilterChain, at: number): void {
     result.then(
       (reply) => {
         if (this.#ended) return
-        if (reply === undefined) this.#runFilters(chain, next)
-        else this.reply(reply)
+        if (reply !== undefined) this.reply(reply)
+        else if (this.exchange.routeCleared) this.#chooseAgain(chain, at)
+        else this.#runFilters(chain, at + 1)
       },
       () => {
         if (!this.#ended) this.reply(filterFailed)

@@ -44,7 +44,7 @@ function signedToken(text: string): Token {
   const [head, payloadText, signature] = sections(text)
   const header = decoded(head)
   return {
-    text, header, payload: {}, payloadText, algorithm: String(header['alg']), keyId: String(header['kid'] ?? ''), issuer: '', audiences: [],
+    text, header, payload: {}, payloadText, algorithm: String(header['alg']), keyId: typeof header['kid'] === 'string' ? header['kid'] : '', issuer: '', audiences: [],
     notBefore: 0, expires: 0, signatureBytes: Buffer.byteLength(signature, 'base64url'),
   }
 }

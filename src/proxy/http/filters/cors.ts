@@ -47,7 +47,7 @@ function corsFilter(policy: CorsPolicy, slot: number, enabled: () => boolean): F
   }
 }
 
-function isPreflight({ method, requestHeaders }: Exchange): boolean {
+export function isPreflight({ method, requestHeaders }: Exchange): boolean {
   return method === 'OPTIONS' && (requestHeaders.get('access-control-request-method') ?? '') !== ''
 }
 

@@ -6,12 +6,14 @@ import { CorsSchema } from '../../../proto/gen/envoy/extensions/filters/http/cor
 import { FilterConfigSchema as DynamicForwardProxySchema } from '../../../proto/gen/envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy_pb.ts'
 import { HTTPFaultSchema } from '../../../proto/gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts'
 import { FilterConfigSchema as GrpcStatsSchema } from '../../../proto/gen/envoy/extensions/filters/http/grpc_stats/v3/config_pb.ts'
+import { JwtAuthenticationSchema } from '../../../proto/gen/envoy/extensions/filters/http/jwt_authn/v3/config_pb.ts'
 import { RouterSchema } from '../../../proto/gen/envoy/extensions/filters/http/router/v3/router_pb.ts'
 import type { Filter } from '../filter.ts'
 import { badConfig, within } from '../router/problem.ts'
 import type { Random } from '../router/request.ts'
 import { cors } from './cors.ts'
 import { fault } from './fault.ts'
+import { jwtAuthn } from './jwt-authn.ts'
 
 export interface FilterContext {
   readonly clock: Clock
@@ -38,6 +40,7 @@ const partOfTheCluster: FilterKind = { overrideType: DynamicForwardProxySchema.t
 const countedAnyway: FilterKind = { overrideType: GrpcStatsSchema.typeName, create: () => undefined }
 
 export const filterKinds: ReadonlyMap<string, FilterKind> = new Map<string, FilterKind>([
+  [JwtAuthenticationSchema.typeName, jwtAuthn],
   [HTTPFaultSchema.typeName, fault],
   [CorsSchema.typeName, cors],
   [DynamicForwardProxySchema.typeName, partOfTheCluster],

@@ -2,6 +2,7 @@
 import type { RouteMatch } from '../../../proto/gen/envoy/config/route/v3/route_components_pb.ts'
 import { probabilityOf } from './fraction.ts'
 import { headerCondition } from './header-condition.ts'
+import { metadataCondition } from './metadata-condition.ts'
 import { pathCondition } from './path-condition.ts'
 import { badConfig } from './problem.ts'
 import { queryCondition } from './query-condition.ts'
@@ -10,7 +11,6 @@ import type { Condition, Random, RoutedRequest } from './request.ts'
 export function compileMatch(match: RouteMatch | undefined): readonly Condition[] {
   if (match === undefined) throw badConfig('a route needs a match')
   if (match.tlsContext !== undefined) throw badConfig('match.tls_context is not served yet')
-  if (match.dynamicMetadata.length > 0) throw badConfig('match.dynamic_metadata is not served yet')
   const path = pathCondition(match)
   const fraction = match.runtimeFraction?.defaultValue
   return [
@@ -18,6 +18,7 @@ export function compileMatch(match: RouteMatch | undefined): readonly Condition[
     ...(match.grpc === undefined ? [] : [grpcOnly]),
     ...match.headers.map(headerCondition),
     ...match.queryParameters.map(queryCondition),
+    ...match.dynamicMetadata.map(metadataCondition),
     ...(fraction === undefined ? [] : [sometimes(probabilityOf(fraction))]),
   ]
 }

@@ -12,6 +12,8 @@ export interface RoutedRequest {
   /** What follows the `?`; empty without one. */
   readonly query: string
   readonly requestHeaders: HeaderList
+  /** What filters learnt, by their namespaces. */
+  readonly dynamicMetadata?: ReadonlyMap<string, Readonly<Record<string, unknown>>> | undefined
 }
 
 /** A number in [0, 1). */

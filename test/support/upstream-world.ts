@@ -13,9 +13,11 @@ import type { Cluster as ClusterMessage } from '../../src/proto/gen/envoy/config
 import type { LbEndpoint, LbEndpointSchema } from '../../src/proto/gen/envoy/config/endpoint/v3/endpoint_components_pb.ts'
 import { ClusterLoadAssignmentSchema } from '../../src/proto/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
 import type { ClusterLoadAssignment } from '../../src/proto/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
+import type { Http2ProtocolOptionsSchema } from '../../src/proto/gen/envoy/config/core/v3/protocol_pb.ts'
 import { UpstreamTlsContextSchema } from '../../src/proto/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
 import type { CommonTlsContextSchema } from '../../src/proto/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
 import { HttpProtocolOptionsSchema } from '../../src/proto/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
+import type { HttpProtocolOptions } from '../../src/proto/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
 import type { Secrets } from '../../src/proxy/identity/secrets.ts'
 import { openClusters } from '../../src/proxy/upstream/cluster-set.ts'
 import type { Clusters } from '../../src/proxy/upstream/cluster-set.ts'
@@ -43,6 +45,12 @@ export const assignment = (clusterName: string, lbEndpoints: readonly EndpointIn
 /** Fields of HttpProtocolOptions, as a cluster carries them. */
 export const httpOptions = (init: MessageInitShape<typeof HttpProtocolOptionsSchema>): ClusterInit =>
   ({ typedExtensionProtocolOptions: { [HttpProtocolOptionsSchema.typeName]: pack(HttpProtocolOptionsSchema, init) } })
+
+type HttpOptionsInit = Exclude<MessageInitShape<typeof HttpProtocolOptionsSchema>, HttpProtocolOptions>
+
+/** A cluster whose hosts speak HTTP/2. */
+export const speaksHttp2 = (options: MessageInitShape<typeof Http2ProtocolOptionsSchema> = {}, common: HttpOptionsInit = {}): ClusterInit =>
+  httpOptions({ ...common, upstreamProtocolOptions: { case: 'explicitHttpConfig', value: { protocolConfig: { case: 'http2ProtocolOptions', value: options } } } })
 
 export const limits = (thresholds: MessageInitShape<typeof ThresholdsSchema>): ClusterInit => ({ circuitBreakers: { thresholds: [thresholds] } })
 

@@ -247,17 +247,20 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
     if (this.#over) return
     const reused = this.#upstream?.reused === true
     this.#upstream = undefined
-    if (reused && reason === 'connection-termination' && this.#asksAgain()) return
+    if (reused && this.#asksAgain(reason)) return
     this.#onFailure(reason, detail, begun)
   }
 
   /**
-   * The peer closed a connection that was kept just as the request went out on it: bad luck, and no failure of the host.
-   * What may safely be asked twice (RFC 9110 §9.2.1) is asked again, whatever the route says of retries, as the same try.
+   * The peer closed a connection that was kept just as the request went out on it, or went away (GOAWAY) before it looked
+   * at the request: bad luck, and no failure of the host. What may safely be asked twice (RFC 9110 §9.2.1), or was not asked
+   * once, is asked again, whatever the route says of retries, as the same try.
    */
-  #asksAgain(): boolean {
-    const { method, bodyLength } = this.#exchange
-    if (this.#stream.headSent || bodyLength !== 0 || !safeMethods.has(method) || this.#stale >= maxStale) return false
+  #asksAgain(reason: ResetReason): boolean {
+    const { method, bodyLength, bytesReceived } = this.#exchange
+    const isSafe = reason === 'remote-refused' || (reason === 'connection-termination' && safeMethods.has(method))
+    const isThere = bodyLength === 0 || (reason === 'remote-refused' && (this.#body?.bytes ?? 0) === bytesReceived)
+    if (this.#stream.headSent || !isThere || !isSafe || this.#stale >= maxStale) return false
     this.#stale++
     this.#request(this.#exchange.host!)
     return true

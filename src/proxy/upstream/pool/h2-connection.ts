@@ -18,6 +18,9 @@ import { H2Stream } from './h2-stream.ts'
 export interface H2ConnectionOwner {
   readonly clock: Clock
   readonly random: () => number
+  /** Streams that the host allowed on the connections before; Infinity when there was none. Until this one has said its own. */
+  readonly expectedStreams: number
+  onPeerStreams(max: number): void
   onStreamEnd(connection: H2Connection): void
   /** The stream that ends was given up. */
   onAbandoned(): void
@@ -39,7 +42,8 @@ export class H2Connection implements TransportHandler {
   active = 0
   readonly #host: RuntimeHost
   readonly #owner: H2ConnectionOwner
-  readonly #maxStreams: number
+  #maxStreams: number
+  readonly #ownMaxStreams: number
   readonly #session: H2Session<H2Stream>
   readonly #pings: Pings | undefined
   #draining = false
@@ -54,7 +58,8 @@ export class H2Connection implements TransportHandler {
     this.transport = transport
     this.#host = host
     this.#owner = owner
-    this.#maxStreams = limits.maxConcurrentStreams
+    this.#ownMaxStreams = limits.maxConcurrentStreams
+    this.#maxStreams = Math.min(limits.maxConcurrentStreams, owner.expectedStreams)
     this.idleSince = owner.clock.now()
     this.#session = createClientSession<H2Stream>(transport, new SessionEvents(this), limits)
     this.#pings = keepAlive && new Pings(keepAlive, owner.clock, owner.random, () => this.#session.ping(), () => this.close())
@@ -148,7 +153,9 @@ export class H2Connection implements TransportHandler {
     this.#pings?.onPong()
   }
 
-  onPeerSettings(): void {
+  onPeerSettings(maxStreams: number): void {
+    this.#maxStreams = Math.min(this.#ownMaxStreams, maxStreams)
+    this.#owner.onPeerStreams(maxStreams)
     if (this.room > 0) this.#owner.onRoom(this)
   }
 
@@ -228,7 +235,7 @@ class SessionEvents implements H2Events<H2Stream> {
     this.#connection.onPong()
   }
 
-  onPeerSettings(): void {
-    this.#connection.onPeerSettings()
+  onPeerSettings(maxStreams: number): void {
+    this.#connection.onPeerSettings(maxStreams)
   }
 }

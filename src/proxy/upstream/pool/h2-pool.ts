@@ -19,6 +19,7 @@ const assumedRoom = 100
 export class H2Pool implements Pool, H2ConnectionOwner, Opener {
   readonly clock: Clock
   readonly random: () => number
+  expectedStreams = Infinity
   readonly #target: PoolTarget
   readonly #parts: PoolParts
   readonly #connections: H2Connection[] = []
@@ -99,6 +100,10 @@ export class H2Pool implements Pool, H2ConnectionOwner, Opener {
 
   // --- From connections ---
 
+  onPeerStreams(max: number): void {
+    this.expectedStreams = max
+  }
+
   onStreamEnd(connection: H2Connection): void {
     this.#parts.breakers.requests--
     this.#target.host.onRequestEnd()
@@ -163,7 +168,7 @@ export class H2Pool implements Pool, H2ConnectionOwner, Opener {
 
   /** As many on their way as would serve all who wait, as far as the breaker allows; a pool may always have one. */
   #openMore(): void {
-    const room = Math.min(assumedRoom, this.#parts.http.http2.limits.maxConcurrentStreams)
+    const room = Math.max(1, Math.min(assumedRoom, this.expectedStreams, this.#parts.http.http2.limits.maxConcurrentStreams))
     while (this.#waiting.size > this.#opening.size * room) {
       if (this.#parts.breakers.connectionsFull && this.#connections.length + this.#opening.size > 0) {
         this.#parts.stats.upstream_cx_overflow++

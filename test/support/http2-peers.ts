@@ -17,9 +17,9 @@ export interface SeenRequest {
   trailers: IncomingHttpHeaders | undefined
 }
 
-export type H2Answer = (request: SeenRequest) => void
+export type Http2Answer = (request: SeenRequest) => void
 
-export class H2Peer implements AsyncDisposable {
+export class Http2Peer implements AsyncDisposable {
   readonly requests: SeenRequest[] = []
   /** Connections that were ever made. */
   readonly sessions: ServerHttp2Session[] = []
@@ -30,9 +30,9 @@ export class H2Peer implements AsyncDisposable {
   }
 
   /** `answer` is called once the request is complete; by default it says `peer`. */
-  static async start(answer: H2Answer = ({ stream }) => (stream.respond({ ':status': 200 }), stream.end('peer')), options: ServerOptions & { readonly tls?: SecureServerOptions; readonly early?: boolean } = {}): Promise<H2Peer> {
+  static async start(answer: Http2Answer = ({ stream }) => (stream.respond({ ':status': 200 }), stream.end('peer')), options: ServerOptions & { readonly tls?: SecureServerOptions; readonly early?: boolean } = {}): Promise<Http2Peer> {
     const server = options.tls === undefined ? createServer(options) : createSecureServer({ ...options, ...options.tls })
-    const peer = new H2Peer(server)
+    const peer = new Http2Peer(server)
     server.on('session', (session) => {
       peer.sessions.push(session)
       session.on('error', () => undefined)
@@ -68,7 +68,7 @@ export class H2Peer implements AsyncDisposable {
   }
 }
 
-export interface H2Reply {
+export interface Http2Reply {
   readonly status: number
   readonly headers: IncomingHttpHeaders
   readonly body: string
@@ -78,7 +78,7 @@ export interface H2Reply {
   readonly code: number
 }
 
-export class H2Client implements AsyncDisposable {
+export class Http2Client implements AsyncDisposable {
   readonly session: ClientHttp2Session
   readonly goaway: Promise<number>
   readonly closed: Promise<void>
@@ -90,8 +90,8 @@ export class H2Client implements AsyncDisposable {
     session.on('error', () => undefined)
   }
 
-  static async connect({ host, port }: Address, options: ClientSessionOptions & SecureClientSessionOptions & { readonly secure?: boolean } = {}): Promise<H2Client> {
-    const client = new H2Client(connect(`${options.secure === true ? 'https' : 'http'}://${host}:${port}`, options))
+  static async connect({ host, port }: Address, options: ClientSessionOptions & SecureClientSessionOptions & { readonly secure?: boolean } = {}): Promise<Http2Client> {
+    const client = new Http2Client(connect(`${options.secure === true ? 'https' : 'http'}://${host}:${port}`, options))
     await once(client.session, 'connect')
     return client
   }
@@ -103,7 +103,7 @@ export class H2Client implements AsyncDisposable {
     return stream
   }
 
-  async ask(headers: OutgoingHttpHeaders = {}, body?: string | Buffer, trailers?: OutgoingHttpHeaders): Promise<H2Reply> {
+  async ask(headers: OutgoingHttpHeaders = {}, body?: string | Buffer, trailers?: OutgoingHttpHeaders): Promise<Http2Reply> {
     const stream = this.session.request({ ':authority': 'a.test', ...headers }, { endStream: body === undefined && trailers === undefined, waitForTrailers: trailers !== undefined })
     const reply = replyOn(stream)
     if (trailers !== undefined) stream.on('wantTrailers', () => stream.sendTrailers(trailers))
@@ -118,7 +118,7 @@ export class H2Client implements AsyncDisposable {
 }
 
 /** All that comes back on a stream until it is closed. */
-export function replyOn(stream: ClientHttp2Stream): Promise<H2Reply> {
+export function replyOn(stream: ClientHttp2Stream): Promise<Http2Reply> {
   let headers: IncomingHttpHeaders = {}
   let trailers: IncomingHttpHeaders = {}
   let body = ''

@@ -366,6 +366,12 @@ export interface ProxyConfigSpec {
   readonly proxyMetadata?: Labels | undefined
 }
 
+/** The kind ProxyConfig. */
+export interface ProxyConfigResource {
+  readonly selector?: { readonly matchLabels?: Labels | undefined } | undefined
+  readonly environmentVariables?: Labels | undefined
+}
+
 /** What of MeshConfig is read, wherever it came from. */
 export interface MeshConfigSpec {
   readonly trustDomain?: string | undefined

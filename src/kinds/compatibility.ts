@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { wholeSchema } from './check.ts'
 import { meshConfigNotServed, meshConfigSchema } from './core/mesh-config.ts'
 import type { Kind, NeverServed, NotServed } from './kind.ts'
-import { laterKinds } from './known.ts'
+import { isRefused, laterKinds, laterMessage } from './known.ts'
 import { choicesOf, fieldsOf, itemOf, unwrap, valueOf } from './schema.ts'
 import { kinds } from './table.ts'
 
@@ -46,7 +46,9 @@ export function compatibility(): string {
     '|---|---|---|---|',
     ...overview,
     '',
-    'Known and not served at all yet, with a warning: ' + laterKinds.map(([group, kind]) => `${kind} (${group})`).join(', ') + '.',
+    'Known and not served at all yet, with a warning: ' + laterKinds.filter(([group, kind]) => !isRefused(group, kind)).map(([group, kind]) => `${kind} (${group})`).join(', ') + '.',
+    '',
+    ...laterKinds.filter(([group, kind]) => isRefused(group, kind)).map(([group, kind]) => `${laterMessage(group, kind)}.`),
     '',
     ...chapters.flatMap(({ subject, lines }) => [
       `## ${subject.title}`, '', '| Field | Type | Status |', '|---|---|---|', ...lines.map(({ path, type, status }) => `| \`${path}\` | ${cell(type)} | ${cell(status)} |`), '',

@@ -3,7 +3,7 @@
 
 /** Valid, and not served yet. */
 const later: Readonly<Record<string, readonly string[]>> = {
-  'networking.istio.io': ['EnvoyFilter', 'ProxyConfig', 'WorkloadGroup'],
+  'networking.istio.io': ['EnvoyFilter'],
   'security.istio.io': ['AuthorizationPolicy', 'RequestAuthentication'],
   'telemetry.istio.io': ['Telemetry'],
   'extensions.istio.io': ['WasmPlugin', 'TrafficExtension'],
@@ -14,6 +14,18 @@ const later: Readonly<Record<string, readonly string[]>> = {
   'inference.networking.k8s.io': ['InferencePool'],
   'networking.k8s.io': ['Ingress', 'IngressClass'],
 }
+
+/** Of those, the ones that are not to be expected, and why. */
+const refused: Readonly<Record<string, string>> = {
+  'networking.istio.io/EnvoyFilter':
+    "is refused: it edits Envoy's configuration, which is no contract of this mesh; nothing of it is applied, and everything else goes on",
+}
+
+/** What is said of a kind that is known and not served. */
+export const laterMessage = (group: string, kind: string): string =>
+  `${kind} ${refused[`${group}/${kind}`] ?? 'is not served yet: the mesh behaves as if it were not there'}`
+
+export const isRefused = (group: string, kind: string): boolean => `${group}/${kind}` in refused
 
 /** Not the mesh's business. Groups of their own, such as custom resources of others, are inert as a whole. */
 const inert: Readonly<Record<string, readonly string[]>> = {

@@ -168,3 +168,22 @@ status: { conditions: [] }
   })
   assert.deepEqual(resource.status, { conditions: [] })
 })
+
+test('an EnvoyFilter is refused by name, and everything beside it is read', () => {
+  const text = `
+apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata: { name: a }
+spec: { configPatches: [] }
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: b }
+spec: { servers: [{ port: { number: 80, name: http, protocol: HTTP }, hosts: ["*"] }] }
+`
+  const { resources, issues } = parseDocuments(text, 'f')
+  assert.deepEqual(resources.map((one) => one.kind), ['Gateway'])
+  assert.deepEqual(issues.map(({ severity, message }) => `${severity}: ${message}`), [
+    "warning: EnvoyFilter is refused: it edits Envoy's configuration, which is no contract of this mesh; nothing of it is applied, and everything else goes on",
+  ])
+})

@@ -4,7 +4,7 @@ import type { Issue, Resource, Severity } from '../model/resource.ts'
 import { compileKind } from './check.ts'
 import type { CheckObject, Locate } from './check.ts'
 import { readDocuments } from './document.ts'
-import { knownKind, knownNames, laterKinds, ownGroups } from './known.ts'
+import { knownKind, knownNames, laterKinds, laterMessage, ownGroups } from './known.ts'
 import { kinds } from './table.ts'
 
 /** One object of a text, with all that was found about it. */
@@ -72,7 +72,7 @@ export function parseObject(value: unknown, locate: Locate): ParsedObject {
 
   function unread(ofGroup: string, kind: string): ParsedObject {
     const known = knownKind(ofGroup, kind)
-    if (known === 'later') return without('later', issue('warning', 'kind', `${kind} is not served yet: the mesh behaves as if it were not there`))
+    if (known === 'later') return without('later', issue('warning', 'kind', laterMessage(ofGroup, kind)))
     if (known === 'inert') return without('inert')
     if (!ownGroups.has(ofGroup)) return stranger(ofGroup, kind)
     return without('unknown', issue('error', 'kind', `nobody knows the kind ${JSON.stringify(kind)} of ${named.apiVersion}${cure(kind)}`))

@@ -21,6 +21,8 @@ import { destinationRule } from './networking/destination-rule.ts'
 import type { DestinationRuleSpec } from './networking/destination-rule.ts'
 import { gateway } from './networking/gateway.ts'
 import type { GatewaySpec } from './networking/gateway.ts'
+import { proxyConfig } from './networking/proxy-config.ts'
+import type { NamespaceProxyConfigSpec } from './networking/proxy-config.ts'
 import { serviceEntry } from './networking/service-entry.ts'
 import type { ServiceEntrySpec } from './networking/service-entry.ts'
 import { sidecar } from './networking/sidecar.ts'
@@ -29,6 +31,8 @@ import { virtualService } from './networking/virtual-service.ts'
 import type { VirtualServiceSpec } from './networking/virtual-service.ts'
 import { workloadEntry } from './networking/workload-entry.ts'
 import type { WorkloadEntrySpec } from './networking/workload-entry.ts'
+import { workloadGroup } from './networking/workload-group.ts'
+import type { WorkloadGroupSpec } from './networking/workload-group.ts'
 import { peerAuthentication } from './security/peer-authentication.ts'
 import type { PeerAuthenticationSpec } from './security/peer-authentication.ts'
 import { process } from './trysail/process.ts'
@@ -44,6 +48,8 @@ export interface Specs {
   ServiceEntry: ServiceEntrySpec
   Sidecar: SidecarSpec
   WorkloadEntry: WorkloadEntrySpec
+  WorkloadGroup: WorkloadGroupSpec
+  ProxyConfig: NamespaceProxyConfigSpec
   PeerAuthentication: PeerAuthenticationSpec
   Process: ProcessSpec
   RouteTest: RouteTestSpec
@@ -60,7 +66,7 @@ export interface Specs {
 }
 
 export const kinds: readonly Kind[] = [
-  virtualService, destinationRule, gateway, serviceEntry, sidecar, workloadEntry, peerAuthentication, process, routeTest,
+  virtualService, destinationRule, gateway, serviceEntry, sidecar, workloadEntry, workloadGroup, proxyConfig, peerAuthentication, process, routeTest,
   service, endpointSlice, endpoints, pod, deployment, node, namespace, serviceAccount, secret, configMap,
 ].map((kind) => kind as unknown as Kind) // a table of many specs: each row's own type is checked in its file
 

@@ -91,10 +91,10 @@ test('behind proxies that are trusted the backend is told of the client, not of 
   mesh.write('mesh.yaml', documents(backend.port, envoyPort))
   await mesh.startControl()
   const { url } = await mesh.startGateway()
-  const gateways = [['ours', Number(new URL(url).port)] as const]
+  const gateways: (readonly [whose: string, port: number])[] = [['ours', Number(new URL(url).port)]]
   if (envoy === undefined) context.diagnostic(`without Envoy: ${String(missing)}`)
   else {
-    const agent = mesh.use(await startAgent(authority, authority.issue('URI:spiffe://cluster.local/ns/default/sa/envoy')))
+    const agent = mesh.use(await startAgent({ roots: authority.roots, own: authority.issue('URI:spiffe://cluster.local/ns/default/sa/envoy') }))
     const node = { id: `router~${mesh.net}.5~envoy.default~default.svc.cluster.local`, metadata: { NAME: 'envoy', NAMESPACE: 'default', SERVICE_ACCOUNT: 'envoy', LABELS: { app: 'envoy' } } }
     await mesh.use(startEnvoy({ envoy, node, apiType: 'DELTA_GRPC', port: Number(mesh.addresses.plaintext.split(':')[1]), agentPort: agent.plaintextAddress!.port, strict: true })).live()
     gateways.push(['theirs', envoyPort])

@@ -77,6 +77,8 @@ export const kindSamples: Readonly<Record<string, readonly object[]>> = {
     },
   }],
   WorkloadEntry: [{ apiVersion: 'networking.istio.io/v1', kind: 'WorkloadEntry', metadata: meta('vm'), spec: { address: 'vm.example.com', ports: { http: 80 }, labels: { a: 'b' }, network: 'n', locality: 'a/b', weight: 2, serviceAccount: 's' } }],
+  WorkloadGroup: [{ apiVersion: 'networking.istio.io/v1', kind: 'WorkloadGroup', metadata: meta('vms'), spec: { metadata: { labels: { a: 'b' }, annotations: { c: 'd' } }, template: { ports: { http: 80 }, labels: { a: 'b' }, network: 'n', locality: 'a/b', weight: 2, serviceAccount: 's' }, probe: { initialDelaySeconds: 1, periodSeconds: 5, httpGet: { path: '/', port: 80, host: 'h', scheme: 'HTTPS', httpHeaders: [{ name: 'a', value: 'b' }] } } } }],
+  ProxyConfig: [{ apiVersion: 'networking.istio.io/v1beta1', kind: 'ProxyConfig', metadata: meta('p'), spec: { selector: { matchLabels: { a: 'b' } }, concurrency: 2, environmentVariables: { A: 'b' }, image: { imageType: 'debug' } } }],
   PeerAuthentication: [{ apiVersion: 'security.istio.io/v1', kind: 'PeerAuthentication', metadata: meta('a'), spec: { selector: { matchLabels: { a: 'b' } }, mtls: { mode: 'STRICT' }, portLevelMtls: { 80: { mode: 'DISABLE' } } } }],
   RouteTest: [{
     apiVersion: 'trysail.dev/v1', kind: 'RouteTest', metadata: meta('reviews'),

@@ -7,7 +7,7 @@ const ignores: Readonly<Record<TypeName, readonly string[]>> = {
   // Clusters name the identities of their endpoints: a change of endpoints may show.
   CDS: ['WorkloadEntry', 'WorkloadGroup', 'AuthorizationPolicy', 'RequestAuthentication', 'Secret', 'Telemetry', 'ProxyConfig', 'Namespace', 'Node'],
   EDS: ['WorkloadGroup', 'AuthorizationPolicy', 'RequestAuthentication', 'Secret', 'Telemetry', 'Namespace'],
-  LDS: ['WorkloadEntry', 'WorkloadGroup', 'Secret', 'ProxyConfig', 'Endpoint', 'Namespace', 'Node'],
+  LDS: ['WorkloadEntry', 'WorkloadGroup', 'Secret', 'Endpoint', 'Namespace', 'Node'],
   RDS: [
     'WorkloadEntry', 'WorkloadGroup', 'AuthorizationPolicy', 'RequestAuthentication', 'PeerAuthentication', 'Secret', 'Telemetry',
     'ProxyConfig', 'Endpoint', 'Namespace', 'Node',

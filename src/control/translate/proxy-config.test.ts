@@ -1,7 +1,7 @@
 // How a proxy is set up: its workload's annotation goes before what its agent or the mesh says, field by field.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { bookinfo } from '../../../test/support/bookinfo-world.ts'
+import { bookinfo, resource } from '../../../test/support/bookinfo-world.ts'
 import { meshSettings } from '../mesh-settings.ts'
 import { createSnapshot } from '../snapshot.ts'
 import type { MeshConfigSpec } from '../specs.ts'
@@ -36,4 +36,18 @@ test("an annotation that is broken does not count, and what Istio's agent says g
   const told = gateway({ PROXY_CONFIG: { unheardOf: 1, gatewayTopology: { numTrustedProxies: 5 } } })
   assert.deepEqual(topologyOf(told, snapshotOf(two, undefined)), { numTrustedProxies: 5 })
   assert.equal(takesHttp10(gateway({ HTTP10: '1' }), snapshotOf({}, undefined)), true)
+})
+
+test('ProxyConfig resources: the root namespace, the own one, the annotation, and what is chosen by labels', () => {
+  const http10 = (value: string, more: object = {}) => ({ environmentVariables: { ISTIO_META_HTTP10: value }, ...more })
+  const takes = (annotation: string | undefined, ...resources: readonly ReturnType<typeof resource>[]): boolean => {
+    const world = snapshotOf({}, annotation).world
+    return takesHttp10(gateway({ LABELS: { app: 'ingress' } }), createSnapshot({ ...world, resources }))
+  }
+  const root = resource('ProxyConfig', 'all', http10('1'), { namespace: 'istio-system' })
+  const own = resource('ProxyConfig', 'own', http10('0'))
+  const chosen = resource('ProxyConfig', 'chosen', http10('1', { selector: { matchLabels: { app: 'ingress' } } }))
+  const others = resource('ProxyConfig', 'others', http10('1', { selector: { matchLabels: { app: 'web' } } }))
+  const off = 'proxyMetadata: { ISTIO_META_HTTP10: "0" }'
+  assert.deepEqual([takes(undefined, root), takes(undefined, root, own), takes(undefined, own, others), takes(off, root), takes(off, own, chosen)], [true, false, false, false, true])
 })

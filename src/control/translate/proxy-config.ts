@@ -2,9 +2,11 @@
 // annotated with (security spec 6.4).
 import { annotatedProxyConfig, http10Metadata } from '../../kinds/core/proxy-config.ts'
 import type { Workload } from '../../model/workload.ts'
+import type { Resource } from '../../model/resource.ts'
+import { selects } from '../hosts.ts'
 import type { MeshSettings } from '../mesh-settings.ts'
 import type { Snapshot } from '../snapshot.ts'
-import type { ProxyConfigSpec } from '../specs.ts'
+import type { ProxyConfigResource, ProxyConfigSpec } from '../specs.ts'
 import { workloadOf } from './inbound-ports.ts'
 import type { ProxyNode } from './proxy-node.ts'
 
@@ -18,12 +20,28 @@ function ownConfig(workload: Workload | undefined): ProxyConfigSpec {
   return known
 }
 
-/** Field by field, as protobuf merges. */
+/** Field by field, as protobuf merges: what comes later says more of this one proxy. */
 function proxyConfigOf(proxy: ProxyNode, snapshot: Snapshot): ProxyConfigSpec {
   const base = proxy.config ?? snapshot.mesh.proxyConfig
   const own = ownConfig(workloadOf(proxy, snapshot))
-  if (own === nothing) return base
-  return { gatewayTopology: { ...base.gatewayTopology, ...own.gatewayTopology }, proxyMetadata: { ...base.proxyMetadata, ...own.proxyMetadata } }
+  const { forAll, forChosen } = resourcesFor(proxy, snapshot)
+  if (own === nothing && forAll.length + forChosen.length === 0) return base
+  return {
+    gatewayTopology: { ...base.gatewayTopology, ...own.gatewayTopology },
+    proxyMetadata: Object.assign({}, base.proxyMetadata, ...forAll, own.proxyMetadata, ...forChosen) as Record<string, string>,
+  }
+}
+
+type Variables = Readonly<Record<string, string>>
+
+/** What ProxyConfig resources say: those of the root namespace first; of several the oldest has the last word. */
+function resourcesFor({ namespace, labels }: ProxyNode, snapshot: Snapshot): { readonly forAll: readonly Variables[]; readonly forChosen: readonly Variables[] } {
+  const all = snapshot.ofKind('ProxyConfig') as readonly Resource<ProxyConfigResource>[]
+  const of = (where: string, chosen: boolean): readonly Variables[] => all
+    .filter(({ metadata, spec }) => metadata.namespace === where && (Object.keys(spec.selector?.matchLabels ?? {}).length > 0) === chosen && selects(spec.selector?.matchLabels ?? {}, labels))
+    .map(({ spec }) => spec.environmentVariables ?? {}).toReversed()
+  const { rootNamespace } = snapshot.mesh
+  return { forAll: [...of(rootNamespace, false), ...(namespace === rootNamespace ? [] : of(namespace, false))], forChosen: of(namespace, true) }
 }
 
 /** What stands in front of a gateway. */

@@ -18,8 +18,24 @@ export type NetErrorCode =
 
 export type NetError = MeshError<NetErrorCode>
 
+/** Without a stack: connections end this way all day, and to write down each time where that was noticed costs more than the rest. */
 export function netError(code: NetErrorCode, message: string, cause?: unknown): NetError {
-  return new MeshError(code, message, cause)
+  return withoutStack(() => new MeshError(code, message, cause))
+}
+
+/** Of a failed call to a handle, as node's own errors are. */
+export function systemError(name: string): Error {
+  return withoutStack(() => Object.assign(new Error(name), { code: name }))
+}
+
+function withoutStack<E extends Error>(make: () => E): E {
+  const limit = Error.stackTraceLimit
+  Error.stackTraceLimit = 0
+  try {
+    return make()
+  } finally {
+    Error.stackTraceLimit = limit
+  }
 }
 
 /** Names the failure of an attempt to connect. */

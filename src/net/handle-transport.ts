@@ -9,7 +9,7 @@ import { getSystemErrorName } from 'node:util'
 import type { Address } from '../model/address.ts'
 import { blockBytes, giveBlock, takeBlock } from './blocks.ts'
 import { closeSocket } from './close-socket.ts'
-import { connectionError, netError } from './errors.ts'
+import { connectionError, netError, systemError } from './errors.ts'
 import { handleOf, loadBinding, ownerKey } from './stream-handles.ts'
 import type { HandleBinding, HandleOwner, StreamHandle, WriteRequest } from './stream-handles.ts'
 import { socketTransports } from './socket-transport.ts'
@@ -442,8 +442,7 @@ class HandleTransport implements Transport, HandleOwner, Flushable {
   }
 
   #failNumber(error: number): void {
-    const name = getSystemErrorName(error)
-    this.#fail(Object.assign(new Error(name), { code: name }))
+    this.#fail(systemError(getSystemErrorName(error)))
   }
 
   #fail(error: Error): void {

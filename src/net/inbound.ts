@@ -57,12 +57,12 @@ export class SocketInbound implements Inbound {
   #transport: Transport | undefined
   #error: Error | undefined
 
-  /** `raw` must not have been read, and must have been accepted paused. */
-  constructor(raw: Socket, transports: Transports, handshakeMs: number) {
+  /** `raw` must not have been read, and must have been accepted paused. `localAddress` where all of a listener's have the same. */
+  constructor(raw: Socket, transports: Transports, handshakeMs: number, localAddress?: Address) {
     this.#raw = raw
     this.#transports = transports
     this.#handshakeMs = handshakeMs
-    this.#ends = { localAddress: localAddressOf(raw), remoteAddress: remoteAddressOf(raw) }
+    this.#ends = { localAddress: localAddress ?? localAddressOf(raw), remoteAddress: remoteAddressOf(raw) }
     raw.on('error', (error) => (this.#error ??= error))
   }
 

@@ -5,6 +5,7 @@ import type { Server, ServerResponse } from 'node:http'
 import { MeshError } from '../../lib/errors.ts'
 import { formatAddress } from '../../model/address.ts'
 import { listenError } from '../../net/listen-error.ts'
+import { isLoopbackAuthority } from '../../net/loopback.ts'
 import { proxyStatusJson } from '../status/proxies.ts'
 import type { WorldState } from '../world-state.ts'
 import { dump } from '../translate/dump.ts'
@@ -43,11 +44,17 @@ const pages: readonly Page[] = [
   { path: '/debug/config_dump', sentence: 'all of one proxy: ?proxyID=NAME.NAMESPACE', render: configDump },
 ]
 
-/** Fails with `control/listen` when the port is taken. */
+/** A few tools at a time are enough; more would only be a way to slow the control plane down. */
+const maxConnections = 64
+
+/** Only ever on loopback: it shows everything but secrets. Fails with `control/listen` when the port is taken. */
 export async function startDebugServer(state: WorldState, port: number): Promise<DebugServer> {
   const server = createServer((request, response) => {
-    answer(response, request.method ?? '', new URL(request.url ?? '/', 'http://localhost'), state)
+    // A page in a browser can reach loopback by a name of its own: only loopback's own names are served.
+    if (isLoopbackAuthority(request.headers.host)) answer(response, request.method ?? '', new URL(request.url ?? '/', 'http://localhost'), state)
+    else write(response, plain('this server is for loopback', 403))
   })
+  server.maxConnections = maxConnections
   await new Promise<void>((resolve, reject) => {
     const at = { host: '127.0.0.1', port }
     server.once('error', (cause) => reject(new MeshError('control/listen', `the debug pages (debugPort) cannot be served on ${formatAddress(at)}`, listenError(at, cause))))
@@ -63,8 +70,11 @@ function closeServer(server: Server): Promise<void> {
 }
 
 function answer(response: ServerResponse, method: string, url: URL, state: WorldState): void {
-  const { status, type, body } = method === 'GET' || method === 'HEAD' ? render(url, state) : plain('GET only', 405)
-  response.writeHead(status, { 'content-type': type })
+  write(response, method === 'GET' || method === 'HEAD' ? render(url, state) : plain('GET only', 405))
+}
+
+function write(response: ServerResponse, { status, type, body }: Answer): void {
+  response.writeHead(status, { 'content-type': type, 'x-content-type-options': 'nosniff', 'cache-control': 'no-cache, max-age=0' })
   response.end(body)
 }
 

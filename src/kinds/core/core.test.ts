@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { inspect } from 'node:util'
 import { formatPath } from '../../model/resource.ts'
 import { parseDocuments } from '../parse.ts'
 import { ofKind } from '../table.ts'
@@ -62,6 +63,13 @@ test('messages about secrets never show their values', () => {
   const found = issuesOf({ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'a' }, data: { key: 'hunter2!' }, stringData: { other: ['hunter2'] } })
   assert.equal(found.length, 2)
   assert.ok(!found.join().includes('hunter2'))
+})
+
+test('a secret that is printed or serialised shows its keys and no value', () => {
+  const [secret] = ofKind(parseDocuments(JSON.stringify({ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'a' }, data: { key: 'aHVudGVyMg==' }, stringData: { other: 'hunter2' } }), 'f').resources, 'Secret')
+  for (const text of [JSON.stringify(secret), inspect(secret, { depth: 9 }), JSON.stringify({ deep: [secret!.spec] })]) assert.doesNotMatch(text, /hunter2|aHVudGVyMg/)
+  assert.deepEqual(JSON.parse(JSON.stringify(secret!.spec)), { type: 'Opaque', data: { key: '[redacted]' }, stringData: { other: '[redacted]' } })
+  assert.equal(secretValue(secret!.spec, 'other')?.toString(), 'hunter2')
 })
 
 test('stringData of a secret goes before data', () => {

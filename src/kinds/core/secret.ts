@@ -1,5 +1,6 @@
 // Kubernetes' Secret. Messages name keys, never values.
 import { z } from 'zod'
+import { secretValues } from '../fields/secret-values.ts'
 import type { Frozen, Kind } from '../kind.ts'
 
 const base64 = /^[A-Za-z0-9+/\s]*={0,2}\s*$/
@@ -10,8 +11,8 @@ const plain = z.custom<string>((value) => typeof value === 'string', 'must be a 
 
 const schema = z.strictObject({
   type: z.string().default('Opaque'),
-  data: z.record(z.string(), encoded).nullish().transform((map) => map ?? {}),
-  stringData: z.record(z.string(), plain).optional(),
+  data: z.record(z.string(), encoded).nullish().transform((map) => secretValues(map ?? {})),
+  stringData: z.record(z.string(), plain).transform(secretValues).optional(),
   immutable: z.boolean().optional(),
 })
 

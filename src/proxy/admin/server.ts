@@ -6,6 +6,7 @@ import { describe, MeshError, spawn } from '../../lib/errors.ts'
 import { formatAddress } from '../../model/address.ts'
 import type { Address } from '../../model/address.ts'
 import { listenError } from '../../net/listen-error.ts'
+import { isLoopbackAuthority } from '../../net/loopback.ts'
 
 export interface AdminRequest {
   readonly path: string
@@ -99,7 +100,7 @@ async function answer(answering: Answering, request: IncomingMessage, response: 
 
 async function resolve({ table: paths, onAction }: Answering, { url = '/', method = 'GET', headers, socket }: IncomingMessage): Promise<AdminResponse> {
   // A page in a browser can reach loopback by a name of its own: only loopback's own names are served.
-  if (!isLoopbackName(headers.host)) return plainText('this server is for loopback\n', 403)
+  if (!isLoopbackAuthority(headers.host)) return plainText('this server is for loopback\n', 403)
   const { pathname, searchParams } = new URL(url, 'http://admin')
   const row = paths.find(({ path }) => path === pathname)
   if (row === undefined) return plainText(`invalid path. ${listOf(paths)}`, 404)
@@ -111,8 +112,4 @@ async function resolve({ table: paths, onAction }: Answering, { url = '/', metho
   } catch (error) {
     return plainText(`${describe(error)}\n`, 500)
   }
-}
-
-function isLoopbackName(host: string | undefined): boolean {
-  return host === undefined || /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/.test(host)
 }

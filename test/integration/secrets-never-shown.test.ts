@@ -26,7 +26,7 @@ const files = {
   'secret.yaml': `
 apiVersion: v1
 kind: Secret
-metadata: { name: edge-cert, namespace: default }
+metadata: { name: edge-cert, namespace: istio-system }
 type: kubernetes.io/tls
 stringData:
   tls.crt: ${JSON.stringify(edge.chain)}

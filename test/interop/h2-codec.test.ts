@@ -79,3 +79,55 @@ test('node:http2 as a server answers our client: bodies, interim responses, trai
   }
   await new Promise((resolve) => server.close(resolve))
 })
+
+/** Fields as anyone might send them: the same ones again, ones that differ by request, long ones, odd bytes. */
+function fieldsOf(n: number): string[] {
+  const odd = Array.from({ length: n % 90 }, (_, i) => String.fromCharCode(0x21 + ((n * 7 + i * 13) % 94))).join('')
+  return ['x-same', 'always', 'x-turn', String(n % 3), 'x-serial', String(n), 'x-odd', odd, 'x-long', 'v'.repeat((n * 37) % 3000), 'user-agent', 'test', 'x-latin', '\xe4\xf6\xfc'.slice(0, n % 4)]
+}
+
+const rounds = Array.from({ length: 150 }, (_, n) => fieldsOf(n))
+
+test('what our HPACK encoder writes nghttp2 reads, and the other way round, over 150 requests of one connection', async () => {
+  const server = http2.createServer()
+  server.on('stream', (stream, headers) => {
+    const back: Record<string, string> = {}
+    for (const [name, value] of Object.entries(headers)) if (name.startsWith('x-') || name === 'user-agent') back[name] = String(value)
+    stream.respond({ ':status': 200, ...back }, { endStream: true })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  {
+    await using client = await openSession((server.address() as AddressInfo).port)
+    for (const fields of rounds) {
+      const { head } = await client.ask('GET', '/', fields)
+      for (let i = 0; i < fields.length; i += 2) {
+        const at = head.indexOf(fields[i]!)
+        assert.equal(head[at + 1], fields[i + 1], fields[i])
+      }
+    }
+  }
+  await new Promise((resolve) => server.close(resolve))
+})
+
+test('what nghttp2\'s HPACK encoder writes we read, with a small table too', async () => {
+  await using server = await ourServer({
+    onDone(stream, { head }) {
+      stream.sendResponse(200, HeaderList.of(...head.slice(5)), true)
+    },
+  })
+  for (const headerTableSize of [4096, 100, 0]) {
+    const client = http2.connect(`http://127.0.0.1:${server.port}`, { settings: { headerTableSize } })
+    for (const fields of rounds) {
+      const headers: Record<string, string> = {}
+      for (let i = 0; i < fields.length; i += 2) headers[fields[i]!] = fields[i + 1]!
+      const request = client.request(headers)
+      const [response] = (await once(request, 'response')) as [http2.IncomingHttpHeaders]
+      for (const [name, value] of Object.entries(headers)) assert.equal(response[name], value, name)
+      request.resume()
+      await once(request, 'close')
+    }
+    client.close()
+    await once(client, 'close')
+  }
+})

@@ -82,6 +82,7 @@ class SocketOutput implements H2Output {
 }
 
 function drive(socket: Socket, session: H2Session<Seen>): void {
+  socket.setNoDelay(true)
   socket.on('data', (bytes) => {
     try {
       session.receive(bytes, bytes.length, performance.now())

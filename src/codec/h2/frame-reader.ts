@@ -6,8 +6,8 @@ import { frameSizeError, protocolError } from './errors.ts'
 export interface FrameSink {
   /** Every type but DATA; unknown ones too. */
   onFrame(type: number, flags: number, streamId: number, bytes: Buffer, at: number, end: number): void
-  /** A DATA frame begins; `length` is what flow control counts, padding included. */
-  onDataHead(streamId: number, flags: number, length: number): void
+  /** A DATA frame begins. Flow control counts `length`, padding included; so many of them are `bytes`. */
+  onDataHead(streamId: number, flags: number, length: number, bytes: number): void
   onDataPiece(bytes: Buffer, at: number, end: number): void
   onDataEnd(): void
 }
@@ -26,6 +26,8 @@ export class FrameReader {
   #dataLeft = outside
   #paddingLeft = 0
   #padLengthDue = false
+  #dataStreamId = 0
+  #dataFlags = 0
 
   constructor(sink: FrameSink, maxFrameSize: number) {
     this.#sink = sink
@@ -106,13 +108,15 @@ export class FrameReader {
     this.#carried = 0
   }
 
+  /** What is to be known of a padded frame is known after one byte more. */
   #beginData(bytes: Buffer, at: number, length: number): void {
-    const flags = bytes[at + 4]!
-    this.#padLengthDue = (flags & flag.padded) !== 0
-    if (this.#padLengthDue && length === 0) throw frameSizeError('padded DATA without a pad length')
-    this.#paddingLeft = 0
+    this.#dataFlags = bytes[at + 4]!
+    this.#dataStreamId = readUint31(bytes, at + 5)
     this.#dataLeft = length
-    this.#sink.onDataHead(readUint31(bytes, at + 5), flags, length)
+    this.#paddingLeft = 0
+    this.#padLengthDue = (this.#dataFlags & flag.padded) !== 0
+    if (!this.#padLengthDue) this.#sink.onDataHead(this.#dataStreamId, this.#dataFlags, length, length)
+    else if (length === 0) throw frameSizeError('padded DATA without a pad length')
     if (length === 0) this.#endData()
   }
 
@@ -133,10 +137,12 @@ export class FrameReader {
   }
 
   #readPadLength(padding: number): void {
+    const length = this.#dataLeft
+    if (padding >= length) throw protocolError('DATA padded by more than the frame')
     this.#padLengthDue = false
-    if (padding >= this.#dataLeft) throw protocolError('DATA padded by more than the frame')
-    this.#dataLeft -= 1 + padding
+    this.#dataLeft = length - 1 - padding
     this.#paddingLeft = padding
+    this.#sink.onDataHead(this.#dataStreamId, this.#dataFlags, length, this.#dataLeft)
   }
 
   #endData(): void {

@@ -64,10 +64,9 @@ export class Session<User> implements H2Session<User>, FrameSink {
   /** Connection window: what the peer may still send, and what is to be given back. */
   #recvLeft: number
   #recvTaken = 0
-  // The DATA frame that is being read: its stream (undefined: nobody wants it), its flags, whether anything was in it.
+  // The DATA frame that is being read: its stream (undefined: nobody wants it) and flags.
   #dataStream: Stream<User> | undefined = undefined
   #dataFlags = 0
-  #dataBytes = 0
 
   constructor(client: boolean, output: H2Output, events: H2Events<User>, limits: H2Limits) {
     this.#client = client
@@ -315,7 +314,7 @@ export class Session<User> implements H2Session<User>, FrameSink {
 
   // --- DATA, and the windows it takes from (§6.9) ---
 
-  onDataHead(streamId: number, flags: number, length: number): void {
+  onDataHead(streamId: number, flags: number, length: number, bytes: number): void {
     this.#dataStream = undefined
     if (this.#dead) return
     if (!this.#settingsSeen) throw protocolError('the first frame is not SETTINGS')
@@ -329,9 +328,13 @@ export class Session<User> implements H2Session<User>, FrameSink {
     if (length > stream.recvLeft) return this.#table.fault(stream, errorCode.flowControlError)
     stream.recvLeft -= length
     stream.recvTaken += length
+    if (stream.bodyLeft >= 0 && !stream.dropsBody) {
+      stream.bodyLeft -= bytes
+      if (stream.bodyLeft < 0) return this.#table.fault(stream, errorCode.protocolError)
+    }
+    if (bytes === 0 && (flags & flag.endStream) === 0) this.#guard.cost('DATA with nothing in it')
     this.#dataStream = stream
     this.#dataFlags = flags
-    this.#dataBytes = 0
   }
 
   /** Of the connection's window. It is given back at once: what a stopped stream has taken must not stop the others. */
@@ -347,26 +350,16 @@ export class Session<User> implements H2Session<User>, FrameSink {
 
   onDataPiece(bytes: Buffer, at: number, end: number): void {
     const stream = this.#dataStream
-    if (stream === undefined || stream.closed) return
-    this.#dataBytes += end - at
-    if (stream.dropsBody) return
-    if (stream.bodyLeft >= 0) {
-      stream.bodyLeft -= end - at
-      if (stream.bodyLeft < 0) return this.#table.fault(stream, errorCode.protocolError)
-    }
-    this.#events.onData(stream, bytes, at, end)
+    if (stream !== undefined && !stream.closed && !stream.dropsBody) this.#events.onData(stream, bytes, at, end)
   }
 
   onDataEnd(): void {
     const stream = this.#dataStream
     this.#dataStream = undefined
     if (stream === undefined || stream.closed) return
-    if ((this.#dataFlags & flag.endStream) === 0) {
-      if (this.#dataBytes === 0) this.#guard.cost('DATA with nothing in it')
-      return this.#sender.giveWindow(stream)
-    }
-    if (stream.bodyLeft > 0 && !stream.dropsBody) return this.#table.fault(stream, errorCode.protocolError)
-    this.#onEnd(stream, undefined)
+    if ((this.#dataFlags & flag.endStream) === 0) this.#sender.giveWindow(stream)
+    else if (stream.bodyLeft > 0 && !stream.dropsBody) this.#table.fault(stream, errorCode.protocolError)
+    else this.#onEnd(stream, undefined)
   }
 
   #onWindowUpdate(streamId: number, bytes: Buffer, at: number, end: number): void {

@@ -134,8 +134,7 @@ describe('RFC 9113 section 6.9: windows of the peer', () => {
     }
     peer.frames()
     const order = peer.send(windowUpdate(0, 6 * 16_384)).frames().map(({ id }) => id)
-    assert.deepEqual(order.slice(0, 6).toSorted(), [1, 1, 3, 3, 5, 5])
-    assert.deepEqual(new Set(order.slice(0, 3)).size, 3)
+    assert.deepEqual([new Set(order.slice(0, 3)), new Set(order.slice(3, 6))], [new Set([1, 3, 5]), new Set([1, 3, 5])])
   })
 })
 

@@ -10,6 +10,7 @@ import { Admission } from './status/admission.ts'
 import type { ResourceIssue } from './status/admission.ts'
 import { StatusBoard } from './status/board.ts'
 import { gatewayIssues } from './status/gateway-issues.ts'
+import { peerAuthenticationIssues } from './status/peer-authentication-issues.ts'
 import type { ProxyRecord } from './status/proxies.ts'
 import { isAffected } from './translate/affected.ts'
 import { readProxyNode } from './translate/proxy-node.ts'
@@ -60,7 +61,7 @@ export class ProxySession {
 }
 
 /** Kinds whose changes can show in them. */
-const findingKinds = ['Gateway', 'Secret', 'Service', 'Workload']
+const findingKinds = ['Gateway', 'PeerAuthentication', 'Secret', 'Service', 'Workload']
 
 export type PushListener = (snapshot: Snapshot) => void
 
@@ -94,7 +95,7 @@ export class WorldState {
   #findings(snapshot: Snapshot): readonly ResourceIssue[] {
     if (!findingKinds.some((kind) => snapshot.changed.has(kind))) return this.findings
     const routers = [...this.board.proxies.values()].map(({ node }) => node).filter(({ type }) => type === 'router')
-    this.findings = gatewayIssues(snapshot, routers)
+    this.findings = [...gatewayIssues(snapshot, routers), ...peerAuthenticationIssues(snapshot)]
     return this.findings
   }
 

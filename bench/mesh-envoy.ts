@@ -8,26 +8,36 @@ export interface EnvoyPorts {
   readonly gateway: number
   readonly inbound: number
   readonly outbound: number
+  readonly h2: number
+}
+
+/** Behind it, and behind its gateway of HTTP/2. */
+export interface EnvoyUpstreams {
+  readonly plain: number
+  readonly tls: number
+  readonly h2: number
 }
 
 /** Labels by which Gateway and Sidecars select the Envoy of each role. */
-export const envoyLabels = { gateway: { istio: 'envoygateway' }, inbound: { app: 'server-envoy' }, outbound: { app: 'client-envoy' } } as const
+export const envoyLabels = { gateway: { istio: 'envoygateway' }, inbound: { app: 'server-envoy' }, outbound: { app: 'client-envoy' }, h2: { istio: 'envoyh2gateway' } } as const
 
 const plainHost = 'plain.envoy.test'
 export const serverHost = 'server.envoy.test'
 
 /** Writes a file that the control plane reads beside bench/mesh. */
-export function writeEnvoyMesh(file: string, ports: EnvoyPorts, upstream: number, tlsUpstream: number): void {
+export function writeEnvoyMesh(file: string, ports: EnvoyPorts, upstreams: EnvoyUpstreams): void {
   const routes = readFileSync(join(import.meta.dirname, 'mesh', 'routes.yaml'), 'utf8').split(/^---$/m)
   const named = (name: string): string => routes.find((text) => text.includes('kind: VirtualService') && text.includes(`name: ${name},`))!
   const gatewayRoutes = named('plain').replace('name: plain,', 'name: plain-envoy,').replace('gateways: [bench]', 'gateways: [envoy]')
     .replaceAll('host: plain,', `host: ${plainHost},`)
   const sidecarRoutes = named('server').replace('name: server,', 'name: server-envoy,').replace('hosts: [server]', `hosts: [${serverHost}]`)
     .replaceAll(/host: server, port: \{ number: \d+ \}/g, `host: ${serverHost}, port: { number: ${ports.outbound} }`)
-  writeFileSync(file, [services(ports, upstream, tlsUpstream), gatewayRoutes, sidecarRoutes].join('---\n'))
+  const h2Routes = named('multiplexed').replace('name: multiplexed,', 'name: multiplexed-envoy,').replace('gateways: [multiplexed]', 'gateways: [multiplexed-envoy]')
+    .replaceAll('host: plain,', `host: ${plainHost},`)
+  writeFileSync(file, [services(ports, upstreams), gatewayRoutes, sidecarRoutes, h2Routes].join('---\n'))
 }
 
-const services = (ports: EnvoyPorts, upstream: number, tlsUpstream: number): string => `apiVersion: networking.istio.io/v1
+const services = (ports: EnvoyPorts, upstreams: EnvoyUpstreams): string => `apiVersion: networking.istio.io/v1
 kind: Gateway
 metadata: { name: envoy, namespace: bench }
 spec:
@@ -37,13 +47,22 @@ spec:
     hosts: ["*"]
 ---
 apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: multiplexed-envoy, namespace: bench }
+spec:
+  selector: { istio: ${envoyLabels.h2.istio} }
+  servers:
+  - port: { number: ${ports.h2}, name: http2, protocol: HTTP2 }
+    hosts: ["*"]
+---
+apiVersion: networking.istio.io/v1
 kind: ServiceEntry
 metadata: { name: plain-envoy, namespace: bench }
 spec:
   hosts: [${plainHost}]
-  ports: [{ number: 8080, name: http, protocol: HTTP }]
+  ports: [{ number: 8080, name: http, protocol: HTTP }, { number: 8090, name: http2, protocol: HTTP2 }]
   resolution: STATIC
-  endpoints: [{ address: 127.0.0.1, ports: { http: ${upstream} } }]
+  endpoints: [{ address: 127.0.0.1, ports: { http: ${upstreams.plain}, http2: ${upstreams.h2} } }]
 ---
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry
@@ -54,7 +73,7 @@ spec:
   ports: [{ number: ${ports.outbound}, name: http, protocol: HTTP }]
   resolution: STATIC
   endpoints:
-  - { address: 127.0.0.1, ports: { http: ${tlsUpstream} }, serviceAccount: server, labels: { security.istio.io/tlsMode: istio } }
+  - { address: 127.0.0.1, ports: { http: ${upstreams.tls} }, serviceAccount: server, labels: { security.istio.io/tlsMode: istio } }
 ---
 apiVersion: networking.istio.io/v1
 kind: Sidecar
@@ -68,5 +87,5 @@ kind: Sidecar
 metadata: { name: server-envoy, namespace: bench }
 spec:
   workloadSelector: { labels: { app: ${envoyLabels.inbound.app} } }
-  ingress: [{ port: { number: ${ports.inbound}, name: http, protocol: HTTP }, bind: 127.0.0.1, captureMode: NONE, defaultEndpoint: "127.0.0.1:${upstream}" }]
+  ingress: [{ port: { number: ${ports.inbound}, name: http, protocol: HTTP }, bind: 127.0.0.1, captureMode: NONE, defaultEndpoint: "127.0.0.1:${upstreams.plain}" }]
 `

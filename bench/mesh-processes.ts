@@ -10,6 +10,7 @@ const podOf = { plain: '10.77.0.1', server: '10.77.0.2', client: '10.77.0.3' }
 const serverService: Address = { host: '10.77.1.2', port: 8080 }
 const containerPort = 8080
 const tcpPort = 9000
+const h2Port = 8090
 
 const local = (port: number): Address => ({ host: '127.0.0.1', port })
 
@@ -41,6 +42,11 @@ export class MeshProcesses {
   /** Plain in, plain out to `upstream`. */
   gateway(port: number, upstream: number): Promise<number> {
     return this.#gateway('ingressgateway', port, [[`${podOf.plain}:${containerPort}`, local(upstream)]])
+  }
+
+  /** HTTP/2 in, HTTP/2 out to `upstream`, both plain. */
+  h2Gateway(port: number, upstream: number): Promise<number> {
+    return this.#gateway('h2gateway', port, [[`${podOf.plain}:${h2Port}`, local(upstream)]])
   }
 
   /** Bytes in, bytes out to `upstream`. */

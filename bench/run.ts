@@ -22,6 +22,7 @@ import { markdownTable, ratioTo, summarize } from './table.ts'
 import type { Summary } from './table.ts'
 import { envoyMissing } from './twins/envoy.ts'
 import { haproxyTlsUpstream } from './twins/haproxy.ts'
+import { hasNghttp2 } from './twins/nghttp2.ts'
 import { nginxUpstream } from './twins/nginx.ts'
 
 interface JudgedBar extends Bar {
@@ -50,16 +51,16 @@ function versions(): Record<string, string> {
 }
 
 async function openWorld(folder: string, children: Children, nodeFlags: readonly string[]): Promise<World> {
-  const [upstream, tlsUpstream] = [await freePort(), await freePort()]
-  const envoy = envoyMissing() === undefined ? { gateway: await freePort(), inbound: await freePort(), outbound: await freePort() } : undefined
+  const [upstream, tlsUpstream, h2Upstream] = [await freePort(), await freePort(), await freePort()]
+  const envoy = envoyMissing() === undefined ? { gateway: await freePort(), inbound: await freePort(), outbound: await freePort(), h2: await freePort() } : undefined
   const envoyMesh = join(folder, 'envoy.yaml')
-  if (envoy !== undefined) writeEnvoyMesh(envoyMesh, envoy, upstream, tlsUpstream)
+  if (envoy !== undefined) writeEnvoyMesh(envoyMesh, envoy, { plain: upstream, tls: tlsUpstream, h2: h2Upstream })
   const mesh = await MeshProcesses.start(children, folder, nodeFlags, envoy === undefined ? [] : [envoyMesh])
   const output = join(folder, 'upstream.out')
   chmodSync(folder, 0o711) // nginx drops root before it reads what it serves
   await children.server('upstream', nginxUpstream(folder, upstream), [upstream], { core: 'load', output })
   await children.server('TLS upstream', haproxyTlsUpstream(folder, tlsUpstream), [tlsUpstream], { core: 'load', output })
-  return { folder, children, mesh, upstream, tlsUpstream, envoy }
+  return { folder, children, mesh, upstream, tlsUpstream, h2Upstream, envoy }
 }
 
 async function runScenario(scenario: Scenario, options: BenchOptions, generator: LoadGenerator): Promise<ScenarioResult> {
@@ -120,6 +121,10 @@ async function main(options: BenchOptions): Promise<number> {
     const results: ScenarioResult[] = []
     for (const scenario of scenarios.filter(({ name }) => isWanted(name, options))) {
       if (scenario.tls && generator.missing !== undefined) continue
+      if (scenario.load?.h2 !== undefined && !hasNghttp2()) {
+        console.error(`${scenario.name} is left out: apt-get install nghttp2`)
+        continue
+      }
       const result = await runScenario(scenario, options, generator)
       report(result)
       results.push(result)

@@ -6,7 +6,8 @@ import type { LoadOptions } from './load/load.ts'
 import { serverHost } from './mesh-envoy.ts'
 import type { EnvoyPorts } from './mesh-envoy.ts'
 import type { MeshProcesses } from './mesh-processes.ts'
-import { haproxyGateway, haproxyInbound, haproxyOutbound, haproxyRelay, haproxyTlsRelay } from './twins/haproxy.ts'
+import { haproxyGateway, haproxyH2, haproxyInbound, haproxyOutbound, haproxyRelay, haproxyTlsRelay } from './twins/haproxy.ts'
+import { nghttpd, nghttpx } from './twins/nghttp2.ts'
 import { bigPath, nginxGateway, nginxInbound, nginxOutbound } from './twins/nginx.ts'
 import type { TwinPlace } from './twins/nginx.ts'
 import { startEnvoyTwin } from './twins/envoy.ts'
@@ -29,6 +30,8 @@ export interface World {
   /** An application that answers 1 KB, and the same behind mutual TLS. */
   readonly upstream: number
   readonly tlsUpstream: number
+  /** Where nghttpd is to listen, if it is needed. */
+  readonly h2Upstream: number
   /** Where a real Envoy's listeners are; undefined when there is none. */
   readonly envoy: EnvoyPorts | undefined
 }
@@ -46,7 +49,7 @@ export interface Scenario {
   readonly tls: boolean
   readonly headers: readonly string[]
   /** Where it is not 1 KB on connections that stay. */
-  readonly load?: Partial<Pick<LoadOptions, 'path' | 'connections' | 'fresh'>>
+  readonly load?: Partial<Pick<LoadOptions, 'path' | 'connections' | 'fresh' | 'h2'>>
   start(world: World): Promise<readonly Contender[]>
 }
 
@@ -103,6 +106,17 @@ const inbounds = async (world: World): Promise<readonly Contender[]> => [
   await ours((port) => world.mesh.inbound(port, world.upstream)),
 ]
 
+const multiplexed = async (world: World): Promise<readonly Contender[]> => {
+  const { folder, children, h2Upstream } = world
+  await children.server('nghttpd', nghttpd(folder, h2Upstream), [h2Upstream], { core: 'load', output: join(folder, 'nghttpd.out') })
+  return [
+    await twin(world, 'nghttpx', nghttpx, h2Upstream),
+    await twin(world, 'haproxy', haproxyH2, h2Upstream),
+    ...(await envoys(world, 'h2')),
+    await ours((port) => world.mesh.h2Gateway(port, h2Upstream)),
+  ]
+}
+
 const atServer = ['Host: server.bench.svc.cluster.local:8080']
 const bulk = { path: bigPath, connections: 4 }
 
@@ -156,10 +170,22 @@ export const scenarios: readonly Scenario[] = [
   {
     name: 'tls-churn', title: "Server's sidecar, a mutual TLS handshake for each request", bars: [{ against: 'haproxy', most: 1 }], tls: true, headers: atServer, load: { fresh: true, connections: 16 }, start: inbounds,
   },
+  {
+    name: 'h2', title: 'Gateway of HTTP/2, GET of 1 KB, 16 connections of 10 streams; nghttpx and HAProxy bare', bars: [{ against: 'nghttpx', most: 1.1 }, { against: 'envoy', most: 0.5 }],
+    tls: false, headers: ['Host: bench.example.com'], load: { path: '/kilobyte', connections: 16, h2: { streams: 10, postBytes: 0 } }, start: multiplexed,
+  },
+  {
+    name: 'grpc', title: 'Gateway of HTTP/2, POST of 100 bytes as gRPC does, 16 connections of 10 streams; nghttpx and HAProxy bare', bars: [{ against: 'haproxy', most: 0.8 }, { against: 'envoy', most: 0.5 }],
+    tls: false, headers: ['Host: bench.example.com'], load: { path: '/kilobyte', connections: 16, h2: { streams: 10, postBytes: 100 } }, start: multiplexed,
+  },
+  {
+    name: 'h2-bulk', title: 'Gateway of HTTP/2, GET of 1 MB (CPU per MB); nghttpx and HAProxy bare', bars: [{ against: 'nghttpx', most: 1.4 }, { against: 'envoy', most: 0.5 }],
+    tls: false, headers: ['Host: bench.example.com'], load: { path: bigPath, connections: 2, h2: { streams: 4, postBytes: 0 } }, start: multiplexed,
+  },
 ]
 
 /** The load that a scenario's contenders are put under, all of them the same. */
-export function loadOf({ tls, headers, load }: Scenario, folder: string): Pick<LoadOptions, 'path' | 'headers' | 'tls' | 'fresh'> & Partial<Pick<LoadOptions, 'connections'>> {
+export function loadOf({ tls, headers, load }: Scenario, folder: string): Pick<LoadOptions, 'path' | 'headers' | 'tls' | 'fresh' | 'h2'> & Partial<Pick<LoadOptions, 'connections'>> {
   return {
     path: '/', headers, ...load,
     tls: tls ? { certificate: join(folder, 'client.pem'), key: join(folder, 'client.key'), serverName: 'server.bench' } : undefined,

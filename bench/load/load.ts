@@ -2,6 +2,8 @@
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { run } from '../children.ts'
+import { h2load } from './h2load.ts'
+import type { H2Load } from './h2load.ts'
 
 export interface LoadOptions {
   readonly port: number
@@ -11,6 +13,8 @@ export interface LoadOptions {
   readonly rate?: number | undefined
   /** A connection for each request. */
   readonly fresh?: boolean
+  /** By HTTP/2 instead of HTTP/1.1. */
+  readonly h2?: H2Load
   readonly path: string
   readonly headers: readonly string[]
   readonly tls?: { readonly certificate: string; readonly key: string; readonly serverName: string } | undefined
@@ -51,7 +55,10 @@ export function openGenerator(folder: string): LoadGenerator {
   return {
     name: 'generator.c',
     missing: undefined,
-    load: async (options, onBegin) => parse(await run('load', [program, ...generatorArguments(options)], (line) => line === 'begin' && onBegin?.())),
+    load: async (options, onBegin) => {
+      if (options.h2 !== undefined) return h2load(folder, options, options.h2, onBegin)
+      return parse(await run('load', [program, ...generatorArguments(options)], (line) => line === 'begin' && onBegin?.()))
+    },
     hold: async (options, onBegin) => void (await run('load', [program, ...generatorArguments(options), '-i'], (line) => line === 'begin' && onBegin?.())),
   }
 }

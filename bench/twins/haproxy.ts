@@ -12,6 +12,8 @@ function haproxy(folder: string, name: string, text: string): readonly string[] 
   maxconn 9900
   ssl-default-bind-options ssl-min-ver TLSv1.3
   tune.ssl.default-dh-param 2048
+  tune.h2.max-concurrent-streams 1000
+  tune.h2.initial-window-size 1048576
 defaults
   mode http
   timeout connect 5s
@@ -73,6 +75,17 @@ export function haproxyOutbound({ folder, port, upstream }: TwinPlace): readonly
 backend b
   http-reuse always
   server s 127.0.0.1:${upstream} ssl crt ${join(folder, 'client.both.pem')} ca-file ${join(folder, 'roots.pem')} verify required
+`)
+}
+
+/** HTTP/2 by prior knowledge on both sides, bare. */
+export function haproxyH2({ folder, port, upstream }: TwinPlace): readonly string[] {
+  return haproxy(folder, 'haproxy-h2', `frontend f
+  bind 127.0.0.1:${port} proto h2
+  default_backend b
+backend b
+  http-reuse always
+  server s 127.0.0.1:${upstream} proto h2
 `)
 }
 

@@ -17,6 +17,8 @@ const none = Buffer.alloc(0)
 const outside = -1
 
 export class FrameReader {
+  /** Nothing more is to be read: the connection has ended, perhaps in the middle of a read. */
+  stopped = false
   readonly #sink: FrameSink
   readonly #maxFrameSize: number
   /** The beginning of a frame whose rest has not come yet. */
@@ -41,7 +43,7 @@ export class FrameReader {
 
   read(bytes: Buffer, from: number, end: number): void {
     let at = from
-    while (at < end) {
+    while (at < end && !this.stopped) {
       if (this.#dataLeft !== outside) at = this.#readData(bytes, at, end)
       else if (this.#carried > 0 || end - at < frameHeadBytes) at = this.#readCarried(bytes, at, end)
       else at = this.#readInPlace(bytes, at, end)

@@ -35,11 +35,6 @@ export class HeaderBlock {
     this.#append(bytes, at, end)
   }
 
-  /** Nothing but CONTINUATION may come while a block is open. */
-  checkClosed(): void {
-    if (this.streamId !== 0) throw protocolError('a frame within a header block')
-  }
-
   clear(): void {
     this.streamId = 0
     this.bytes = none

@@ -7,6 +7,7 @@ import type { FrameWriter } from './frame-writer.ts'
 import { writeFields, writeRequest, writeResponse } from './head-writer.ts'
 import { SendQueue } from './send-queue.ts'
 import type { SendQueueOwner } from './send-queue.ts'
+import type { PeerSettings } from './settings.ts'
 import type { StreamTable } from './stream-table.ts'
 import type { Stream, StreamOwner } from './stream.ts'
 import { errorCode } from './types.ts'
@@ -42,9 +43,11 @@ export class Sender<User> implements StreamOwner<User>, SendQueueOwner<User> {
     this.#giveBackAt = streamWindow >>> 1
   }
 
-  /** The peer's SETTINGS_MAX_FRAME_SIZE. */
-  setMaxFrame(bytes: number): void {
-    this.#writer.maxFrameSize = Math.min(bytes, largestPiece)
+  /** What the peer's SETTINGS change in what we send; windows of open streams are moved by the session. */
+  apply({ headerTableSize, maxFrameSize, initialWindowSize }: PeerSettings): void {
+    this.encoder.setMaxSize(headerTableSize)
+    this.#writer.maxFrameSize = Math.min(maxFrameSize, largestPiece)
+    this.streamWindow = initialWindowSize
   }
 
   sendRequest(stream: Stream<User>, method: string, scheme: string, authority: string, path: string, headers: HeaderList, end: boolean, protocol: string): void {

@@ -1,17 +1,15 @@
-// One HTTP/2 connection, server or client: what the frames of the peer do (RFC 9113 §6). How they are cut, blocks decoded,
-// messages judged, streams ended and bytes sent is for the files beside it.
+// One HTTP/2 connection, server or client: what its owner can do with it, and what the frames of the peer do that are not
+// about messages (RFC 9113 §6). Everything else is put together here, and is for the files beside it.
 import { describe } from '../../lib/errors.ts'
-import { HpackDecoder } from '../hpack/decoder.ts'
 import { HpackError } from '../hpack/errors.ts'
-import { ended } from './closed-streams.ts'
+import { DataFrames } from './data-frames.ts'
 import { H2Error, connectionError, frameSizeError, protocolError } from './errors.ts'
 import { FloodGuard } from './flood-guard.ts'
 import { clientPreface, flag, frameType, initialWindow, largestStreamId, largestWindow, readUint31, readUint32 } from './frame.ts'
 import { FrameReader } from './frame-reader.ts'
 import type { FrameSink } from './frame-reader.ts'
 import { FrameWriter } from './frame-writer.ts'
-import { HeaderBlock } from './header-block.ts'
-import { MessageReader, section } from './message-reader.ts'
+import { HeaderFrames } from './header-frames.ts'
 import { Sender } from './sender.ts'
 import { PeerSettings, localSettings, maxFrameSizeOf } from './settings.ts'
 import { StreamTable } from './stream-table.ts'
@@ -31,26 +29,25 @@ export function createClientSession<User>(output: H2Output, events: H2Events<Use
 const pingPayload = Buffer.from('trysail!', 'latin1')
 /** Streams that a server surely allows before its SETTINGS have come (§6.5.2 recommends no less). */
 const streamsBeforeSettings = 100
-/** A request or a response may go with a few frames that bring nothing. */
-const framesPerMessage = 4
+/** Words of a GOAWAY that are read. */
+const maxDebugBytes = 256
 
-export class Session<User> implements H2Session<User>, FrameSink {
-  #closing = false
+class Session<User> implements H2Session<User>, FrameSink {
   readonly #client: boolean
   readonly #events: H2Events<User>
   readonly #limits: H2Limits
   readonly #streamWindow: number
-  readonly #connectionWindow: number
   readonly #guard: FloodGuard
   readonly #writer: FrameWriter
   readonly #table: StreamTable<User>
   readonly #sender: Sender<User>
+  readonly #headers: HeaderFrames<User>
+  readonly #data: DataFrames<User>
   readonly #reader: FrameReader
-  readonly #decoder: HpackDecoder
-  readonly #message: MessageReader
-  readonly #block: HeaderBlock
   readonly #peer: PeerSettings
   #now = 0
+  /** GOAWAY came or went, or the connection broke; after that nothing is read or written. */
+  #closing = false
   #dead = false
   #prefaceRead = 0
   #settingsSeen = false
@@ -58,38 +55,27 @@ export class Session<User> implements H2Session<User>, FrameSink {
   #pings = 0
   /** Client: streams that we may have open at once. */
   #maxLocalStreams: number
-  /** The highest id that our final GOAWAY took, and that the peer's took. */
-  #lastAccepted = largestStreamId
+  /** The highest id that the peer's GOAWAY took. */
   #lastTaken = largestStreamId
-  /** Connection window: what the peer may still send, and what is to be given back. */
-  #recvLeft: number
-  #recvTaken = 0
-  // The DATA frame that is being read: its stream (undefined: nobody wants it) and flags.
-  #dataStream: Stream<User> | undefined = undefined
-  #dataFlags = 0
 
   constructor(client: boolean, output: H2Output, events: H2Events<User>, limits: H2Limits) {
+    const window = Math.max(limits.initialConnectionWindow, initialWindow)
     this.#client = client
     this.#events = events
     this.#limits = limits
     this.#streamWindow = Math.max(limits.initialStreamWindow, initialWindow)
-    this.#connectionWindow = Math.max(limits.initialConnectionWindow, initialWindow)
-    this.#recvLeft = this.#connectionWindow
     this.#maxLocalStreams = Math.min(limits.maxConcurrentStreams, streamsBeforeSettings)
     this.#guard = new FloodGuard(limits.maxControlFramesPerSecond, limits.maxResetsPerSecond)
     this.#writer = new FrameWriter(output)
     this.#table = new StreamTable(client, events, this.#writer, this.#guard)
     this.#sender = new Sender(this.#writer, this.#table, events, this.#guard, limits, this.#streamWindow)
+    this.#headers = new HeaderFrames(client, events, limits, this.#streamWindow, this.#guard, this.#table, this.#sender)
+    this.#data = new DataFrames(events, window, this.#guard, this.#writer, this.#table, this.#sender)
     this.#reader = new FrameReader(this, maxFrameSizeOf(limits))
-    this.#decoder = new HpackDecoder(limits.headerTableBytes)
-    this.#message = new MessageReader(limits.maxHeaderListBytes, limits.maxHeaders)
-    // Twice: a section that is a little too large is still read, so that it can be answered.
-    this.#block = new HeaderBlock(limits.maxContinuationFrames, 2 * limits.maxHeaderListBytes)
     this.#peer = new PeerSettings(client)
     if (client) this.#writer.bytes(clientPreface, 0, clientPreface.length)
     this.#writer.settings(localSettings(client, limits))
-    const more = this.#connectionWindow - initialWindow
-    if (more > 0) this.#writer.windowUpdate(0, more)
+    if (window > initialWindow) this.#writer.windowUpdate(0, window - initialWindow)
   }
 
   get closing(): boolean {
@@ -110,6 +96,7 @@ export class Session<User> implements H2Session<User>, FrameSink {
   receive(bytes: Buffer, length: number, now: number): void {
     if (this.#dead) return
     this.#now = now
+    this.#headers.now = now
     this.#guard.at(now)
     try {
       const from = this.#client || this.#prefaceRead === clientPreface.length ? 0 : this.#readPreface(bytes, length)
@@ -131,6 +118,7 @@ export class Session<User> implements H2Session<User>, FrameSink {
   #stop(): void {
     this.#dead = true
     this.#closing = true
+    this.#reader.stopped = true
   }
 
   onDrain(): void {
@@ -153,9 +141,9 @@ export class Session<User> implements H2Session<User>, FrameSink {
   goAway(code: number = errorCode.noError, final = false): void {
     if (this.#dead) return
     this.#closing = true
-    const last = final || code !== errorCode.noError
-    if (last) this.#lastAccepted = this.#table.lastPeerId
-    this.#writer.goAway(this.#client ? 0 : last ? this.#lastAccepted : largestStreamId, code, '')
+    const table = this.#table
+    if (final || code !== errorCode.noError) table.lastAccepted = table.lastPeerId
+    this.#writer.goAway(this.#client ? 0 : table.lastAccepted, code, '')
   }
 
   onClosed(): void {
@@ -173,15 +161,28 @@ export class Session<User> implements H2Session<User>, FrameSink {
     return at
   }
 
+  onDataHead(streamId: number, flags: number, length: number, bytes: number): void {
+    if (!this.#settingsSeen) throw notSettings()
+    this.#headers.checkNoBlock()
+    this.#data.onHead(streamId, flags, length, bytes)
+  }
+
+  onDataPiece(bytes: Buffer, at: number, end: number): void {
+    this.#data.onPiece(bytes, at, end)
+  }
+
+  onDataEnd(): void {
+    this.#data.onEnd()
+  }
+
   onFrame(type: number, flags: number, streamId: number, bytes: Buffer, at: number, end: number): void {
-    if (this.#dead) return
-    if (!this.#settingsSeen && (type !== frameType.settings || (flags & flag.ack) !== 0)) throw protocolError('the first frame is not SETTINGS')
+    if (!this.#settingsSeen && (type !== frameType.settings || (flags & flag.ack) !== 0)) throw notSettings()
     if (this.#writer.unwritten > this.#limits.maxControlFramesPerSecond) throw connectionError(errorCode.enhanceYourCalm, 'too many answers wait to be written')
-    if (type === frameType.continuation) return this.#onContinuation(streamId, flags, bytes, at, end)
-    this.#block.checkClosed()
+    if (type === frameType.continuation) return this.#headers.onContinuation(streamId, flags, bytes, at, end)
+    this.#headers.checkNoBlock()
     switch (type) {
       case frameType.headers:
-        return this.#onHeaders(streamId, flags, bytes, at, end)
+        return this.#headers.onHeaders(streamId, flags, bytes, at, end)
       case frameType.windowUpdate:
         return this.#onWindowUpdate(streamId, bytes, at, end)
       case frameType.rstStream:
@@ -199,167 +200,6 @@ export class Session<User> implements H2Session<User>, FrameSink {
       default:
         this.#guard.cost(`of unknown type ${type}`)
     }
-  }
-
-  #onHeaders(streamId: number, flags: number, bytes: Buffer, at: number, end: number): void {
-    if (streamId === 0) throw protocolError('HEADERS on stream 0')
-    let from = at
-    let to = end
-    if ((flags & flag.padded) !== 0) {
-      if (from === to) throw frameSizeError('padded HEADERS without a pad length')
-      to -= bytes[from++]!
-    }
-    if ((flags & flag.priority) !== 0) from += 5
-    if (from > to) throw from > end ? frameSizeError('HEADERS too short for its flags') : protocolError('HEADERS padded by more than the frame')
-    const endStream = (flags & flag.endStream) !== 0
-    if ((flags & flag.endHeaders) !== 0) this.#onBlock(streamId, endStream, bytes, from, to)
-    else this.#block.begin(streamId, endStream, bytes, from, to)
-  }
-
-  #onContinuation(streamId: number, flags: number, bytes: Buffer, at: number, end: number): void {
-    const block = this.#block
-    block.add(streamId, bytes, at, end)
-    if ((flags & flag.endHeaders) === 0) return
-    const { bytes: gathered, length, endStream } = block
-    block.clear()
-    this.#onBlock(streamId, endStream, gathered, 0, length)
-  }
-
-  /** A whole header block: whatever becomes of it, it is decoded, since it changes the table. */
-  #onBlock(streamId: number, endStream: boolean, bytes: Buffer, at: number, end: number): void {
-    const stream = this.#table.open.get(streamId)
-    if (stream === undefined) return this.#client || !this.#isNew(streamId) ? this.#onStrayBlock(streamId, bytes, at, end) : this.#onRequest(streamId, endStream, bytes, at, end)
-    if (stream.remoteDone || stream.dropsBody) {
-      this.#decode(section.nothing, bytes, at, end)
-      if (stream.remoteDone) this.#table.fault(stream, errorCode.streamClosed)
-    } else if (stream.remoteHead) this.#onTrailers(stream, endStream, bytes, at, end)
-    else this.#onResponse(stream, endStream, bytes, at, end)
-  }
-
-  #isNew(streamId: number): boolean {
-    if ((streamId & 1) === 0) throw protocolError('a request on a stream with an even id')
-    return streamId > this.#table.lastPeerId
-  }
-
-  #decode(as: number, bytes: Buffer, at: number, end: number): void {
-    this.#message.begin(as)
-    this.#decoder.decode(bytes, at, end, this.#message)
-  }
-
-  #onStrayBlock(streamId: number, bytes: Buffer, at: number, end: number): void {
-    this.#decode(section.nothing, bytes, at, end)
-    this.#onStray(streamId, 'HEADERS')
-  }
-
-  /** DATA or HEADERS of a stream that is not open (§5.1). */
-  #onStray(streamId: number, what: string): void {
-    if (this.#table.isIdle(streamId)) {
-      if (streamId > this.#lastAccepted && !this.#client) return
-      throw protocolError(`${what} on a stream that was never opened`)
-    }
-    this.#guard.cost(`${what} on a closed stream`)
-    const how = this.#table.howEnded(streamId)
-    if (how === ended.complete) throw connectionError(errorCode.streamClosed, `${what} on a stream that has ended`)
-    if (how === ended.resetByPeer) this.#table.refuse(streamId, errorCode.streamClosed)
-  }
-
-  #onRequest(streamId: number, endStream: boolean, bytes: Buffer, at: number, end: number): void {
-    if (streamId > this.#lastAccepted) return this.#decode(section.nothing, bytes, at, end) // after our final GOAWAY (§6.8)
-    this.#table.lastPeerId = streamId
-    if (this.#table.open.size >= this.#limits.maxConcurrentStreams) {
-      this.#decode(section.nothing, bytes, at, end)
-      return this.#table.refuse(streamId, errorCode.refusedStream)
-    }
-    this.#decode(section.request, bytes, at, end)
-    const message = this.#message
-    message.finishRequest(endStream)
-    if (message.fault !== '') return this.#table.refuse(streamId, errorCode.protocolError)
-    this.#guard.earn(framesPerMessage)
-    const stream = new Stream<User>(this.#sender, streamId, undefined, this.#streamWindow, this.#sender.streamWindow, this.#now)
-    this.#table.open.set(streamId, stream)
-    stream.remoteHead = true
-    stream.remoteDone = endStream
-    stream.dropsBody = message.tooLarge
-    stream.bodyLeft = message.bodyLength
-    this.#events.onRequest(stream, message, endStream || message.tooLarge)
-  }
-
-  #onResponse(stream: Stream<User>, endStream: boolean, bytes: Buffer, at: number, end: number): void {
-    this.#decode(section.response, bytes, at, end)
-    const message = this.#message
-    message.finishResponse(endStream, stream.isHead, stream.isConnect)
-    if (message.fault !== '' || message.tooLarge) return this.#table.fault(stream, errorCode.protocolError)
-    if (message.status >= 200) {
-      this.#guard.earn(framesPerMessage)
-      stream.remoteHead = true
-      stream.bodyLeft = message.bodyLength
-      stream.remoteDone = endStream
-    } else this.#guard.cost('an interim response')
-    this.#events.onResponse(stream, message, endStream)
-    if (endStream) this.#table.closeIfDone(stream)
-  }
-
-  #onTrailers(stream: Stream<User>, endStream: boolean, bytes: Buffer, at: number, end: number): void {
-    this.#decode(section.trailers, bytes, at, end)
-    const { fault, tooLarge, headers } = this.#message
-    if (fault !== '' || tooLarge || !endStream || stream.bodyLeft > 0) return this.#table.fault(stream, errorCode.protocolError)
-    this.#onEnd(stream, headers.size === 0 ? undefined : headers)
-  }
-
-  #onEnd(stream: Stream<User>, trailers: Parameters<H2Events<User>['onEnd']>[1]): void {
-    stream.remoteDone = true
-    if (!stream.dropsBody) this.#events.onEnd(stream, trailers)
-    this.#table.closeIfDone(stream)
-  }
-
-  // --- DATA, and the windows it takes from (§6.9) ---
-
-  onDataHead(streamId: number, flags: number, length: number, bytes: number): void {
-    this.#dataStream = undefined
-    if (this.#dead) return
-    if (!this.#settingsSeen) throw protocolError('the first frame is not SETTINGS')
-    this.#block.checkClosed()
-    if (streamId === 0) throw protocolError('DATA on stream 0')
-    this.#takeWindow(length)
-    const stream = this.#table.open.get(streamId)
-    if (stream === undefined) return this.#onStray(streamId, 'DATA')
-    if (stream.remoteDone) return this.#table.fault(stream, errorCode.streamClosed)
-    if (!stream.remoteHead) return this.#table.fault(stream, errorCode.protocolError)
-    if (length > stream.recvLeft) return this.#table.fault(stream, errorCode.flowControlError)
-    stream.recvLeft -= length
-    stream.recvTaken += length
-    if (stream.bodyLeft >= 0 && !stream.dropsBody) {
-      stream.bodyLeft -= bytes
-      if (stream.bodyLeft < 0) return this.#table.fault(stream, errorCode.protocolError)
-    }
-    if (bytes === 0 && (flags & flag.endStream) === 0) this.#guard.cost('DATA with nothing in it')
-    this.#dataStream = stream
-    this.#dataFlags = flags
-  }
-
-  /** Of the connection's window. It is given back at once: what a stopped stream has taken must not stop the others. */
-  #takeWindow(length: number): void {
-    if (length > this.#recvLeft) throw connectionError(errorCode.flowControlError, 'more DATA than the window of the connection')
-    this.#recvLeft -= length
-    this.#recvTaken += length
-    if (this.#recvTaken < this.#connectionWindow >>> 1) return
-    this.#writer.windowUpdate(0, this.#recvTaken)
-    this.#recvLeft += this.#recvTaken
-    this.#recvTaken = 0
-  }
-
-  onDataPiece(bytes: Buffer, at: number, end: number): void {
-    const stream = this.#dataStream
-    if (stream !== undefined && !stream.closed && !stream.dropsBody) this.#events.onData(stream, bytes, at, end)
-  }
-
-  onDataEnd(): void {
-    const stream = this.#dataStream
-    this.#dataStream = undefined
-    if (stream === undefined || stream.closed) return
-    if ((this.#dataFlags & flag.endStream) === 0) this.#sender.giveWindow(stream)
-    else if (stream.bodyLeft > 0 && !stream.dropsBody) this.#table.fault(stream, errorCode.protocolError)
-    else this.#onEnd(stream, undefined)
   }
 
   #onWindowUpdate(streamId: number, bytes: Buffer, at: number, end: number): void {
@@ -380,21 +220,18 @@ export class Session<User> implements H2Session<User>, FrameSink {
 
   #widenStream(streamId: number, increment: number): void {
     const stream = this.#table.open.get(streamId)
-    if (stream === undefined) {
-      if (this.#table.isIdle(streamId) && streamId <= this.#lastAccepted) throw protocolError('WINDOW_UPDATE on a stream that was never opened')
-    } else if (increment === 0) this.#table.fault(stream, errorCode.protocolError)
+    if (stream === undefined) this.#table.checkNotIdle(streamId, 'WINDOW_UPDATE')
+    else if (increment === 0) this.#table.fault(stream, errorCode.protocolError)
     else if (!this.#sender.addWindow(stream, increment)) this.#table.fault(stream, errorCode.flowControlError)
   }
-
-  // --- The others ---
 
   #onRstStream(streamId: number, bytes: Buffer, at: number, end: number): void {
     if (end - at !== 4) throw frameSizeError(`RST_STREAM of ${end - at} bytes`)
     if (streamId === 0) throw protocolError('RST_STREAM on stream 0')
     this.#guard.cost('RST_STREAM')
     const stream = this.#table.open.get(streamId)
-    if (stream !== undefined) this.#table.resetByPeer(stream, readUint32(bytes, at), this.#now)
-    else if (this.#table.isIdle(streamId) && streamId <= this.#lastAccepted) throw protocolError('RST_STREAM on a stream that was never opened')
+    if (stream === undefined) this.#table.checkNotIdle(streamId, 'RST_STREAM')
+    else this.#table.resetByPeer(stream, readUint32(bytes, at), this.#now)
   }
 
   #onSettings(streamId: number, flags: number, bytes: Buffer, at: number, end: number): void {
@@ -404,17 +241,15 @@ export class Session<User> implements H2Session<User>, FrameSink {
     if (end > at) throw frameSizeError('SETTINGS acknowledged with a payload')
     if (this.#settingsAcked) return
     this.#settingsAcked = true
-    this.#decoder.setLimit(this.#limits.headerTableBytes)
+    this.#headers.decoder.setLimit(this.#limits.headerTableBytes)
   }
 
   #onPeerSettings(bytes: Buffer, at: number, end: number): void {
     const peer = this.#peer
     const { initialWindowSize, maxConcurrentStreams } = peer
     peer.read(bytes, at, end)
-    this.#sender.encoder.setMaxSize(peer.headerTableSize)
-    this.#sender.setMaxFrame(peer.maxFrameSize)
+    this.#sender.apply(peer)
     this.#writer.settingsAck()
-    this.#sender.streamWindow = peer.initialWindowSize
     if (peer.initialWindowSize !== initialWindowSize) this.#moveWindows(peer.initialWindowSize - initialWindowSize)
     if (this.#settingsSeen && peer.maxConcurrentStreams === maxConcurrentStreams) return
     this.#settingsSeen = true
@@ -451,16 +286,17 @@ export class Session<User> implements H2Session<User>, FrameSink {
     this.#lastTaken = last
     this.#closing = true
     if (this.#client) this.#table.refuseAbove(last)
-    this.#events.onGoAway(last, readUint32(bytes, at + 4), bytes.toString('latin1', at + 8, Math.min(end, at + 8 + 256)))
+    this.#events.onGoAway(last, readUint32(bytes, at + 4), bytes.toString('latin1', at + 8, Math.min(end, at + 8 + maxDebugBytes)))
   }
 
   #onPriority(streamId: number, length: number): void {
     if (streamId === 0) throw protocolError('PRIORITY on stream 0')
-    if (length !== 5) {
-      const stream = this.#table.open.get(streamId)
-      if (stream === undefined) throw frameSizeError(`PRIORITY of ${length} bytes`)
-      return this.#table.fault(stream, errorCode.frameSizeError)
-    }
     this.#guard.cost('PRIORITY')
+    if (length === 5) return
+    const stream = this.#table.open.get(streamId)
+    if (stream === undefined) throw frameSizeError(`PRIORITY of ${length} bytes`)
+    this.#table.fault(stream, errorCode.frameSizeError)
   }
 }
+
+const notSettings = () => protocolError('the first frame is not SETTINGS')

@@ -1,7 +1,9 @@
 // The streams of one connection: those that are open, which ids have been used, and how streams end. Each end is told to
 // the user once (onReset where there was no proper one, then onClosed).
-import type { FloodGuard } from './flood-guard.ts'
+import type { HeaderList } from '../header-list.ts'
 import { ClosedStreams, ended } from './closed-streams.ts'
+import { connectionError, protocolError } from './errors.ts'
+import type { FloodGuard } from './flood-guard.ts'
 import type { FrameWriter } from './frame-writer.ts'
 import { largestStreamId } from './frame.ts'
 import type { Stream } from './stream.ts'
@@ -18,6 +20,8 @@ export class StreamTable<User> {
   /** The highest id that the peer has used. */
   lastPeerId = 0
   nextLocalId: number
+  /** The highest id that our GOAWAY takes; streams above it are ignored (RFC 9113 §6.8). */
+  lastAccepted = largestStreamId
 
   readonly #client: boolean
   readonly #events: H2Events<User>
@@ -37,20 +41,32 @@ export class StreamTable<User> {
     return this.nextLocalId <= largestStreamId
   }
 
-  /** What is kept of streams that have ended. */
-  get remembered(): number {
-    return this.#closed.count
-  }
-
-  /** No frame but HEADERS and PRIORITY may name it (RFC 9113 §5.1). */
-  isIdle(id: number): boolean {
+  /** Nobody has opened it: no frame but HEADERS and PRIORITY may name it (RFC 9113 §5.1). */
+  #isIdle(id: number): boolean {
     const ours = (id & 1) === (this.#client ? 1 : 0)
     return ours ? id >= this.nextLocalId : id > this.lastPeerId
   }
 
-  /** How a stream ended that is neither open nor idle: one of `ended`. */
-  howEnded(id: number): number {
-    return this.#closed.how(id)
+  /** For frames of streams that are not open, and of no interest once they have been. */
+  checkNotIdle(id: number, what: string): void {
+    if (id <= this.lastAccepted && this.#isIdle(id)) throw protocolError(`${what} on a stream that was never opened`)
+  }
+
+  /** DATA or HEADERS of a stream that is not open. */
+  onStray(id: number, what: string): void {
+    this.checkNotIdle(id, what)
+    this.#guard.cost(`${what} on a closed stream`)
+    if (id > this.lastAccepted) return
+    const how = this.#closed.how(id)
+    if (how === ended.complete) throw connectionError(errorCode.streamClosed, `${what} on a stream that has ended`)
+    if (how === ended.resetByPeer) this.refuse(id, errorCode.streamClosed)
+  }
+
+  /** END_STREAM has come. */
+  peerEnded(stream: Stream<User>, trailers: HeaderList | undefined): void {
+    stream.remoteDone = true
+    if (!stream.dropsBody) this.#events.onEnd(stream, trailers)
+    this.closeIfDone(stream)
   }
 
   /** Both sides have finished; or we have, and are not interested in the rest. */

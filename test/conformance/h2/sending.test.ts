@@ -217,6 +217,18 @@ describe('RFC 9113: frames that we send', () => {
     assert.deepEqual(peer.written(), ['HEADERS 1 END_STREAM', 'RST_STREAM 1 NO_ERROR'])
   })
 
+  test('8.1: NO_ERROR waits for an answer that waits for a window, and what comes of the request meanwhile is dropped', () => {
+    const peer = new H2Peer('server').send(settings(4, 0), headers(1, post, END_HEADERS))
+    const stream = peer.streams.get(1)!
+    stream.sendResponse(200, none, false)
+    send(stream, 10)
+    stream.sendEnd(undefined)
+    stream.reset(0)
+    peer.frames()
+    assert.deepEqual(peer.send(data(1, 'abc'), windowUpdate(1, 10)).written(), ['DATA 1 10 bytes END_STREAM', 'RST_STREAM 1 NO_ERROR'])
+    assert.deepEqual(peer.log.slice(1), ['closed 1'])
+  })
+
   test('8.5: CONNECT has neither :scheme nor :path, an extended one has both', () => {
     const peer = new H2Peer('client')
     peer.session.open('')!.sendRequest('CONNECT', 'http', 'a:1', '/', none, false)
@@ -335,6 +347,13 @@ test('When the transport is gone every stream is told, once, and nothing is writ
   peer.session.goAway()
   for (const stream of peer.streams.values()) stream.sendResponse(200, none, true)
   assert.deepEqual(peer.log, ['reset 1 CANCEL by the peer', 'closed 1', 'reset 3 CANCEL by the peer', 'closed 3'])
+  assert.deepEqual(peer.written(), [])
+})
+
+test('A connection that its owner gives up in the middle of a read reports nothing more', () => {
+  const peer: H2Peer = new H2Peer('server', { events: { onRequest: () => peer.session.onClosed() } })
+  peer.send(headers(1, get), headers(3, get), ping())
+  assert.deepEqual(peer.log, ['request 1 GET http a / [] end', 'reset 1 CANCEL by the peer', 'closed 1'])
   assert.deepEqual(peer.written(), [])
 })
 

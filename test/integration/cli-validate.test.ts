@@ -78,20 +78,20 @@ test('a mistake ends with 1 and has file, line, column and the cure, as compiler
 
 test('what is valid and not served yet is a warning, and ends with 0', async () => {
   const later = `apiVersion: networking.istio.io/v1
-kind: DestinationRule
+kind: WorkloadGroup
 metadata: { name: reviews, namespace: shop }
-spec: { host: reviews, trafficPolicy: { connectionPool: { http: { h2UpgradePolicy: UPGRADE } } } }
+spec: { template: {} }
 ---
-apiVersion: security.istio.io/v1
-kind: AuthorizationPolicy
+apiVersion: telemetry.istio.io/v1
+kind: Telemetry
 metadata: { name: deny }
 spec: {}
 `
   const { code, results: found } = await results(['-f', '-'], later)
   assert.equal(code, 0)
   assert.deepEqual(found.map((one) => [one.file, one.kind, one.namespace, one.valid, one.warnings.map(({ message }) => message)]), [
-    ['-', 'DestinationRule', 'shop', true, ['h2UpgradePolicy: UPGRADE is not served yet: HTTP/1.1 is spoken']],
-    ['-', 'AuthorizationPolicy', 'default', true, ['AuthorizationPolicy is not served yet: the mesh behaves as if it were not there']],
+    ['-', 'WorkloadGroup', 'shop', true, ['template is not served yet: no proxy registers itself by it: write a WorkloadEntry for each workload']],
+    ['-', 'Telemetry', 'default', true, ['Telemetry is not served yet: the mesh behaves as if it were not there']],
   ])
 })
 

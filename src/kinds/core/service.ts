@@ -1,6 +1,7 @@
 // Kubernetes' Service, with all of its fields, so that a typing error does not pass (traffic spec 5.1).
 import { z } from 'zod'
 import { port } from '../fields/number.ts'
+import { grpcWebNotServed } from '../fields/protocol.ts'
 import type { Frozen, Kind } from '../kind.ts'
 
 /** A number, or the name of a port of the Pods. */
@@ -83,8 +84,8 @@ export const service: Kind<KubernetesService> = {
     },
   ],
   notServed: [
-    { path: 'spec.ports[].name', texts: { fit: /^(http2|grpc|grpc-web)(-|$)/, called: 'http2-..., grpc-...' }, instead: 'HTTP/1.1 is spoken, and HTTP/2 is refused' },
-    { path: 'spec.ports[].appProtocol', values: ['http2', 'grpc', 'grpc-web', 'kubernetes.io/h2c'], instead: 'HTTP/1.1 is spoken, and HTTP/2 is refused' },
+    { path: 'spec.ports[].name', texts: { fit: /^grpc-web(-|$)/i, called: 'grpc-web-...' }, instead: grpcWebNotServed },
+    { path: 'spec.ports[].appProtocol', values: ['grpc-web'], instead: grpcWebNotServed },
     ...ofTheCluster.map((name) => ({ path: `spec.${name}`, quiet: "not read: the cluster's own business" })),
   ],
 }

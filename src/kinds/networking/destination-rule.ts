@@ -4,7 +4,7 @@ import { dnsLabel, wildcardHost } from '../fields/host.ts'
 import { exportTo, labels, matchLabels } from '../fields/labels.ts'
 import type { Frozen, Kind, NotServed } from '../kind.ts'
 import { destinationRuleRules } from './destination-rule-rules.ts'
-import { connectionPoolNotServed, outlierCodesNotServed, trafficPolicy } from './traffic-policy.ts'
+import { outlierCodesNotServed, trafficPolicy } from './traffic-policy.ts'
 
 export const subset = z.strictObject({
   name: dnsLabel,
@@ -26,7 +26,6 @@ export type Subset = z.infer<typeof subset>
 
 /** Of the blocks that stand at the top, at a port and in a subset alike. */
 const policyNotServed: readonly NotServed[] = [
-  ...connectionPoolNotServed('connectionPool'),
   outlierCodesNotServed('outlierDetection'),
 ]
 

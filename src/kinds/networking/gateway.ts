@@ -1,6 +1,7 @@
 // Gateway: what a proxy at the edge listens on (traffic spec 1.4).
 import { z } from 'zod'
 import { labels } from '../fields/labels.ts'
+import { grpcWebNotServed } from '../fields/protocol.ts'
 import type { Frozen, Kind } from '../kind.ts'
 import { gatewayRules } from './gateway-rules.ts'
 import { serverTls } from './server-tls.ts'
@@ -29,8 +30,6 @@ export type Gateway = z.infer<typeof schema>
 export type GatewaySpec = Frozen<Gateway>
 export type GatewayServer = z.infer<typeof server>
 
-const http1 = 'only HTTP/1.1 is spoken'
-
 export const gateway: Kind<Gateway> = {
   kind: 'Gateway',
   group: 'networking.istio.io',
@@ -41,8 +40,7 @@ export const gateway: Kind<Gateway> = {
   schema,
   rules: gatewayRules,
   notServed: [
-    { path: 'servers[].port.protocol', values: ['HTTP2', 'GRPC', 'GRPC-WEB'], instead: http1 },
-    { path: 'servers[].port.protocol', values: ['HTTP_PROXY'], instead: 'it is a server of plain HTTP' },
+    { path: 'servers[].port.protocol', values: ['GRPC-WEB'], instead: grpcWebNotServed },
   ],
   neverServed: [
     { path: 'servers[].defaultEndpoint', severity: 'warning', message: 'is ignored, by Istio too: routes say where requests go' },

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { ipOrCidr } from '../fields/host.ts'
 import { exportToOrNone, labelSelector } from '../fields/labels.ts'
 import { port, portOrNone } from '../fields/number.ts'
+import { grpcWebNotServed } from '../fields/protocol.ts'
 import type { Frozen, Kind } from '../kind.ts'
 import { serviceEntryRules } from './service-entry-rules.ts'
 import { networkNotServed as network, workloadEntrySchema } from './workload-entry.ts'
@@ -38,7 +39,7 @@ export const serviceEntry: Kind<ServiceEntry> = {
   schema,
   rules: serviceEntryRules,
   notServed: [
-    { path: 'ports[].protocol', values: ['HTTP2', 'GRPC', 'GRPC-WEB'], instead: 'HTTP/1.1 is spoken' },
+    { path: 'ports[].protocol', values: ['GRPC-WEB'], instead: grpcWebNotServed },
     { path: 'endpoints[].network', instead: network },
   ],
 }

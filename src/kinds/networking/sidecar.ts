@@ -5,7 +5,7 @@ import type { Frozen, Kind } from '../kind.ts'
 import { destination } from './destination.ts'
 import { serverTls } from './server-tls.ts'
 import { sidecarRules } from './sidecar-rules.ts'
-import { connectionPool, connectionPoolNotServed } from './traffic-policy.ts'
+import { connectionPool } from './traffic-policy.ts'
 
 const sidecarPort = z.strictObject({
   number: z.int().min(0).max(65535),
@@ -64,8 +64,6 @@ export const sidecar: Kind<Sidecar> = {
   rules: sidecarRules,
   notServed: [
     { path: 'egress[].bind', texts: { fit: /^unix:/, called: 'unix://...' }, instead: 'no socket of its own opens' },
-    ...connectionPoolNotServed('ingress[].connectionPool'),
-    ...connectionPoolNotServed('inboundConnectionPool'),
   ],
   neverServed: [
     { path: 'ingress[].port.targetPort', severity: 'error', message: noTargetPort },

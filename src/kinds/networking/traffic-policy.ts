@@ -39,21 +39,9 @@ export const connectionPool = z.strictObject({
 
 export type ConnectionPool = z.infer<typeof connectionPool>
 
-const http1 = 'HTTP/1.1 is spoken'
-
 /** Wherever a kind has outlier detection. */
 export function outlierCodesNotServed(at: string): NotServed {
   return { path: `${at}.outlierDetectionHttpErrorCodes`, instead: 'errors are those of 500 to 599' }
-}
-
-/** Wherever a kind has pools: `at` is the path of one. */
-export function connectionPoolNotServed(at: string): readonly NotServed[] {
-  return [
-    { path: `${at}.http.h2UpgradePolicy`, values: ['UPGRADE'], instead: http1 },
-    { path: `${at}.http.useClientProtocol`, instead: http1 },
-    { path: `${at}.http.maxConcurrentStreams`, instead: http1 },
-    { path: `${at}.http.http2KeepAlive`, instead: http1 },
-  ]
 }
 
 /** 0 to 100, checked by a rule so that the message can name the field. */

@@ -7,13 +7,7 @@ import type { AddressInfo } from 'node:net'
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
-import { createAuthority } from '../support/certificates.ts'
-import { freePort } from '../support/hosts.ts'
-import { ProcessMesh } from '../support/process-mesh.ts'
-import { findEnvoy } from './envoy-binary.ts'
-import { startAgent, startEnvoy } from './real-envoy.ts'
-
-const { path: envoy, missing } = findEnvoy()
+import { startGateways } from './gateway-pair.ts'
 
 const told = ['x-forwarded-for', 'x-envoy-external-address', 'x-forwarded-proto']
 
@@ -31,7 +25,7 @@ async function startBackend(): Promise<AsyncDisposable & { readonly port: number
   }
 }
 
-const documents = (backend: number, envoyPort: number): string => `
+const documents = (backend: number): string => `
 apiVersion: v1
 kind: ConfigMap
 metadata: { name: istio, namespace: istio-system }
@@ -41,16 +35,6 @@ apiVersion: networking.istio.io/v1
 kind: ServiceEntry
 metadata: { name: backend, namespace: default }
 spec: { hosts: [backend.test], ports: [{ number: 80, name: http, protocol: HTTP }], resolution: STATIC, endpoints: [{ address: 127.0.0.1, ports: { http: ${backend} } }] }
----
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: { name: ours, namespace: default }
-spec: { selector: { app: ingress }, servers: [{ port: { number: 80, name: http, protocol: HTTP }, hosts: ['*'] }] }
----
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: { name: theirs, namespace: default }
-spec: { selector: { app: envoy }, servers: [{ port: { number: ${envoyPort}, name: http, protocol: HTTP }, bind: 127.0.0.1, hosts: ['*'] }] }
 ---
 apiVersion: networking.istio.io/v1
 kind: VirtualService
@@ -83,23 +67,9 @@ async function ask(port: number, front: string, headers: string): Promise<string
 }
 
 test('behind proxies that are trusted the backend is told of the client, not of them', { timeout: 90_000 }, async (context) => {
-  const authority = createAuthority('mesh root')
   await using backend = await startBackend()
-  await using mesh = await ProcessMesh.create()
-  mesh.takeRoot(authority)
-  const envoyPort = await freePort()
-  mesh.write('mesh.yaml', documents(backend.port, envoyPort))
-  await mesh.startControl()
-  const { url } = await mesh.startGateway()
-  const gateways: (readonly [whose: string, port: number])[] = [['ours', Number(new URL(url).port)]]
-  if (envoy === undefined) context.diagnostic(`without Envoy: ${String(missing)}`)
-  else {
-    const agent = mesh.use(await startAgent({ roots: authority.roots, own: authority.issue('URI:spiffe://cluster.local/ns/default/sa/envoy') }))
-    const node = { id: `router~${mesh.net}.5~envoy.default~default.svc.cluster.local`, metadata: { NAME: 'envoy', NAMESPACE: 'default', SERVICE_ACCOUNT: 'envoy', LABELS: { app: 'envoy' } } }
-    await mesh.use(startEnvoy({ envoy, node, apiType: 'DELTA_GRPC', port: Number(mesh.addresses.plaintext.split(':')[1]), agentPort: agent.plaintextAddress!.port, strict: true })).live()
-    gateways.push(['theirs', envoyPort])
-  }
+  await using pair = await startGateways(documents(backend.port), context)
   for (const [title, front, headers, expected] of rows) {
-    for (const [whose, port] of gateways) assert.equal(await ask(port, front, headers), expected, `${title}: ${whose}`)
+    for (const [whose, port] of pair.gateways) assert.equal(await ask(port, front, headers), expected, `${title}: ${whose}`)
   }
 })

@@ -47,6 +47,8 @@ export class Exchange implements AccessLogEntry, RequestHead, RoutedRequest {
   bodyLength = 0
   sendZeroLength = false
   isGrpc = false
+  /** What the request wants its connection to become (`websocket`), or empty. */
+  upgrade = ''
   /** As trusted proxies in front of this one say; undefined: whoever is at the other end of the connection. */
   clientAddress: Address | undefined = undefined
   /** The client sent `x-envoy-...` headers that it was allowed to send: they may ask for times and retries. */

@@ -38,6 +38,9 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
   #behind = false
   readonly #writer: ResponseWriter
   #requestStart = 0
+  /** The request in progress wants to become another protocol; it has. */
+  #upgrading = false
+  #tunnel = false
   sweepIndex = -1
 
   constructor(owner: ConnectionOwner, life: ConnectionLife) {
@@ -72,6 +75,7 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
 
   onData(bytes: Buffer, length: number): void {
     if (this.#life.closing) return
+    if (this.#tunnel) return this.#stream?.onBody(bytes, 0, length)
     if (this.#waiting !== undefined) return this.#wait(Buffer.concat([this.#waiting, bytes.subarray(0, length)]))
     if (this.#parser.idle) this.#life.touch()
     this.#parse(bytes, length)
@@ -85,6 +89,7 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
 
   /** A client that has finished sending is treated as gone, as Envoy does, unless nothing of it is left to do. */
   onEnd(): void {
+    if (this.#tunnel) return this.#stream?.onRequestEnd(undefined)
     if (this.#stream === undefined && this.#waiting === undefined) return this.#endConnection()
     this.#stream?.onGone(flag.DC, 'downstream_remote_disconnect')
     this.#transport.destroy()
@@ -113,6 +118,7 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
       this.#writer.closes = true
       return stream.reply(refusal)
     }
+    this.#upgrading = stream.exchange.upgrade !== ''
     const continues = head.expectContinue && !config.proxy100Continue
     if (config.requestTimeoutMs > 0) this.#requestStart = deps.clock.now()
     stream.begin()
@@ -124,8 +130,9 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
     this.#stream?.onBody(bytes, at, end)
   }
 
+  /** What wants to become another protocol has no end yet. */
   onMessageEnd(trailers: HeaderList | undefined): void {
-    this.#stream?.onRequestEnd(trailers)
+    if (!this.#upgrading) this.#stream?.onRequestEnd(trailers)
   }
 
   #newStream(headers: HeaderList): HttpStream {
@@ -200,8 +207,26 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
   }
 
   writeHead(status: number, headers: HeaderList, bodyLength: number): void {
+    if (this.#upgrading) return this.#writeAgreed(status, headers, bodyLength)
     if (this.#owner.draining || this.#life.wornOut || !this.#isRead()) this.#writer.closes = true
     this.#writer.head(status, headers, bodyLength)
+  }
+
+  /** Whether the upgrade was agreed to or not: after it this connection carries no further request, as in Envoy. */
+  #writeAgreed(status: number, headers: HeaderList, bodyLength: number): void {
+    const stream = this.#stream!
+    this.#upgrading = false
+    this.#writer.closes = true
+    if (status !== 101) {
+      stream.onRequestEnd(undefined)
+      return this.#writer.head(status, headers, bodyLength)
+    }
+    this.#writer.upgrade(headers, stream.exchange.upgrade)
+    this.#tunnel = true
+    const early = this.#waiting
+    this.#waiting = undefined
+    if (early !== undefined) stream.onBody(early, 0, early.length)
+    this.#resumeReading()
   }
 
   /** A request that is answered before all of it is there cannot be told from the next one any more (Envoy does the same). */

@@ -65,7 +65,8 @@ export class Http2Request implements Downstream, Timed {
     const hasBody = !isHead && status !== 204 && status !== 304
     if (bodyLength > 0 && (hasBody || (isHead && !headers.has('content-length')))) headers.add('content-length', String(bodyLength))
     this.#ended = !hasBody || bodyLength === 0
-    this.#frames.sendResponse(status, headers, this.#ended)
+    // An upgrade is agreed to by 200 here (RFC 8441 §5).
+    this.#frames.sendResponse(status === 101 ? 200 : status, headers, this.#ended)
   }
 
   writeData(bytes: Uint8Array, at: number, end: number): boolean {

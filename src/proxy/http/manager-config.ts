@@ -17,6 +17,8 @@ export interface ManagerConfig {
   readonly codec: 'auto' | 'http1' | 'http2'
   readonly limits: H1Limits
   readonly http2: Http2Settings
+  /** By lower-case name: protocols that a request may upgrade to, unless its route says otherwise. */
+  readonly upgrades: ReadonlyMap<string, boolean>
   readonly acceptHttp10: boolean
   readonly defaultHostForHttp10: string
   readonly normalizePath: boolean
@@ -66,6 +68,7 @@ export function decodeManager(manager: HttpConnectionManager): ManagerConfig {
     codec: codecOf(manager.codecType),
     limits: { ...defaultLimits, maxHeadBytes, maxHeaders },
     http2: http2Settings(manager.http2ProtocolOptions, { maxHeaderListBytes: maxHeadBytes, maxHeaders }),
+    upgrades: upgradesOf(manager.upgradeConfigs),
     acceptHttp10: h1?.acceptHttp10 ?? false,
     defaultHostForHttp10: h1?.defaultHostForHttp10 ?? '',
     normalizePath: manager.normalizePath ?? false,
@@ -90,6 +93,20 @@ export function decodeManager(manager: HttpConnectionManager): ManagerConfig {
     maxConnectionDurationMs: duration(common?.maxConnectionDuration, 0),
     maxRequestsPerConnection: common?.maxRequestsPerConnection ?? 0,
   }
+}
+
+/** Of a manager or a route. Filters of its own for an upgrade would be another chain. */
+export function upgradesOf(configs: readonly UpgradeConfig[]): ReadonlyMap<string, boolean> {
+  return new Map(configs.map(({ upgradeType, enabled, filters = [] }) => {
+    if (filters.length > 0) throw badConfig(`upgrade_configs: filters of ${upgradeType} are not served yet`)
+    return [upgradeType.toLowerCase(), enabled ?? true]
+  }))
+}
+
+interface UpgradeConfig {
+  readonly upgradeType: string
+  readonly enabled?: boolean | undefined
+  readonly filters?: readonly unknown[]
 }
 
 function codecOf(type: CodecType): ManagerConfig['codec'] {

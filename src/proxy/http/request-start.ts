@@ -21,20 +21,30 @@ export function startRequest(exchange: Exchange, head: H1Head, settings: HeaderS
   const refusal = readTarget(exchange, head, settings.config)
   prepareRequestHeaders(exchange, settings)
   if (head.minor === 0 && !settings.config.acceptHttp10) return oldHttp
-  return refusal ?? (isUnsupported(head) ? unsupportedUpgrade : undefined)
+  if (refusal !== undefined) return refusal
+  if (head.method === 'CONNECT') return unsupportedUpgrade
+  if (head.upgrade !== '' && head.framing === 'none') startUpgrade(exchange, head.upgrade)
+  return undefined
 }
 
 /** The same for HTTP/2, whose codec has checked more of it already. `end`: no body follows. */
 export function startHttp2Request(exchange: Exchange, head: H2RequestHead, end: boolean, settings: HeaderSettings): LocalReply | undefined {
-  exchange.method = head.method
+  exchange.method = head.protocol === '' ? head.method : 'GET'
   exchange.bodyLength = end ? 0 : head.bodyLength
   exchange.sendZeroLength = !bodiless.has(head.method)
   const refusal = setTarget(exchange, head.authority, head.path, settings.config)
   prepareRequestHeaders(exchange, settings)
-  return refusal ?? (head.method === 'CONNECT' ? unsupportedUpgrade : undefined)
+  if (refusal !== undefined) return refusal
+  if (exchange.method === 'CONNECT') return unsupportedUpgrade
+  if (head.protocol !== '') startUpgrade(exchange, head.protocol)
+  return undefined
 }
 
 /** A client that offers h2c goes on in HTTP/1.1 when the offer is not taken up; others wait for their protocol. */
-function isUnsupported({ method, upgrade }: H1Head): boolean {
-  return method === 'CONNECT' || (upgrade !== '' && upgrade.toLowerCase() !== 'h2c')
+function startUpgrade(exchange: Exchange, upgrade: string): void {
+  if (upgrade.toLowerCase() === 'h2c') return
+  exchange.upgrade = upgrade
+  exchange.bodyLength = -1
+  exchange.requestHeaders.add('connection', 'upgrade')
+  exchange.requestHeaders.add('upgrade', upgrade)
 }

@@ -57,6 +57,14 @@ export class ResponseWriter {
     this.#transport.writeLatin1(responseHead(status, '', headers, length, persistence))
   }
 
+  /** What follows is not HTTP: a client cannot tell where it should have ended. */
+  upgrade(headers: HeaderList, to: string): void {
+    headers.add('connection', 'upgrade')
+    headers.add('upgrade', to)
+    this.#untilClose = true
+    this.#transport.writeLatin1(responseHead(101, '', headers, noBody))
+  }
+
   /** HTTP/1.0 knows no chunks: there the end of the connection is the end of the body. */
   #frameUnknown(): void {
     this.#chunked = this.#minor === 1

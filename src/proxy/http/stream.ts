@@ -13,7 +13,7 @@ import type { LocalReply } from './filter.ts'
 import { flag, parseFlags } from './flags.ts'
 import { buildReply } from './local-reply.ts'
 import { RequestBody } from './request-body.ts'
-import { filterFailed, noRoute, noRouteTable, requestTimeout, streamIdle, streamIdleAfterRequest } from './rescue.ts'
+import { filterFailed, noRoute, noRouteTable, requestTimeout, streamIdle, streamIdleAfterRequest, unsupportedUpgrade } from './rescue.ts'
 import { finishResponseHeaders } from './response-headers.ts'
 import type { HttpRuntime } from './runtime.ts'
 import { findRoute } from './router/compile.ts'
@@ -101,6 +101,13 @@ export class HttpStream implements Timed {
     this.#runFilters(chain, after(before.places[at]!, chain))
   }
 
+  #mayUpgrade(): boolean {
+    const { route, upgrade } = this.exchange
+    const name = upgrade.toLowerCase()
+    const ofRoute = route?.action.kind === 'forward' ? route.action.upgrades.get(name) : undefined
+    return ofRoute ?? this.runtime.config.upgrades.get(name) ?? false
+  }
+
   /** The log names the cluster also when a filter answers; one that does not exist has no name. */
   #draw(action: ForwardAction): void {
     const { exchange, runtime } = this
@@ -171,6 +178,7 @@ export class HttpStream implements Timed {
   #act(): void {
     const { route } = this.exchange
     if (route === undefined) return this.reply(this.runtime.routes.current === undefined ? noRouteTable : noRoute)
+    if (this.exchange.upgrade !== '' && !this.#mayUpgrade()) return this.reply(unsupportedUpgrade)
     const action = route.action
     if (action.kind === 'reply') this.reply(action.replyTo(this.exchange), action.edits.response)
     else this.#forward(action)
@@ -213,6 +221,8 @@ export class HttpStream implements Timed {
   sendHead(status: number, headers: HeaderList, bodyLength: number, edits: readonly HeaderEdit[] | undefined): void {
     const { exchange, runtime } = this
     exchange.responseCode = status
+    // What has become another protocol takes as long as it likes.
+    if (status === 101) this.#timeoutMs = 0
     exchange.responseHeaders = headers
     if (this.#idleMs > 0) this.#lastActive = runtime.deps.clock.now()
     if (edits !== undefined && edits.length > 0) applyHeaderEdits(edits, headers, exchange)

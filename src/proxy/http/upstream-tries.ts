@@ -51,6 +51,8 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
   #tryDeadline = Infinity
   #body: RequestBody | undefined
   #bodyEnded = false
+  /** What wants to become another protocol waits until the host has agreed: it would be read as a request otherwise. */
+  #holds = false
   #trailers: HeaderList | undefined = undefined
   #upstream: UpstreamStream | undefined = undefined
   #mirrors: Mirrors | undefined = undefined
@@ -68,6 +70,7 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
     this.#stream = stream
     this.#body = early
     this.#exchange = stream.exchange
+    this.#holds = stream.exchange.upgrade !== ''
     this.#action = action
   }
 
@@ -99,7 +102,7 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
     if (exchange.virtualHost!.countAttempts) exchange.requestHeaders.set('x-envoy-attempt-count', String(exchange.attempts))
     exchange.host = host
     exchange.upstreamTransportFailureReason = ''
-    if (exchange.attempts === 1 && this.#action.mirrors.length > 0) this.#startMirrors()
+    if (exchange.attempts === 1 && this.#action.mirrors.length > 0 && !this.#holds) this.#startMirrors()
     if (this.#bodyEnded) this.#startTryTimeout()
     this.#request(host)
   }
@@ -141,7 +144,7 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
     exchange.upstreamAddress = upstream.localAddress
     exchange.upstreamTls = upstream.tls
     upstream.sendHead(exchange)
-    this.#sendKept(upstream)
+    if (!this.#holds) this.#sendKept(upstream)
   }
 
   #sendKept(upstream: UpstreamStream): void {
@@ -166,14 +169,14 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
   sendBody(bytes: Buffer, at: number, end: number): void {
     const upstream = this.#upstream
     this.#mirrors?.sendBody(bytes, at, end)
-    if (upstream === undefined || this.#keepsBody()) this.#keep(bytes, at, end)
-    if (upstream !== undefined && !upstream.sendBody(bytes, at, end)) this.#stream.pauseRequest()
+    if (upstream === undefined || this.#holds || this.#keepsBody()) this.#keep(bytes, at, end)
+    if (upstream !== undefined && !this.#holds && !upstream.sendBody(bytes, at, end)) this.#stream.pauseRequest()
   }
 
   #keep(bytes: Buffer, at: number, end: number): void {
     const body = (this.#body ??= new RequestBody())
     body.keep(bytes, at, end)
-    if (this.#upstream === undefined) {
+    if (this.#upstream === undefined || this.#holds) {
       if (body.bytes >= heldBackBytes) this.#stream.pauseRequest()
     } else if (body.bytes > RequestBody.maxBytes) body.drop()
   }
@@ -184,7 +187,7 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
     this.#exchange.upstreamStartTime = this.#stream.runtime.deps.clock.now()
     this.#startTryTimeout()
     this.#mirrors?.sendEnd(trailers)
-    this.#upstream?.sendEnd(trailers)
+    if (!this.#holds) this.#upstream?.sendEnd(trailers)
   }
 
   onWritable(): void {
@@ -206,7 +209,9 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
     const another = status === 503 && takeAskAnother(headers)
     if (this.#retry !== undefined && (retriesResponse(this.#retry, status, headers) || (another && retriesAnother(this.#retry))) && this.#tryAgain(headers)) return
     this.#tryDeadline = Infinity
-    this.#body?.drop()
+    const upgraded = this.#holds && status === 101
+    this.#holds = false
+    if (!upgraded) this.#body?.drop()
     prepareResponseHeaders(headers, exchange, status)
     for (const cookie of exchange.newCookies) headers.add('set-cookie', cookie)
     exchange.responseCodeDetails = 'via_upstream'
@@ -214,6 +219,7 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
     if (this.#bodyEnded) headers.set('x-envoy-upstream-service-time', String(Math.max(0, exchange.upstreamHeadTime - exchange.upstreamStartTime)))
     if (exchange.virtualHost!.countAttemptsInResponse) headers.set('x-envoy-attempt-count', String(exchange.attempts))
     this.#stream.sendHead(status, headers, bodyLength, exchange.target!.edits.response)
+    if (upgraded && this.#upstream !== undefined) this.#sendKept(this.#upstream)
   }
 
   onData(bytes: Buffer, at: number, end: number): void {

@@ -6,6 +6,7 @@ import { RouteAction_ClusterNotFoundResponseCode as NotFoundCode } from '../../.
 import type { RetryPolicy, RouteAction, RouteMatch } from '../../../proto/gen/envoy/config/route/v3/route_components_pb.ts'
 import { milliseconds } from '../../xds/duration.ts'
 import { checkOverrides } from '../filters/table.ts'
+import { upgradesOf } from '../manager-config.ts'
 import { usesHashPolicy } from '../../../xds/use-hash-policy.ts'
 import { compileHashPolicies, hashOf } from './hash-policy.ts'
 import type { CompiledHash, HashedRequest } from './hash-policy.ts'
@@ -53,6 +54,8 @@ export interface ForwardAction {
   readonly hash: CompiledHash | undefined
   readonly notFoundStatus: number
   readonly mirrors: readonly CompiledMirror[]
+  /** As in the manager's settings, of which these win. */
+  readonly upgrades: ReadonlyMap<string, boolean>
 }
 
 /** What surrounds a route: levels of header operations in the order in which they run without the cluster's own. */
@@ -63,6 +66,8 @@ export interface Surroundings {
   readonly perFilter: PerFilter
   readonly retryPolicy: RetryPolicy | undefined
 }
+
+const noUpgrades: ReadonlyMap<string, boolean> = new Map()
 
 /** Envoy's, for a route that does not say. */
 const defaultTimeoutMs = 15_000
@@ -87,6 +92,7 @@ export function compileForward(action: RouteAction, match: RouteMatch | undefine
     hash: compileHashPolicies(action.hashPolicy),
     notFoundStatus: notFoundStatuses[action.clusterNotFoundResponseCode] ?? 503,
     mirrors: compileMirrors(action.requestMirrorPolicies),
+    upgrades: action.upgradeConfigs.length === 0 ? noUpgrades : upgradesOf(action.upgradeConfigs),
   }
 }
 

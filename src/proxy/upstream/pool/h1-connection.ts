@@ -88,7 +88,9 @@ export class H1Connection implements TransportHandler, H1Events {
 
   onData(bytes: Buffer, length: number): void {
     // Bytes that nobody asked for: a 408 before closing, or worse. They are no answer to a request that is not sent yet.
-    if (this.#stream?.begun !== true) return this.#fail('connection-termination', '')
+    const stream = this.#stream
+    if (stream?.begun !== true) return this.#fail('connection-termination', '')
+    if (stream.tunnel) return stream.reader.onData(bytes, 0, length)
     let taken: number
     try {
       taken = this.#parser.execute(bytes, 0, length)
@@ -96,6 +98,7 @@ export class H1Connection implements TransportHandler, H1Events {
       return this.#failParsing(error)
     }
     if (this.#responded) this.#finish(taken === length)
+    else if (taken < length && stream.tunnel && !stream.over) stream.reader.onData(bytes, taken, length)
   }
 
   onDrain(): void {
@@ -105,6 +108,7 @@ export class H1Connection implements TransportHandler, H1Events {
 
   onEnd(): void {
     if (this.#stream === undefined) return this.close()
+    if (this.#stream.tunnel) this.#responded = true
     try {
       this.#parser.finish()
     } catch (error) {
@@ -136,14 +140,19 @@ export class H1Connection implements TransportHandler, H1Events {
   }
 
   onMessageEnd(trailers: HeaderList | undefined): void {
+    if (this.#stream?.tunnel === true) return
     this.#responded = true
     this.#trailers = trailers
     this.#parser.pause()
   }
 
-  /** 101 ends HTTP on this connection, and no request of ours asks for that. */
+  /** 101 ends HTTP on this connection, where the request asked for that. */
   #onInformational(stream: H1Stream, head: H1Head): void {
-    if (head.status === 101) throw new H1Error('h1/bad-status-line', 'an upgrade that was not asked for')
+    if (head.status === 101) {
+      if (!stream.upgrades) throw new H1Error('h1/bad-status-line', 'an upgrade that was not asked for')
+      stream.tunnel = true
+      return stream.reader.onHead(101, head.headers, -1)
+    }
     stream.reader.onInformational(head.status, head.headers)
   }
 

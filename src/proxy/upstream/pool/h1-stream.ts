@@ -17,6 +17,9 @@ export class H1Stream implements UpstreamStream {
   requestDone = false
   /** Complete, failed or given up: nothing is written or told any more. */
   over = false
+  /** The host agreed to the upgrade: the connection carries another protocol from here on. */
+  tunnel = false
+  upgrades = false
   #connection: H1Connection
   #chunked = false
 
@@ -35,12 +38,13 @@ export class H1Stream implements UpstreamStream {
     return this.#connection.transport.tls
   }
 
-  sendHead({ method, path, authority, headers, bodyLength, sendZeroLength }: RequestHead): void {
+  sendHead({ method, path, authority, headers, bodyLength, sendZeroLength, upgrade = '' }: RequestHead): void {
     if (this.over) return
     this.begun = true
-    this.#chunked = bodyLength === -1
+    this.upgrades = upgrade !== ''
+    this.#chunked = bodyLength === -1 && !this.upgrades
     this.#connection.expectResponseTo(method)
-    const length = bodyLength === 0 ? (sendZeroLength ? 0 : noBody) : bodyLength === -1 ? chunkedBody : bodyLength
+    const length = this.upgrades ? noBody : bodyLength === 0 ? (sendZeroLength ? 0 : noBody) : bodyLength === -1 ? chunkedBody : bodyLength
     this.#connection.transport.writeLatin1(requestHead(method, path, authority, headers, length))
   }
 
@@ -58,6 +62,7 @@ export class H1Stream implements UpstreamStream {
     if (this.over || this.requestDone) return
     this.requestDone = true
     if (this.#chunked) this.#connection.transport.writeLatin1(lastChunk(trailers))
+    else if (this.tunnel) this.#connection.transport.end()
   }
 
   pauseResponse(): void {

@@ -22,6 +22,7 @@ export class H2Stream implements UpstreamStream {
   over = false
   readonly #connection: H2Connection
   #frames: SessionStream<H2Stream> | undefined = undefined
+  #upgrades = false
 
   constructor(connection: H2Connection, host: RuntimeHost, reader: ResponseReader) {
     this.#connection = connection
@@ -43,15 +44,24 @@ export class H2Stream implements UpstreamStream {
   }
 
   /** The length goes with the head for the time of the call only: a retry may send the same list in another protocol. */
-  sendHead({ method, scheme = 'http', path, authority, headers, bodyLength, sendZeroLength }: RequestHead): void {
+  sendHead({ method, scheme = 'http', path, authority, headers, bodyLength, upgrade = '' }: RequestHead): void {
     if (this.over) return
     this.begun = true
+    if (upgrade !== '') return this.#sendUpgrade(scheme, path, authority, headers, upgrade)
     const { flat } = headers
     const size = flat.length
-    if (bodyLength > 0 || (bodyLength === 0 && sendZeroLength)) flat.push('content-length', String(bodyLength))
+    if (bodyLength > 0) flat.push('content-length', String(bodyLength))
     this.requestDone = bodyLength === 0
     this.#frames!.sendRequest(method, scheme, authority, path, headers, this.requestDone)
     cutTo(flat, size)
+  }
+
+  /** RFC 8441. */
+  #sendUpgrade(scheme: string, path: string, authority: string, headers: HeaderList, upgrade: string): void {
+    headers.remove('connection')
+    headers.remove('upgrade')
+    this.#upgrades = true
+    this.#frames!.sendRequest('CONNECT', scheme, authority, path, headers, false, upgrade)
   }
 
   sendBody(bytes: Uint8Array, at: number, end: number): boolean {
@@ -89,7 +99,8 @@ export class H2Stream implements UpstreamStream {
     if (this.over) return
     if (status < 200) return this.reader.onInformational(status, headers)
     // Trailers may follow a body that is said to be empty.
-    this.reader.onHead(status, headers, end ? 0 : bodyLength === 0 ? -1 : bodyLength)
+    const agreed = this.#upgrades && status < 300
+    this.reader.onHead(agreed ? 101 : status, headers, end ? 0 : bodyLength === 0 ? -1 : bodyLength)
     if (end) this.onEnd(undefined)
   }
 

@@ -7,7 +7,7 @@ import type { H2Output } from './types.ts'
 /** DATA up to this size goes behind its head in one write: to copy so little costs less than a call. */
 const joined = 64
 const maxDebugBytes = 128
-const scratch = Buffer.allocUnsafeSlow(frameHeadBytes + 8 + maxDebugBytes)
+const scratch = new Uint8Array(frameHeadBytes + 8 + maxDebugBytes)
 
 export class FrameWriter {
   readonly #output: H2Output
@@ -103,7 +103,7 @@ export class FrameWriter {
     writeFrameHead(scratch, 0, length, frameType.goAway, 0, 0)
     writeUint32(scratch, frameHeadBytes, lastStreamId)
     writeUint32(scratch, frameHeadBytes + 4, code)
-    scratch.write(debug, frameHeadBytes + 8, length - 8, 'latin1')
+    for (let i = 0; i < length - 8; i++) scratch[frameHeadBytes + 8 + i] = debug.charCodeAt(i)
     this.#control(length)
   }
 

@@ -34,6 +34,8 @@ export class MessageReader implements FieldSink, H2RequestHead, H2ResponseHead {
   #host = ''
   #length = -1
   #cookieAt = -1
+  /** The last :authority that was a good one. */
+  #lastHost = ''
 
   constructor(maxBytes: number, maxFields: number) {
     this.#maxBytes = maxBytes
@@ -194,11 +196,19 @@ export class MessageReader implements FieldSink, H2RequestHead, H2ResponseHead {
   /** Host and `:authority` may not name two servers: a next hop might choose the other one. */
   #checkAuthority(): void {
     const named = this.#has(fieldKind.authority)
-    if (named && !isHost(this.authority)) this.fault = ':authority is not a host and an optional port'
+    if (named && !this.#isGoodHost(this.authority)) this.fault = ':authority is not a host and an optional port'
     else if (!this.#has(fieldKind.host)) return
     else if (!isHost(this.#host)) this.fault = 'Host is not a host and an optional port'
     else if (!named) this.authority = this.#host
     else if (this.#host !== this.authority && this.#host.toLowerCase() !== this.authority.toLowerCase()) this.fault = 'Host is not :authority'
+  }
+
+  /** Most requests of a connection name the same one, by the same string. */
+  #isGoodHost(authority: string): boolean {
+    if (authority === this.#lastHost) return true
+    if (!isHost(authority)) return false
+    this.#lastHost = authority
+    return true
   }
 
   /** `noBody`: the answer to HEAD; its Content-Length says what a body would have. */

@@ -51,6 +51,10 @@ export class HpackDecoder {
   #bytes: Buffer = scratch
   #at = 0
   #end = 0
+  // The literal that was read last.
+  #name = ''
+  #value = ''
+  #kind: number = fieldKind.ordinary
   // The string that was read last: where it stands, decoded.
   #text: Buffer = scratch
   #textAt = 0
@@ -89,32 +93,35 @@ export class HpackDecoder {
   }
 
   #readIndexing(sink: FieldSink): void {
-    const entry = this.#literal(0x3f)
-    this.#insert(entry)
-    sink.onField(entry.name, entry.value, entry.kind, false)
+    this.#readNamed(0x3f)
+    this.#insert(new Entry(this.#name, this.#value, this.#kind))
+    sink.onField(this.#name, this.#value, this.#kind, false)
   }
 
   #readLiteral(sensitive: boolean, sink: FieldSink): void {
-    const entry = this.#literal(0x0f)
-    sink.onField(entry.name, entry.value, entry.kind, sensitive)
+    this.#readNamed(0x0f)
+    sink.onField(this.#name, this.#value, this.#kind, sensitive)
   }
 
-  #literal(prefix: number): Entry {
+  /** Name, by an index with `prefix` or literally, and value. */
+  #readNamed(prefix: number): void {
     const index = this.#integer(prefix)
-    let name: string
-    let kind: number
-    if (index === 0) {
-      this.#string()
-      name = readName(this.#text, this.#textAt, this.#textEnd)
-      kind = isName(this.#text, this.#textAt, this.#textEnd) ? kindOf(name) : fieldKind.malformed
-    } else {
-      const named = this.#entryAt(index)
-      name = named.name
-      kind = nameKind(named)
+    if (index === 0) this.#readNewName()
+    else {
+      const entry = this.#entryAt(index)
+      this.#name = entry.name
+      this.#kind = nameKind(entry)
     }
     this.#string()
-    if (!isValue(this.#text, this.#textAt, this.#textEnd)) kind = fieldKind.malformed
-    return new Entry(name, this.#text.toString('latin1', this.#textAt, this.#textEnd), kind)
+    if (!isValue(this.#text, this.#textAt, this.#textEnd)) this.#kind = fieldKind.malformed
+    this.#value = this.#text.toString('latin1', this.#textAt, this.#textEnd)
+  }
+
+  #readNewName(): void {
+    this.#string()
+    const text = this.#text
+    this.#name = readName(text, this.#textAt, this.#textEnd)
+    this.#kind = isName(text, this.#textAt, this.#textEnd) ? kindOf(this.#name) : fieldKind.malformed
   }
 
   /** `short`: the index was in the first byte, which is still to be passed. */

@@ -44,7 +44,7 @@ class Entry {
 
 /** The bytes that all encoders write to: a block is sent before the next one is begun. Longer blocks make it larger for their time. */
 const sharedBytes = 32 * 1024
-let shared = Buffer.allocUnsafeSlow(sharedBytes)
+let shared = new Uint8Array(sharedBytes)
 
 export class HpackEncoder {
   /** Where the block is, from the `start` that begin was given to `at`. */
@@ -95,7 +95,7 @@ export class HpackEncoder {
 
   /** After the block was sent. */
   finish(): void {
-    if (shared.length > sharedBytes) shared = Buffer.allocUnsafeSlow(sharedBytes)
+    if (shared.length > sharedBytes) shared = new Uint8Array(sharedBytes)
     this.bytes = shared
   }
 
@@ -115,8 +115,11 @@ export class HpackEncoder {
   field(text: string, value: string, sensitive: boolean): void {
     this.#reserve(text.length + value.length + 24)
     const name = this.#names.get(text) ?? this.#meet(text)
-    if (sensitive || name.indexing !== indexing.adaptive || isGuessable(text, value)) {
-      return this.#literal(name, value, sensitive || name.indexing !== indexing.never ? 0x10 : 0)
+    if (sensitive || name.indexing === indexing.secret || isGuessable(text, value)) return this.#literal(name, value, 0x10)
+    if (name.indexing === indexing.nameOnly) {
+      // Once with a value, whichever: from then on the name goes by its index.
+      if (name.staticIndex === 0 && name.places.length === 0 && this.#isWorth(name, value)) return this.#insert(name, value)
+      return this.#literal(name, value, 0)
     }
     const values = name.values
     for (let i = 0; i < values.length; i++) {
@@ -239,8 +242,8 @@ export class HpackEncoder {
 
   #reserve(length: number): void {
     if (this.at + length <= this.bytes.length) return
-    const larger = Buffer.allocUnsafeSlow(2 * (this.at + length))
-    this.bytes.copy(larger, 0, 0, this.at)
+    const larger = new Uint8Array(2 * (this.at + length))
+    larger.set(this.bytes.subarray(0, this.at))
     shared = larger
     this.bytes = larger
   }

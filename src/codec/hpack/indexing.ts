@@ -4,8 +4,8 @@
 export const indexing = {
   /** Indexed while it pays: see encoder.ts. */
   adaptive: 0,
-  /** Differs from message to message: sent literally, without a try. */
-  never: 1,
+  /** The value differs from message to message: sent literally, without a try. */
+  nameOnly: 1,
   /** A secret: sent literally and marked so, that no hop indexes it. */
   secret: 2,
 } as const
@@ -21,7 +21,7 @@ const changing = [
 ] as const
 
 const byName: ReadonlyMap<string, number> = new Map<string, number>([
-  ...changing.map((name): [string, number] => [name, indexing.never]),
+  ...changing.map((name): [string, number] => [name, indexing.nameOnly]),
   ['authorization', indexing.secret],
   ['proxy-authorization', indexing.secret],
 ])

@@ -205,7 +205,7 @@ export class MessageReader implements FieldSink, H2RequestHead, H2ResponseHead {
 
   /** Most requests of a connection name the same one, by the same string. */
   #isGoodHost(authority: string): boolean {
-    if (authority === this.#lastHost) return true
+    if (authority !== '' && authority === this.#lastHost) return true
     if (!isHost(authority)) return false
     this.#lastHost = authority
     return true

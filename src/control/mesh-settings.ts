@@ -47,6 +47,8 @@ export interface MeshSettings {
   readonly serviceExportTo: readonly string[]
   readonly normalizePath: boolean
   readonly mergeSlashes: boolean
+  /** `%2F` and `%5C` are slashes. */
+  readonly decodeSlashes: boolean
 }
 
 /** Istio's built-in policy: what is safe to repeat, because the server has not taken the request. */
@@ -94,5 +96,6 @@ export function meshSettings(config: MeshConfigSpec = {}, domain = 'cluster.loca
     serviceExportTo: config.defaultServiceExportTo ?? everyone,
     normalizePath: normalization !== 'NONE',
     mergeSlashes: normalization.startsWith('MERGE_SLASHES') || normalization.startsWith('DECODE_AND_MERGE'),
+    decodeSlashes: normalization.startsWith('DECODE_AND_MERGE'),
   })
 }

@@ -7,6 +7,10 @@ import type { Endpoint, Service } from '../model/service.ts'
 import type { Workload } from '../model/workload.ts'
 import { selects } from './hosts.ts'
 import { internList, sameItems } from './intern.ts'
+import { AttachedPolicies } from './snapshot-attached.ts'
+import type { RequestAuthentication } from './snapshot-request-authentication.ts'
+import { AuthorizationIndex } from './snapshot-authorization.ts'
+import type { AuthorizationPolicy } from './snapshot-authorization.ts'
 import { meshSettings } from './mesh-settings.ts'
 import type { MeshSettings } from './mesh-settings.ts'
 import { DestinationRuleIndex } from './snapshot-destination-rules.ts'
@@ -50,6 +54,9 @@ export interface Snapshot {
   readonly peerAuthentications: PeerAuthenticationIndex
   readonly sidecars: readonly Sidecar[]
   /** By age. */
+  readonly authorizations: AuthorizationIndex
+  readonly requestAuthentications: AttachedPolicies<RequestAuthentication>
+  readonly keySets: ReadonlyMap<string, string>
   readonly gateways: readonly Gateway[]
   /** Kinds with a change since the last snapshot, and `Endpoint`, `HeadlessEndpoint`, `Service`, `Workload`, `MeshConfig`. */
   readonly changed: ReadonlySet<string>
@@ -149,7 +156,7 @@ const content = (one: Resource): object => ({ apiVersion: one.apiVersion, metada
 type ByKind = Snapshot['ofKind']
 
 /** Of resources of one kind each; the index of before where they are those of before. Not in the snapshot's own closure: that would keep the earlier one. */
-function indexesOf(byKind: ByKind, mesh: MeshSettings, earlier: Snapshot | undefined): Pick<Snapshot, 'virtualServices' | 'destinationRules' | 'peerAuthentications'> {
+function indexesOf(byKind: ByKind, mesh: MeshSettings, earlier: Snapshot | undefined): Pick<Snapshot, 'virtualServices' | 'destinationRules' | 'peerAuthentications' | 'authorizations' | 'requestAuthentications'> {
   const index = <Of extends Resource, Index>(kind: string, before: Index | undefined, make: (all: readonly Of[]) => Index): Index =>
     (before !== undefined && earlier?.mesh === mesh && byKind(kind) === earlier.ofKind(kind) ? before : make(byKind(kind) as readonly Of[]))
   return {
@@ -161,6 +168,8 @@ function indexesOf(byKind: ByKind, mesh: MeshSettings, earlier: Snapshot | undef
 
 /** By kind, the oldest first; documents without a time stamp come after, in their order of appearance. */
 function groupByKind(resources: readonly Resource[], earlier: Snapshot | undefined): ByKind {
+    authorizations: index('AuthorizationPolicy', earlier?.authorizations, (all: readonly AuthorizationPolicy[]) => new AuthorizationIndex(all, mesh.rootNamespace)),
+    requestAuthentications: index('RequestAuthentication', earlier?.requestAuthentications, (all: readonly RequestAuthentication[]) => new AttachedPolicies(all, mesh.rootNamespace)),
   if (earlier !== undefined && earlier.resources === resources) return earlier.ofKind
   const groups = Map.groupBy(resources, (one) => one.kind)
   const sorted = new Map<string, readonly Resource[]>()

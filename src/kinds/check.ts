@@ -85,14 +85,18 @@ const hasProxy: ReadonlySet<string> = new Set(['Pod', 'Process', 'WorkloadEntry'
 /** Istio writes these itself, on objects that it generates; from users it refuses them. */
 const reserved = ['parents', 'route-semantics', 'gateway-semantics', 'service-account-name', 'webhook-always-reject'].map((name) => `internal.istio.io/${name}`)
 
+const dryRunAnnotation = 'istio.io/dry-run'
+
 function* reservedAnnotations(kind: Kind, { annotations }: ObjectMeta): Iterable<Finding> {
   if (!kind.group.endsWith('istio.io')) return
   for (const name of reserved) {
     if (Object.hasOwn(annotations, name)) yield [['metadata', 'annotations', name], `${name} is reserved for generated objects`]
   }
-  if (Object.hasOwn(annotations, 'istio.io/dry-run')) {
-    yield [['metadata', 'annotations', 'istio.io/dry-run'], 'istio.io/dry-run is for AuthorizationPolicy only']
-  }
+  const dryRun = annotations[dryRunAnnotation]
+  const dryRunAt = ['metadata', 'annotations', dryRunAnnotation]
+  if (dryRun === undefined) return
+  if (kind.kind !== 'AuthorizationPolicy') yield [dryRunAt, `${dryRunAnnotation} is for AuthorizationPolicy only`]
+  else if (dryRun !== 'true' && dryRun !== 'false') yield [dryRunAt, `must be "true" or "false", not ${JSON.stringify(dryRun)}`]
 }
 
 /** Annotations of this mesh: what of them has no effect where it stands. */

@@ -4,7 +4,7 @@
 /** Valid, and not served yet. */
 const later: Readonly<Record<string, readonly string[]>> = {
   'networking.istio.io': ['EnvoyFilter'],
-  'security.istio.io': ['AuthorizationPolicy', 'RequestAuthentication'],
+  'security.istio.io': [],
   'telemetry.istio.io': ['Telemetry'],
   'extensions.istio.io': ['WasmPlugin', 'TrafficExtension'],
   'gateway.networking.k8s.io': [

@@ -33,8 +33,12 @@ import { workloadEntry } from './networking/workload-entry.ts'
 import type { WorkloadEntrySpec } from './networking/workload-entry.ts'
 import { workloadGroup } from './networking/workload-group.ts'
 import type { WorkloadGroupSpec } from './networking/workload-group.ts'
+import { authorizationPolicy } from './security/authorization-policy.ts'
+import type { AuthorizationPolicySpec } from './security/authorization-policy.ts'
 import { peerAuthentication } from './security/peer-authentication.ts'
 import type { PeerAuthenticationSpec } from './security/peer-authentication.ts'
+import { requestAuthentication } from './security/request-authentication.ts'
+import type { RequestAuthenticationSpec } from './security/request-authentication.ts'
 import { process } from './trysail/process.ts'
 import type { ProcessSpec } from './trysail/process.ts'
 import { routeTest } from './trysail/route-test.ts'
@@ -51,6 +55,8 @@ export interface Specs {
   WorkloadGroup: WorkloadGroupSpec
   ProxyConfig: NamespaceProxyConfigSpec
   PeerAuthentication: PeerAuthenticationSpec
+  RequestAuthentication: RequestAuthenticationSpec
+  AuthorizationPolicy: AuthorizationPolicySpec
   Process: ProcessSpec
   RouteTest: RouteTestSpec
   Service: KubernetesServiceSpec
@@ -66,7 +72,7 @@ export interface Specs {
 }
 
 export const kinds: readonly Kind[] = [
-  virtualService, destinationRule, gateway, serviceEntry, sidecar, workloadEntry, workloadGroup, proxyConfig, peerAuthentication, process, routeTest,
+  virtualService, destinationRule, gateway, serviceEntry, sidecar, workloadEntry, workloadGroup, proxyConfig, peerAuthentication, requestAuthentication, authorizationPolicy, process, routeTest,
   service, endpointSlice, endpoints, pod, deployment, node, namespace, serviceAccount, secret, configMap,
 ].map((kind) => kind as unknown as Kind) // a table of many specs: each row's own type is checked in its file
 

@@ -78,8 +78,10 @@ export async function startProxy(settings: ProxySettings, options: ProxyOptions)
     onConnectionEnd: (entry) => telemetry.onConnectionEnd?.(entry),
     onAdminAction: (action, from) => options.audit?.({ event: 'admin-action', action, client: { address: formatAddress(from), identity: '' } }),
     inboundPeers,
-    stats: () => telemetry.stats(counters()),
-    prometheus: () => telemetry.prometheus(counters()),
+    rbacCounters: httpCounters.rbac,
+    counted: () => ({ counters: counters(), metrics: snapshotOf(telemetry.metrics) }),
+    stats: (all) => telemetry.stats(mergedCounters(all.map((one) => one.counters)), metricsOf(all)),
+    prometheus: (all) => telemetry.prometheus(mergedCounters(all.map((one) => one.counters)), metricsOf(all)),
     log, clock, version,
     onReopenLogs: () => files.reopen(),
     async onClosed() {

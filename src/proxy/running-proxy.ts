@@ -36,6 +36,8 @@ import type { WantedNames } from './plan-updates.ts'
 import type { ProxySettings } from './settings.ts'
 import { compileTcpProxy } from './tcp/tcp-proxy.ts'
 import type { TcpHooks } from './tcp/tcp-proxy.ts'
+import { RbacCounters } from './rbac/counters.ts'
+import { ConnectionGuard } from './tcp/filters/rbac.ts'
 import type { ClusterLookup } from './upstream/types.ts'
 import { nothingAccepted, resourceTypes } from './xds/accepted.ts'
 import { nodeIdOf, nodeOf } from './xds/node.ts'
@@ -81,8 +83,21 @@ export interface ProxyParts {
   readonly inboundPeers?: InboundPeers
   /** What was asked of the admin server that changes the proxy, and by whom. */
   onAdminAction?(action: string, from: Address): void
-  stats?(): readonly StatLine[]
-  prometheus?(): string
+  /** Of this thread alone. */
+  /** What policies decided about connections. */
+  readonly rbacCounters?: RbacCounters
+  counted?(): Counted
+  /** The texts of the admin server, for all threads together: this one's come first. */
+  stats?(all: readonly Counted[]): readonly StatLine[]
+  prometheus?(all: readonly Counted[]): string
+  /** Which thread of several this is, from 0. */
+  readonly threadNumber?: number | undefined
+  /** The other threads of this proxy; called once. */
+  openThreads?(accepted: AcceptedByType): ThreadSet
+  /** Shares addresses with the other threads, or goes on with sockets of the process before. */
+  readonly listen?: Listen | undefined
+  /** The admin server is started later, or never: this thread is one of several. */
+  readonly withoutAdmin?: boolean | undefined
   /** One line for people. */
   log?(line: string): void
   readonly capture?: Capture
@@ -229,7 +244,7 @@ class RunningProxy implements Proxy {
       clock, secrets: this.#secrets, capture, maxConnections, drainMs: drainDuration,
       compileService: (terminal, listener, direction, routes) => terminal.kind === 'http'
         ? this.#parts.compileHttp(terminal.config, { direction, clusters, routes, clock })
-        : compileTcpProxy(terminal.config, { clusters, clock, random: Math.random, ...this.#tcpHooks(terminal.config, listener) }),
+        : compileTcpProxy(terminal.config, { clusters, clock, random: Math.random, ...this.#guardOf(terminal), ...this.#tcpHooks(terminal.config, listener) }),
       compileRefusedLog: (listener) => this.#parts.listenerLog?.(listener),
       onServed: (connection, uris) => this.#peers.served(connection, uris),
       onRefused: (refused) => {
@@ -291,6 +306,10 @@ class RunningProxy implements Proxy {
     if (this.#drained !== undefined) return 'draining'
     if (this.#failsHealthcheck) return 'told to fail its health check'
     if (this.#serves) return ''
+  #guardOf({ guards }: Extract<TerminalFilter, { kind: 'tcp' }>): { readonly guard?: ConnectionGuard } {
+    return guards.length === 0 ? {} : { guard: new ConnectionGuard(guards, this.#parts.rbacCounters ?? new RbacCounters()) }
+  }
+
     return this.planner.warming > 0 ? `${this.planner.warming} listeners and route tables wait for what they depend on` : 'no configuration yet'
   }
 

@@ -5,11 +5,11 @@ import type { TypeName } from './table.ts'
 /** Kinds of changes that never show in a type. What is not listed shows everywhere: looking in vain costs time, not truth. */
 const ignores: Readonly<Record<TypeName, readonly string[]>> = {
   // Clusters name the identities of their endpoints: a change of endpoints may show.
-  CDS: ['WorkloadEntry', 'WorkloadGroup', 'AuthorizationPolicy', 'RequestAuthentication', 'Secret', 'Telemetry', 'ProxyConfig', 'Namespace', 'Node'],
-  EDS: ['WorkloadGroup', 'AuthorizationPolicy', 'RequestAuthentication', 'Secret', 'Telemetry', 'Namespace'],
+  CDS: ['WorkloadEntry', 'WorkloadGroup', 'AuthorizationPolicy', 'RequestAuthentication', 'KeySet', 'Secret', 'Telemetry', 'ProxyConfig', 'Namespace', 'Node'],
+  EDS: ['WorkloadGroup', 'AuthorizationPolicy', 'RequestAuthentication', 'KeySet', 'Secret', 'Telemetry', 'Namespace'],
   LDS: ['WorkloadEntry', 'WorkloadGroup', 'Secret', 'Endpoint', 'Namespace', 'Node'],
   RDS: [
-    'WorkloadEntry', 'WorkloadGroup', 'AuthorizationPolicy', 'RequestAuthentication', 'PeerAuthentication', 'Secret', 'Telemetry',
+    'WorkloadEntry', 'WorkloadGroup', 'AuthorizationPolicy', 'RequestAuthentication', 'KeySet', 'PeerAuthentication', 'Secret', 'Telemetry',
     'ProxyConfig', 'Endpoint', 'Namespace', 'Node',
   ],
   SDS: [],

@@ -47,7 +47,7 @@ export function compileConnectionManager(manager: HttpConnectionManager, deps: H
     const runtime: HttpRuntime = {
       deps,
       config: decodeManager(manager),
-      chains: new FilterChains(manager.httpFilters, deps),
+      chains: new FilterChains(manager.httpFilters, { ...deps, statPrefix: manager.statPrefix, believesForwardedFor: manager.useRemoteAddress !== true, rbacCounters: counters.rbac }),
       deadlines: new DeadlineSweep(deps.clock, requestTickMs),
       date: new DateHeader(),
       routes: routeTable(manager, deps),

@@ -1,5 +1,6 @@
 // What the HTTP side counts for the admin server, under Envoy's names: copies of requests, and the traffic of routes that
 // have a stat_prefix. One for all connection managers of a proxy.
+import { RbacCounters } from '../rbac/counters.ts'
 import type { Exchange } from './exchange.ts'
 import type { CompiledRoute } from './router/compile.ts'
 
@@ -19,6 +20,7 @@ class RouteCounters {
 const classes = ['upstream_rq_2xx', 'upstream_rq_3xx', 'upstream_rq_4xx', 'upstream_rq_5xx'] as const
 
 export class HttpCounters {
+  readonly rbac = new RbacCounters()
   /** Copies that were sent, or begun to be. */
   mirrored = 0
   /** Copies that were not made, or given up: too many at once, a mirror that cannot keep up, or one without hosts. */
@@ -45,7 +47,8 @@ export class HttpCounters {
       { name: 'http.mirror.rq_dropped', value: this.mirrorsDropped },
       { name: 'http.mirror.rq_active', value: this.mirrorsOpen },
     ]
-    return this.mirrored + this.mirrorsDropped + this.#byPrefix.size === 0 ? [] : [...own, ...this.#routeLines()]
+    const routes = this.mirrored + this.mirrorsDropped + this.#byPrefix.size === 0 ? [] : [...own, ...this.#routeLines()]
+    return [...routes, ...this.rbac.lines()]
   }
 
   #routeLines() {

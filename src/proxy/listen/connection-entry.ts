@@ -21,7 +21,7 @@ export function sessionEntry(session: TcpSession): AccessLogEntry {
     duration: session.endTime - session.startTime,
     responseFlags: session.flags,
     responseCodeDetails: '',
-    connectionTerminationDetails: result?.end === 'idle' ? 'idle_timeout' : '',
+    connectionTerminationDetails: session.denial !== '' ? session.denial : result?.end === 'idle' ? 'idle_timeout' : '',
     upstreamTransportFailureReason: upstream === undefined ? session.failure : '',
     bytesReceived: result?.received ?? 0,
     bytesSent: result?.sent ?? 0,

@@ -37,3 +37,9 @@ export interface ChainService {
   /** Open connections. */
   readonly active: number
 }
+  /** Why a connection that an older version of the chain let in may not go on; undefined: it may. */
+  newDenial?(connection: AcceptedConnection, transport: Transport): string | undefined
+  /** The chain has been replaced: what the new one does not allow ends. */
+  recheck?(successor: ChainService): void
+  /** Opaque bytes: whether the server that a connection of `client` would get speaks first. `done` and the result are as in tcp/greeting.ts. */
+  askForGreeting?(client: ClientAddresses, done: (greeting: Greeting) => void): () => void

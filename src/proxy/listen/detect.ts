@@ -27,6 +27,7 @@ export function chooseAtOnce(listener: CompiledListener, inbound: Inbound, arriv
 }
 
 function firstFacts(inbound: Inbound, arrival: Arrival): ConnectionFacts {
+    if (facts.serverName !== undefined && facts.serverName !== '') serverNames.set(inbound, facts.serverName)
   return {
     destination: arrival.originalDestination,
     source: inbound.remoteAddress,
@@ -46,6 +47,11 @@ async function inspectTls(listener: CompiledListener, inbound: Inbound, facts: C
   const hello = findClientHello(seen)
   if (hello.kind !== 'hello') return { ...facts, ...plain }
   return { ...facts, transport: 'tls', serverName: hello.serverName, applicationProtocols: hello.alpn }
+/** What clients asked for, of connections that were looked at: TLS that passes through says it nowhere else. */
+const serverNames = new WeakMap<Inbound, string>()
+
+export const serverNameOf = (inbound: Inbound): string => serverNames.get(inbound) ?? ''
+
 }
 
 async function inspectHttp(listener: CompiledListener, inbound: Inbound, facts: ConnectionFacts): Promise<ConnectionFacts | undefined> {

@@ -9,6 +9,7 @@ import type { TcpProxy } from '../../proto/gen/envoy/extensions/filters/network/
 import type { AcceptedConnection, ChainService } from '../listen/connection.ts'
 import type { Cluster, ClusterLookup, Host } from '../upstream/types.ts'
 import { milliseconds } from '../xds/duration.ts'
+import type { ConnectionGuard } from './filters/rbac.ts'
 import { Forward } from './forward.ts'
 import type { ForwardResult } from './forward.ts'
 import { openTunnel } from './tunnel.ts'
@@ -28,6 +29,8 @@ export interface TcpParts extends TcpHooks {
   random(): number
 }
 
+  /** Who may connect; without it, everybody. */
+  readonly guard?: ConnectionGuard
 /** A connection that has its upstream. */
 export interface OpenTcpSession {
   readonly connection: AcceptedConnection
@@ -56,6 +59,8 @@ export interface TcpSession {
   readonly failure: string
   readonly result: ForwardResult | undefined
   /** As it was told to `onOpen`; undefined when it never had an upstream. */
+  /** Why the proxy would not have it, in Envoy's words; empty where it did. */
+  readonly denial: string
   readonly open: OpenTcpSession | undefined
 }
 
@@ -145,6 +150,14 @@ class TcpConnection {
   readonly #downstream: Transport
   readonly #clusterName: string
   readonly #cluster: Cluster | undefined
+
+  newDenial(connection: AcceptedConnection, transport: Transport): string | undefined {
+    return this.#parts.guard?.newDenial(connection, transport)
+  }
+
+  recheck(successor: ChainService): void {
+    for (const connection of this.#open) connection.recheck(successor)
+  }
   readonly #startTime: number
   readonly #ended: (connection: TcpConnection) => void
   readonly #tried: Host[] = []
@@ -165,6 +178,7 @@ class TcpConnection {
     this.#clusterName = clusterName
     this.#cluster = parts.clusters(clusterName)
     this.#startTime = parts.clock.now()
+  #denial = ''
     this.#ended = ended
     // Nothing is read before there is somewhere to write it; a client that leaves meanwhile is noticed by its close.
     downstream.handler = { onData() {}, onDrain() {}, onEnd() {}, onClose: () => this.#finish('', '', undefined) }
@@ -185,12 +199,28 @@ class TcpConnection {
   #connect(): void {
     if (this.#over) return
     const cluster = this.#cluster
+  /** Policies have changed: those that hold now are asked again. */
+  recheck(successor: ChainService): void {
+    const denial = successor.newDenial?.(this.#accepted, this.#downstream)
+    if (denial === undefined) return
+    this.#denial = denial
+    this.#end('', 'authorization policy changed')
+  }
+
     if (cluster === undefined) return this.#finish('NC', `no cluster ${this.#clusterName}`, undefined)
     const originalDestination = this.#accepted.arrival.originalDestination
     const host = cluster.chooseHost({ hash: this.#hash(), originalDestination, tried: this.#tried })
     if (host === undefined) return this.#finish('UH', `no host of ${this.#clusterName} is usable`, undefined)
     this.#tried.push(host)
     this.#giveUp = cluster.connect(host, {
+  #begin(): void {
+    if (this.#over) return
+    const denial = this.#parts.guard?.denial(this.#accepted, this.#downstream)
+    if (denial === undefined) return this.#connect()
+    this.#denial = denial
+    this.#finish('', '', undefined)
+  }
+
       onTransport: (upstream) => this.#onTransport(host, upstream),
       onFailure: (reason, detail) => this.#onFailure(host, reason, detail),
     }, { remoteAddress: this.#downstream.remoteAddress, originalDestination })
@@ -265,3 +295,4 @@ class TcpConnection {
     })
   }
 }
+      denial: this.#denial,

@@ -141,7 +141,7 @@ test('the build is a metric', () => {
 function tcpSession(over: Partial<OpenTcpSession> & { direction?: string } = {}): { open: { -readonly [Key in keyof OpenTcpSession]: OpenTcpSession[Key] }; end: (flags: string, known?: boolean) => TcpSession } {
   const connection = { listener: { direction: over.direction ?? 'outbound' } } as OpenTcpSession['connection']
   const open = { connection, downstream: { tls: undefined }, upstream: { tls: tlsOf(productpageUri, reviewsUri) }, clusterName: outbound.name, cluster: outbound, host: hostWith('reviews-v3;books;reviews;v3;west'), received: 0, sent: 0, ...over } as OpenTcpSession
-  return { open, end: (flags, known = true) => ({ ...open, upstream: known ? open.upstream : undefined, startTime: 0, endTime: 1, flags, failure: '', result: undefined, open: known ? open : undefined }) }
+  return { open, end: (flags, known = true) => ({ ...open, upstream: known ? open.upstream : undefined, startTime: 0, endTime: 1, flags, failure: '', denial: '', result: undefined, open: known ? open : undefined }) }
 }
 
 test('bytes of a TCP connection move while it is open, and its end is counted', async () => {

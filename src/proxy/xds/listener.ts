@@ -9,6 +9,8 @@ import type { FilterChain, Filter } from '../../proto/gen/envoy/config/listener/
 import type { Listener } from '../../proto/gen/envoy/config/listener/v3/listener_pb.ts'
 import { HttpConnectionManagerSchema } from '../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import type { HttpConnectionManager } from '../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
+import { RBACSchema } from '../../proto/gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.ts'
+import type { RBAC } from '../../proto/gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.ts'
 import { TcpProxySchema } from '../../proto/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts'
 import type { TcpProxy } from '../../proto/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts'
 import { DownstreamTlsContextSchema } from '../../proto/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
@@ -18,7 +20,7 @@ import { routeClusterNames } from './route.ts'
 /** The last filter of a chain, which ends the connection's way through the listener. */
 export type TerminalFilter =
   | { readonly kind: 'http'; readonly config: HttpConnectionManager }
-  | { readonly kind: 'tcp'; readonly config: TcpProxy }
+  | { readonly kind: 'tcp'; readonly config: TcpProxy; /** Who may connect at all. */ readonly guards: readonly RBAC[] }
 
 export interface DecodedChain {
   readonly name: string
@@ -73,13 +75,20 @@ function decodeTerminal(where: string, filters: readonly Filter[]): TerminalFilt
   const effective = filters.filter(({ name }) => !withoutEffect.has(name))
   const last = effective.at(-1)
   if (last === undefined) throw new MeshError('proxy/bad-config', `${where}: no network filter`)
-  if (effective.length > 1) throw new MeshError('proxy/bad-config', `${where}: network filter ${effective[0]!.name} is not served yet`)
+  const guards = effective.slice(0, -1).map((filter) => guardOf(where, filter))
   const any = last.configType.case === 'typedConfig' ? last.configType.value : undefined
   const http = any === undefined ? undefined : anyUnpack(any, HttpConnectionManagerSchema)
+  if (http !== undefined && guards.length > 0) throw new MeshError('proxy/bad-config', `${where}: network filters before HTTP are not served: HTTP has filters of its own`)
   if (http !== undefined) return { kind: 'http', config: http }
   const tcp = any === undefined ? undefined : anyUnpack(any, TcpProxySchema)
-  if (tcp !== undefined) return { kind: 'tcp', config: tcp }
+  if (tcp !== undefined) return { kind: 'tcp', config: tcp, guards }
   throw new MeshError('proxy/bad-config', `${where}: network filter ${last.name} is not supported`)
+}
+
+function guardOf(where: string, { name, configType }: Filter): RBAC {
+  const rbac = configType.case === 'typedConfig' ? anyUnpack(configType.value, RBACSchema) : undefined
+  if (rbac === undefined) throw new MeshError('proxy/bad-config', `${where}: network filter ${name} is not served yet`)
+  return rbac
 }
 
 /** Name of the route table that the chain asks for; undefined when it carries its own. */

@@ -5,6 +5,7 @@ import type { CidrRangeSchema } from '../../../proto/gen/envoy/config/core/v3/ad
 import type { MeshSettings } from '../../mesh-settings.ts'
 import type { Init } from '../any.ts'
 import { metadataOf } from '../metadata.ts'
+import type { Guards } from '../security/guards.ts'
 import { tcpProxy } from './filters.ts'
 import type { ByteChain } from './l4-routes.ts'
 import type { FilterChainInit } from './outbound.ts'
@@ -28,12 +29,12 @@ export class Claims {
   }
 }
 
-export function byteChain(chain: ByteChain, mesh: MeshSettings): FilterChainInit {
+export function byteChain(chain: ByteChain, mesh: MeshSettings, guards: Guards['bytes'] = []): FilterChainInit {
   const { subnets, serverNames, statPrefix, clusters, options, from } = chain
   const matches = subnets.length + serverNames.length > 0
   return {
     ...(matches && { filterChainMatch: { prefixRanges: subnets.map(rangeOf), serverNames: [...serverNames] } }),
-    filters: [tcpProxy(statPrefix, clusters, mesh, options)],
+    filters: [...guards, tcpProxy(statPrefix, clusters, mesh, options)],
     metadata: metadataOf(from),
   }
 }

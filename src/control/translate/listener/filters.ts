@@ -48,6 +48,8 @@ export interface HttpListener {
   readonly topology?: Topology
   /** The name of a table that RDS brings, or the table itself. */
   readonly routes: string | Init<typeof RouteConfigurationSchema>
+  /** Who may do what, before anything else is done. */
+  readonly security?: readonly HttpFilter[]
 }
 
 export function httpConnectionManager(listener: HttpListener): NetworkFilter {
@@ -63,7 +65,7 @@ export function httpConnectionManager(listener: HttpListener): NetworkFilter {
     ...(listener.http10 && { httpProtocolOptions: { acceptHttp10: true } }),
     normalizePath: mesh.normalizePath,
     mergeSlashes: mesh.mergeSlashes,
-    pathWithEscapedSlashesAction: EscapedSlashes.KEEP_UNCHANGED,
+    pathWithEscapedSlashesAction: mesh.decodeSlashes ? EscapedSlashes.UNESCAPE_AND_FORWARD : EscapedSlashes.KEEP_UNCHANGED,
     upgradeConfigs: [{ upgradeType: 'websocket' }],
     streamIdleTimeout: durationOf(0),
     delayedCloseTimeout: durationOf(1000),
@@ -108,11 +110,12 @@ function trust({ side, topology: { numTrustedProxies = 0, forwardClientCertDetai
 }
 
 /** A proxy without gRPC-Web still serves the rest. Without per-route configuration faults and CORS do nothing. The router is always last. */
-function httpFilters({ grpc, looksUp = false }: HttpListener) {
+function httpFilters({ grpc, looksUp = false, security = [] }: HttpListener) {
   const filter = (name: string, config: ReturnType<typeof packed>) => ({ name, configType: { case: 'typedConfig' as const, value: config } })
   return [
     ...(grpc === 'web' ? [{ ...filter('envoy.filters.http.grpc_web', packed(GrpcWebSchema, {})), isOptional: true }] : []),
     ...(grpc === 'none' ? [] : [filter('envoy.filters.http.grpc_stats', packed(GrpcStatsSchema, grpcStats))]),
+    ...security,
     filter(faultFilter, packed(HTTPFaultSchema, {})),
     filter(corsFilter, packed(CorsSchema, {})),
     ...(looksUp ? [forwardProxyFilter] : []),

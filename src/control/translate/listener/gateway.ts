@@ -2,7 +2,9 @@
 // name, or opaque TCP (traffic spec 4.1). What one server cannot do takes nothing from the others of its port.
 import { TrafficDirection } from '../../../proto/gen/envoy/config/core/v3/base_pb.ts'
 import { ListenerSchema } from '../../../proto/gen/envoy/config/listener/v3/listener_pb.ts'
+import type { JwtRule } from '../../../kinds/security/request-authentication.ts'
 import type { MeshSettings } from '../../mesh-settings.ts'
+import type { AuthorizationPolicy } from '../../snapshot-authorization.ts'
 import type { Gateway, Snapshot } from '../../snapshot.ts'
 import { translator } from '../translator.ts'
 import { grpcOf } from '../cluster/protocol.ts'
@@ -10,7 +12,7 @@ import { durationOf } from '../duration.ts'
 import { addressOf } from '../endpoint/assignment.ts'
 import { gatewayServers, serverHosts, terminatesHttps } from '../gateway-servers.ts'
 import type { PlacedServer } from '../gateway-servers.ts'
-import { protocolNamed } from '../inbound-ports.ts'
+import { peerOf, protocolNamed } from '../inbound-ports.ts'
 import { metadataOf, resourceProvenance } from '../metadata.ts'
 import { listenerName } from '../names.ts'
 import { hasDynamicNames } from '../outbound-ports.ts'
@@ -22,6 +24,9 @@ import { httpConnectionManager, proxyProtocol, tcpProxy, tlsInspector, toCluster
 import type { Topology } from './filters.ts'
 import { serverBytes } from './gateway-bytes.ts'
 import type { ServerBytes } from './gateway-bytes.ts'
+import { acceptedTokens } from '../security/authentication.ts'
+import { guardsOf } from '../security/guards.ts'
+import type { Guards } from '../security/guards.ts'
 import type { FilterChainInit, ListenerInit } from './outbound.ts'
 import { serverTlsProblem, serverTlsSocket } from './server-tls.ts'
 
@@ -40,7 +45,15 @@ interface GatewayListenerView {
   readonly topology: string
   readonly http10: boolean
   readonly looksUp: boolean
+  readonly authorizations: readonly AuthorizationPolicy[]
+  readonly jwtRules: readonly JwtRule[]
+  readonly jwtKeys: readonly string[]
   readonly mesh: MeshSettings
+}
+
+/** The view, with what all chains of the listener share. */
+interface Building extends GatewayListenerView {
+  readonly guards: Guards
 }
 
 const anyAddress = '0.0.0.0'
@@ -77,11 +90,14 @@ function gatewayView(proxy: ProxyNode, snapshot: Snapshot, name: string): Gatewa
     topology: JSON.stringify(topologyOf(proxy, snapshot)),
     http10: takesHttp10(proxy, snapshot),
     looksUp: hasDynamicNames(snapshot.scopeOf(proxy, proxy.type)),
+    authorizations: snapshot.authorizations.of(peerOf(proxy, snapshot), proxy.type),
+    ...acceptedTokens(peerOf(proxy, snapshot), proxy.type, snapshot),
     mesh: snapshot.mesh,
   }
 }
 
-function buildGatewayListener(view: GatewayListenerView): ListenerInit {
+function buildGatewayListener(given: GatewayListenerView): ListenerInit {
+  const view: Building = { ...given, guards: guardsOf(given, true) }
   const servers = view.gateways.map((gateway, at) => placedServer(view, gateway, at))
   const bytes = JSON.parse(view.bytes) as ServerBytes[]
   const { family } = servers[0]!
@@ -111,34 +127,34 @@ function placedServer(view: GatewayListenerView, gateway: Gateway, at: number): 
   }
 }
 
-function http(view: GatewayListenerView, servers: readonly PlacedServer[]) {
+function http(view: Building, servers: readonly PlacedServer[]) {
   const statPrefix = `outbound_${view.address}_${view.port}`
   const grpc = grpcOf(servers.map(({ server }) => protocolNamed(server.port.protocol)))
   const topology = JSON.parse(view.topology) as Topology
-  return httpConnectionManager({ side: 'gateway', statPrefix, mesh: view.mesh, grpc, http10: view.http10, looksUp: view.looksUp, topology, routes: servers[0]!.route })
+  return httpConnectionManager({ side: 'gateway', statPrefix, mesh: view.mesh, grpc, http10: view.http10, looksUp: view.looksUp, topology, security: view.guards.http, routes: servers[0]!.route })
 }
 
 /** All plain HTTP servers of a port share one table. */
-function plainChain(view: GatewayListenerView, servers: readonly PlacedServer[]): FilterChainInit {
+function plainChain(view: Building, servers: readonly PlacedServer[]): FilterChainInit {
   return { filters: [http(view, servers)], metadata: originOf(servers[0]!) }
 }
 
 const originOf = (one: PlacedServer): NonNullable<FilterChainInit['metadata']> =>
   metadataOf({ ...resourceProvenance(one.gateway), origin: one.gateway.locate(['spec', 'servers', one.index]), rule: one.index })
 
-function serverChains(view: GatewayListenerView, one: PlacedServer, { chains, ends, dnat }: ServerBytes, claims: Claims): FilterChainInit[] {
+function serverChains(view: Building, one: PlacedServer, { chains, ends, dnat }: ServerBytes, claims: Claims): FilterChainInit[] {
   if (terminatesHttps(one)) return endedChains(view, one, claims, { filters: [http(view, [one])], metadata: originOf(one) })
   if (ends) return chains.flatMap((chain) => endedChains(view, one, claims, endedBytes(view, chain, one)))
-  const passed = chains.flatMap((chain) => claims.claim(chain)).map((chain) => byteChain(chain, view.mesh))
+  const passed = chains.flatMap((chain) => claims.claim(chain)).map((chain) => byteChain(chain, view.mesh, view.guards.bytes))
   return [...passed, ...dnat.flatMap((name) => dnatChain(view, one, name, claims))]
 }
 
-function endedBytes(view: GatewayListenerView, chain: ServerBytes['chains'][number], one: PlacedServer): FilterChainInit {
-  return { filters: [tcpProxy(chain.statPrefix, chain.clusters, view.mesh, chain.options)], metadata: originOf(one) }
+function endedBytes(view: Building, chain: ServerBytes['chains'][number], one: PlacedServer): FilterChainInit {
+  return { filters: [...view.guards.bytes, tcpProxy(chain.statPrefix, chain.clusters, view.mesh, chain.options)], metadata: originOf(one) }
 }
 
 /** One that ends TLS for the hosts of its server. */
-function endedChains({ mesh }: GatewayListenerView, one: PlacedServer, claims: Claims, chain: FilterChainInit): FilterChainInit[] {
+function endedChains({ mesh }: Building, one: PlacedServer, claims: Claims, chain: FilterChainInit): FilterChainInit[] {
   return claims.claim({ subnets: [], serverNames: serverHosts(one).map(({ host }) => host) }).map(({ serverNames }) => ({
     ...(serverNames.length > 0 && { filterChainMatch: { serverNames } }),
     transportSocket: serverTlsSocket(one.server.tls, terminatesHttps(one), mesh),
@@ -149,10 +165,10 @@ function endedChains({ mesh }: GatewayListenerView, one: PlacedServer, claims: C
 /** What proxies of a mesh call themselves in ALPN. */
 const meshProtocols = ['istio', 'istio-peer-exchange', 'istio-http/1.0', 'istio-http/1.1', 'istio-h2']
 
-function dnatChain(view: GatewayListenerView, one: PlacedServer, name: string, claims: Claims): FilterChainInit[] {
+function dnatChain(view: Building, one: PlacedServer, name: string, claims: Claims): FilterChainInit[] {
   return claims.claim({ subnets: [], serverNames: [name] }).map(({ serverNames }) => ({
     filterChainMatch: { serverNames, applicationProtocols: meshProtocols },
-    filters: [toCluster(name, view.mesh)],
+    filters: [...view.guards.bytes, toCluster(name, view.mesh)],
     metadata: originOf(one),
   }))
 }

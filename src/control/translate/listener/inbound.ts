@@ -5,7 +5,9 @@ import { ListenerSchema } from '../../../proto/gen/envoy/config/listener/v3/list
 import type { FilterChainMatchSchema } from '../../../proto/gen/envoy/config/listener/v3/listener_components_pb.ts'
 import { SubjectAltNameMatcher_SanType as SanType } from '../../../proto/gen/envoy/extensions/transport_sockets/tls/v3/common_pb.ts'
 import { DownstreamTlsContextSchema } from '../../../proto/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
+import type { JwtRule } from '../../../kinds/security/request-authentication.ts'
 import type { MeshSettings } from '../../mesh-settings.ts'
+import type { AuthorizationPolicy } from '../../snapshot-authorization.ts'
 import type { ServerTls } from '../../specs.ts'
 import type { PeerMode } from '../../snapshot-peer-authentication.ts'
 import type { Snapshot } from '../../snapshot.ts'
@@ -22,6 +24,9 @@ import { blackHoleCluster, inboundCluster, inboundPassthroughCluster, listenerNa
 import { takesHttp10 } from '../proxy-config.ts'
 import type { ProxyNode } from '../proxy-node.ts'
 import { inboundRouteTable, passthroughRouteTable } from '../route/inbound.ts'
+import { acceptedTokens } from '../security/authentication.ts'
+import { guardsOf } from '../security/guards.ts'
+import type { Guards } from '../security/guards.ts'
 import { translator } from '../translator.ts'
 import { noRouteLogs } from './access-log.ts'
 import { httpConnectionManager, httpInspector, originalDestination, plainHttp, tcpProxy, tlsInspector, toCluster } from './filters.ts'
@@ -43,6 +48,9 @@ interface InboundView {
   readonly policyPorts: string
   readonly defaultMode: PeerMode
   readonly http10: boolean
+  readonly authorizations: readonly AuthorizationPolicy[]
+  readonly jwtRules: readonly JwtRule[]
+  readonly jwtKeys: readonly string[]
   readonly mesh: MeshSettings
 }
 
@@ -66,6 +74,8 @@ function inboundView(proxy: ProxyNode, snapshot: Snapshot): InboundView {
     address: '0.0.0.0',
     port: String(snapshot.mesh.inboundPort),
     http10: takesHttp10(proxy, snapshot),
+    authorizations: snapshot.authorizations.of(peer, proxy.type),
+    ...acceptedTokens(peer, proxy.type, snapshot),
     ports: JSON.stringify(ports.map(listed)),
     policyPorts: JSON.stringify(named.map((port) => [port, snapshot.peerAuthentications.modeOf(peer, port)])),
     defaultMode: snapshot.peerAuthentications.modeOf(peer),
@@ -82,7 +92,7 @@ function boundView(proxy: ProxyNode, snapshot: Snapshot, name: string): InboundV
   if (port === undefined) return undefined
   return {
     name, address: port.bind!, port: String(port.targetPort), ports: JSON.stringify([listed(port)]), policyPorts: '[]', defaultMode: port.mode,
-    http10: takesHttp10(proxy, snapshot), mesh: snapshot.mesh,
+    http10: takesHttp10(proxy, snapshot), authorizations: snapshot.authorizations.of(peerOf(proxy, snapshot), proxy.type), ...acceptedTokens(peerOf(proxy, snapshot), proxy.type, snapshot), mesh: snapshot.mesh,
   }
 }
 
@@ -95,7 +105,7 @@ interface Target {
   readonly speaks: 'http' | 'tcp' | 'auto'
   readonly mode: PeerMode
   readonly http: () => NetworkFilter
-  readonly tcp: () => NetworkFilter
+  readonly tcp: () => NetworkFilter[]
   readonly metadata: FilterChainInit['metadata']
   /** Of its own, in place of plaintext. */
   readonly tls?: ServerTls
@@ -111,12 +121,13 @@ function timesOf(tcp: NonNullable<InboundPort['pool']>['tcp']): TcpOptions {
 
 function buildInbound(view: InboundView): ListenerInit {
   const ports = JSON.parse(view.ports) as ListedPort[]
-  if (view.name !== virtualInbound) return buildBound(view, ports.map((port) => portTarget(port, view)))
+  const guards = guardsOf(view, false)
+  if (view.name !== virtualInbound) return buildBound(view, ports.map((port) => portTarget(port, view, guards)))
   const policyPorts = JSON.parse(view.policyPorts) as [number, PeerMode][]
   const targets = [
-    ...ports.map((port) => portTarget(port, view)),
-    ...policyPorts.map(([port, mode]) => passthroughTarget(port, mode, view)),
-    passthroughTarget(undefined, view.defaultMode, view),
+    ...ports.map((port) => portTarget(port, view, guards)),
+    ...policyPorts.map(([port, mode]) => passthroughTarget(port, mode, view, guards)),
+    passthroughTarget(undefined, view.defaultMode, view, guards),
   ]
   return {
     name: virtualInbound,
@@ -157,7 +168,7 @@ function listenerFilters(targets: readonly Target[]): ListenerFilter[] {
   return [originalDestination(), tlsInspector(plain), httpInspector(declared)]
 }
 
-function portTarget(port: ListedPort, { mesh, http10 }: InboundView): Target {
+function portTarget(port: ListedPort, { mesh, http10 }: InboundView, guards: Guards): Target {
   const cluster = inboundCluster(port.targetPort)
   const statPrefix = `inbound_0.0.0.0_${port.targetPort}`
   return {
@@ -165,14 +176,14 @@ function portTarget(port: ListedPort, { mesh, http10 }: InboundView): Target {
     port: port.targetPort,
     speaks: port.protocol === 'auto' ? 'auto' : isHttp(port.protocol) ? 'http' : 'tcp',
     mode: port.mode,
-    http: () => httpConnectionManager({ side: 'inbound', statPrefix, mesh, grpc: grpcOf([port.protocol]), http10, routes: inboundRouteTable(port, mesh) }),
-    tcp: () => tcpProxy(cluster, [{ cluster, weight: 1 }], mesh, port.times),
+    http: () => httpConnectionManager({ side: 'inbound', statPrefix, mesh, grpc: grpcOf([port.protocol]), http10, security: guards.http, routes: inboundRouteTable(port, mesh) }),
+    tcp: () => [...guards.bytes, tcpProxy(cluster, [{ cluster, weight: 1 }], mesh, port.times)],
     metadata: metadataOf(port.from),
     ...(port.tls !== undefined && { tls: port.tls }),
   }
 }
 
-function passthroughTarget(port: number | undefined, mode: PeerMode, { mesh, http10 }: InboundView): Target {
+function passthroughTarget(port: number | undefined, mode: PeerMode, { mesh, http10 }: InboundView, guards: Guards): Target {
   const statPrefix = inboundPassthroughCluster
   const routes = passthroughRouteTable(inboundPassthroughCluster)
   return {
@@ -180,8 +191,8 @@ function passthroughTarget(port: number | undefined, mode: PeerMode, { mesh, htt
     port,
     speaks: 'auto',
     mode,
-    http: () => httpConnectionManager({ side: 'inbound', statPrefix, mesh, grpc: 'none', http10, routes }),
-    tcp: () => toCluster(inboundPassthroughCluster, mesh),
+    http: () => httpConnectionManager({ side: 'inbound', statPrefix, mesh, grpc: 'none', http10, security: guards.http, routes }),
+    tcp: () => [...guards.bytes, toCluster(inboundPassthroughCluster, mesh)],
     metadata: undefined,
   }
 }
@@ -238,7 +249,7 @@ function chainsOf(target: Target, mesh: MeshSettings): FilterChainInit[] {
     name: target.label,
     filterChainMatch: matchOf(target, row),
     ...(row.mutual && { transportSocket: mutualTls(row.as, mesh) }),
-    filters: [row.as === 'http' ? target.http() : target.tcp()],
+    filters: row.as === 'http' ? [target.http()] : target.tcp(),
     ...(target.metadata !== undefined && { metadata: target.metadata }),
   }))
 }
@@ -249,7 +260,7 @@ function ownTlsChain(target: Target, tls: ServerTls, mesh: MeshSettings): Filter
     name: target.label,
     filterChainMatch: matchOf(target, { transport: 'tls', as: http ? 'http' : 'tcp', mutual: false }),
     transportSocket: serverTlsSocket(tls, http, mesh),
-    filters: [http ? target.http() : target.tcp()],
+    filters: http ? [target.http()] : target.tcp(),
     ...(target.metadata !== undefined && { metadata: target.metadata }),
   }
 }

@@ -7,17 +7,25 @@ import { FilterConfigSchema as DynamicForwardProxySchema } from '../../../proto/
 import { HTTPFaultSchema } from '../../../proto/gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts'
 import { FilterConfigSchema as GrpcStatsSchema } from '../../../proto/gen/envoy/extensions/filters/http/grpc_stats/v3/config_pb.ts'
 import { JwtAuthenticationSchema } from '../../../proto/gen/envoy/extensions/filters/http/jwt_authn/v3/config_pb.ts'
+import { RBACSchema } from '../../../proto/gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.ts'
 import { RouterSchema } from '../../../proto/gen/envoy/extensions/filters/http/router/v3/router_pb.ts'
+import type { RbacCounters } from '../../rbac/counters.ts'
 import type { Filter } from '../filter.ts'
 import { badConfig, within } from '../router/problem.ts'
 import type { Random } from '../router/request.ts'
 import { cors } from './cors.ts'
 import { fault } from './fault.ts'
+import { rbac } from './rbac.ts'
 import { jwtAuthn } from './jwt-authn.ts'
 
 export interface FilterContext {
   readonly clock: Clock
   readonly random: Random
+  /** Of the connection manager, for the names of counters. */
+  readonly statPrefix?: string
+  /** x-forwarded-for comes from a proxy that is believed, not from clients. */
+  readonly believesForwardedFor?: boolean
+  readonly rbacCounters?: RbacCounters
 }
 
 export interface FilterKind {
@@ -41,6 +49,7 @@ const countedAnyway: FilterKind = { overrideType: GrpcStatsSchema.typeName, crea
 
 export const filterKinds: ReadonlyMap<string, FilterKind> = new Map<string, FilterKind>([
   [JwtAuthenticationSchema.typeName, jwtAuthn],
+  [RBACSchema.typeName, rbac],
   [HTTPFaultSchema.typeName, fault],
   [CorsSchema.typeName, cors],
   [DynamicForwardProxySchema.typeName, partOfTheCluster],

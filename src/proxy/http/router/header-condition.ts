@@ -52,7 +52,8 @@ function reader(name: string): Read {
   }
 }
 
-function textMatchOf({ headerMatchSpecifier: { case: kind, value } }: HeaderMatcher): TextMatch {
+/** The value part of a matcher that has one. */
+export function textMatchOf({ headerMatchSpecifier: { case: kind, value } }: HeaderMatcher): TextMatch {
   switch (kind) {
     case 'stringMatch': return compileTextMatch(value)
     case 'exactMatch': return exactly(value, false)

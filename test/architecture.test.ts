@@ -37,9 +37,9 @@ const doors: Record<string, readonly string[]> = {
   'node:dgram': ['net/'],
   'node:dns': ['net/'],
   'node:http2': ['net/', 'control/serve/', 'proxy/xds/'],
-  'node:http': ['control/serve/', 'proxy/admin/', 'cli/'],
-  'node:https': [],
-  'node:fs': ['sources/files/', 'control/ca/', 'telemetry/sink/', 'proxy/identity/', 'cli/'], // telemetry/sink: the log files; proxy/identity: certificates in files
+  'node:http': ['control/serve/', 'proxy/admin/', 'cli/', 'net/http-get.ts'],
+  'node:https': ['net/http-get.ts'],
+  'node:fs': ['sources/files/', 'control/ca/', 'control/jwks/', 'telemetry/sink/', 'proxy/identity/', 'cli/'], // telemetry/sink: the log files; proxy/identity: certificates in files
   'node:child_process': ['cli/', 'agent/'],
 }
 

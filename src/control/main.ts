@@ -2,6 +2,7 @@
 // changed for them; beside it the CA, and pages for people. Several may run in one process: nothing here is global.
 import { hostname, networkInterfaces } from 'node:os'
 import type { Clock } from '../lib/clock.ts'
+import { spawn } from '../lib/errors.ts'
 import { systemClock } from '../lib/clock.ts'
 import type { Address } from '../model/address.ts'
 import { formatPath } from '../model/resource.ts'
@@ -15,6 +16,9 @@ import { openCa } from './ca/ca.ts'
 import type { ServerCertificate } from './ca/server-certificate.ts'
 import { createBootstrapTokens } from './ca/tokens.ts'
 import { ConfigAudit } from './config-audit.ts'
+import { KeyFiles, readRoots } from './jwks/key-files.ts'
+import { KeyStore } from './jwks/key-store.ts'
+import { keySourcesOf } from './jwks/wanted.ts'
 import { meshSettings } from './mesh-settings.ts'
 import { Debounce } from './push.ts'
 import type { Urgency } from './push.ts'
@@ -66,6 +70,9 @@ export interface ControlPlane extends AsyncDisposable {
 
 /** From making a token to using it: a program's start, not a day. */
 const tokenLifetimeMs = 600_000
+
+/** How long a push waits for issuers of tokens that no push named before. */
+const newIssuerMs = 1000
 
 export async function startControl(settings: ControlSettings, parts: ControlParts): Promise<ControlPlane> {
   const worlds = new Worlds(settings, parts)
@@ -142,6 +149,10 @@ class Worlds {
   readonly #debounce: Debounce
   #ready: Readiness
   readonly #audit: ConfigAudit | undefined
+  #keys: KeyStore | undefined = undefined
+  /** A push that gives issuers of tokens a moment to answer for the first time. */
+  #waiting: Promise<void> | undefined = undefined
+  #closed = false
   /** What has been said about the resources as they are. */
   #said = new Set<string>()
 
@@ -158,8 +169,15 @@ class Worlds {
   }
 
   async start(): Promise<void> {
+    const { jwksRefresh, jwksRootsFile, stateDir } = this.#settings
+    const { clock = systemClock, log } = this.#parts
+    this.#keys = new KeyStore({
+      clock, refreshMs: jwksRefresh, files: new KeyFiles(stateDir), log: (line) => log('warning', line), onChange: () => this.#debounce.changed('files'),
+      ...(jwksRootsFile === '' ? {} : { roots: await readRoots(jwksRootsFile) }),
+    })
     await Promise.all(this.#parts.sources.map((source) => source.start((urgency: Urgency) => this.#debounce.changed(urgency))))
     this.#push()
+    await this.#waiting
   }
 
   setReadiness(ready: Readiness): void {
@@ -169,17 +187,39 @@ class Worlds {
 
   async settle(timeoutMs: number): Promise<boolean> {
     this.#debounce.flush()
+    await this.#waiting
     const { board } = this.state
     return (await board.waitFor(board.generation, timeoutMs)).complete
   }
 
   async close(): Promise<void> {
+    this.#closed = true
     this.#debounce.close()
+    this.#keys?.close()
+    await this.#waiting
     await Promise.all(this.#parts.sources.map((source) => source.close()))
   }
 
   #push(): void {
-    const world = this.#merger.merge(this.#parts.sources.map((source) => source.current()), this.#ready)
+    const world = this.#merge()
+    const tried = this.#keys?.want(keySourcesOf(world.resources))
+    if (tried === undefined && this.#waiting === undefined) this.#update(world)
+    else spawn('a push that waits for keys', (this.#waiting ??= this.#updateWhen(tried)))
+  }
+
+  #merge(): MergedWorld {
+    return this.#merger.merge(this.#parts.sources.map((source) => source.current()), this.#ready)
+  }
+
+  /** A policy whose issuer answers at once never refuses its tokens; one whose issuer does not waits for nobody else's sake. */
+  async #updateWhen(tried: Promise<unknown> | undefined): Promise<void> {
+    const { clock = systemClock } = this.#parts
+    await Promise.race([tried, new Promise<void>((resolve) => void clock.after(newIssuerMs, resolve))])
+    this.#waiting = undefined
+    if (!this.#closed) this.#update(this.#merge())
+  }
+
+  #update(world: MergedWorld): void {
     // Before anybody acts on it, and also when what follows fails.
     this.#say(world.issues)
     this.#parts.onWorld?.(world)
@@ -187,7 +227,7 @@ class Worlds {
     const config = { ...this.#parts.meshDefaults, ...definedFields(world.meshConfig) }
     const { resources, services, workloads, endpoints } = world
     const mesh = meshSettings(config, domain, trustDomain)
-    this.state.update({ resources, services, workloads, endpoints, mesh }, world.issues, world.held)
+    this.state.update({ resources, services, workloads, endpoints, mesh, keySets: this.#keys?.current }, world.issues, world.held)
     this.#audit?.follow({ resources: this.state.snapshot.resources, services: ofNoResource(services), meshConfig: world.meshConfig }, this.state.snapshot.generation)
     const held = this.state.board.resources.flatMap(({ key, state, earlier, errors }) => (state === 'held' && earlier ? errors.map((error) => `${key} is held at its last good version: ${error}`) : []))
     this.#say([...this.state.findings, ...held])

@@ -16,6 +16,8 @@ export const controlSettingsTable = {
   pushCeiling: duration('10s', 'Changes that never end are pushed this often.'),
   certificateLifetime: duration('24h', 'Lifetime of workload certificates; shorter ones may be asked for.'),
   auditLog: text('', 'File of the audit log: who joined, which certificates were given, what changed. Without it, audit.log in the state folder; none: no audit log.'),
+  jwksRefresh: duration('20m', 'How often keys of token issuers are fetched anew; more often where an issuer says so.'),
+  jwksRootsFile: text('', 'PEM file of further roots by which issuers of tokens are known, beside those of the system.'),
   logLevel: choice(['error', 'warning', 'info', 'debug'], 'info', 'What the log says.'),
 }
 

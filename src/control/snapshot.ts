@@ -33,6 +33,8 @@ export interface World {
   readonly workloads: readonly Workload[]
   readonly endpoints: readonly Endpoint[]
   readonly mesh?: MeshSettings | undefined
+  /** Keys of issuers, by where they come from (jwks/key-store.ts). The same map while they are the same. */
+  readonly keySets?: ReadonlyMap<string, string> | undefined
 }
 
 /** Anything that is a client or server in the mesh: a proxy's node, a workload. */
@@ -52,13 +54,13 @@ export interface Snapshot {
   readonly virtualServices: VirtualServiceIndex
   readonly destinationRules: DestinationRuleIndex
   readonly peerAuthentications: PeerAuthenticationIndex
-  readonly sidecars: readonly Sidecar[]
-  /** By age. */
   readonly authorizations: AuthorizationIndex
   readonly requestAuthentications: AttachedPolicies<RequestAuthentication>
   readonly keySets: ReadonlyMap<string, string>
+  readonly sidecars: readonly Sidecar[]
+  /** By age. */
   readonly gateways: readonly Gateway[]
-  /** Kinds with a change since the last snapshot, and `Endpoint`, `HeadlessEndpoint`, `Service`, `Workload`, `MeshConfig`. */
+  /** Kinds with a change since the last snapshot, and `Endpoint`, `HeadlessEndpoint`, `Service`, `Workload`, `MeshConfig`, `KeySet`. */
   readonly changed: ReadonlySet<string>
   scopeOf(peer: Pick<Peer, 'namespace' | 'labels'>, type: string): SidecarScope
   servicesOf(peer: Peer): readonly Service[]
@@ -77,6 +79,7 @@ export interface Snapshot {
 const maxScopes = 10_000
 
 const defaultMesh = meshSettings()
+const noKeys: ReadonlyMap<string, string> = new Map()
 const empty: World = { resources: [], services: [], workloads: [], endpoints: [] }
 
 export function createSnapshot(given: World, earlier?: Snapshot, written: readonly Resource[] = given.resources): Snapshot {
@@ -105,6 +108,7 @@ export function createSnapshot(given: World, earlier?: Snapshot, written: readon
     endpoints,
     workloads: earlier !== undefined && world.workloads === before.workloads ? earlier.workloads : new WorkloadIndex(world.workloads),
     ...indexes,
+    keySets: world.keySets ?? noKeys,
     sidecars,
     gateways,
     changed: changes(before, world),
@@ -142,6 +146,7 @@ function internWorld(given: World, before: World): World {
     workloads: internList(before.workloads, given.workloads, (one) => `${one.namespace}/${one.name}`),
     endpoints: internList(before.endpoints, given.endpoints, (one) => `${one.namespace}/${one.hostname}/${one.servicePortName}/${one.address}/${one.port}`),
     mesh: sameMesh(before.mesh, given.mesh) ? before.mesh : given.mesh,
+    keySets: given.keySets,
   }
 }
 
@@ -163,13 +168,13 @@ function indexesOf(byKind: ByKind, mesh: MeshSettings, earlier: Snapshot | undef
     virtualServices: index('VirtualService', earlier?.virtualServices, (all: readonly VirtualService[]) => new VirtualServiceIndex(all, mesh)),
     destinationRules: index('DestinationRule', earlier?.destinationRules, (all: readonly DestinationRule[]) => new DestinationRuleIndex(all, mesh, earlier?.destinationRules)),
     peerAuthentications: index('PeerAuthentication', earlier?.peerAuthentications, (all: readonly PeerAuthentication[]) => new PeerAuthenticationIndex(all, mesh.rootNamespace)),
+    authorizations: index('AuthorizationPolicy', earlier?.authorizations, (all: readonly AuthorizationPolicy[]) => new AuthorizationIndex(all, mesh.rootNamespace)),
+    requestAuthentications: index('RequestAuthentication', earlier?.requestAuthentications, (all: readonly RequestAuthentication[]) => new AttachedPolicies(all, mesh.rootNamespace)),
   }
 }
 
 /** By kind, the oldest first; documents without a time stamp come after, in their order of appearance. */
 function groupByKind(resources: readonly Resource[], earlier: Snapshot | undefined): ByKind {
-    authorizations: index('AuthorizationPolicy', earlier?.authorizations, (all: readonly AuthorizationPolicy[]) => new AuthorizationIndex(all, mesh.rootNamespace)),
-    requestAuthentications: index('RequestAuthentication', earlier?.requestAuthentications, (all: readonly RequestAuthentication[]) => new AttachedPolicies(all, mesh.rootNamespace)),
   if (earlier !== undefined && earlier.resources === resources) return earlier.ofKind
   const groups = Map.groupBy(resources, (one) => one.kind)
   const sorted = new Map<string, readonly Resource[]>()
@@ -205,6 +210,7 @@ function changes(before: World, now: World): ReadonlySet<string> {
     if (!sameItems(endpointsOfHeadless(before), endpointsOfHeadless(now))) changed.add('HeadlessEndpoint')
   }
   if (before.mesh !== now.mesh) changed.add('MeshConfig')
+  if (before.keySets !== now.keySets && now.keySets !== undefined) changed.add('KeySet')
   if (before.resources === now.resources) return changed
   const old = Map.groupBy(before.resources, (one) => one.kind)
   const fresh = Map.groupBy(now.resources, (one) => one.kind)

@@ -46,8 +46,6 @@ export type TcpRoute = z.infer<typeof tcpRoute>
 export type TlsMatch = z.infer<typeof tlsMatch>
 export type TcpMatch = z.infer<typeof tcpMatch>
 
-const claims = { fit: /^@/, called: 'a claim of a token' }
-
 export const virtualService: Kind<VirtualService> = {
   kind: 'VirtualService',
   group: 'networking.istio.io',
@@ -57,8 +55,6 @@ export const virtualService: Kind<VirtualService> = {
   schema,
   rules: virtualServiceRules,
   notServed: [
-    { path: 'http[].match[].headers{}', keys: claims, instead: 'a block that asks for one never matches' },
-    { path: 'http[].match[].withoutHeaders{}', keys: claims, instead: 'a block that asks for one never matches' },
   ],
   neverServed: [
     { path: 'http[].fault.abort.http2Error', severity: 'error', message: 'is not supported, by Istio neither: use httpStatus or grpcStatus' },

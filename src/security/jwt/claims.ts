@@ -2,10 +2,8 @@
 import { own } from './token.ts'
 import type { Claims } from './token.ts'
 
-/** `realm_access.roles`: a path into objects; a name that itself has dots is found first. */
+/** `realm_access.roles`: a path into objects. */
 export function claimAt(payload: Claims, path: string): unknown {
-  const whole = own(payload, path)
-  if (whole !== undefined) return whole
   let at: unknown = payload
   for (const step of path.split('.')) {
     if (typeof at !== 'object' || at === null || Array.isArray(at)) return undefined
@@ -14,15 +12,18 @@ export function claimAt(payload: Claims, path: string): unknown {
   return at
 }
 
-/** Texts, numbers and booleans; undefined for what a header cannot carry. */
+/** Texts, numbers and booleans, and base64 of the JSON of lists and objects; undefined for what a header cannot carry. */
 export function claimText(value: unknown): string | undefined {
   switch (typeof value) {
     case 'string': return value === '' || hasControls(value) ? undefined : value
     case 'number': return Number.isInteger(value) && value >= 0 ? String(BigInt(value)) : value.toFixed(6)
     case 'boolean': return String(value)
+    case 'object': return value === null ? undefined : Buffer.from(jsonAsEnvoyWritesIt(value)).toString('base64')
     default: return undefined
   }
 }
+
+const jsonAsEnvoyWritesIt = (value: object): string => JSON.stringify(value).replaceAll('<', '\\u003c').replaceAll('>', '\\u003e')
 
 /** A line's end in a claim must not become one of the request. */
 function hasControls(value: string): boolean {

@@ -157,10 +157,9 @@ test('what is no key set has no keys, and says why', () => {
 })
 
 test('claims are found by path, made texts of, and never those of a prototype', () => {
-  const payload = { a: { b: { c: 'deep' } }, 'x.y': 1, n: 12.5, big: 2 ** 53, yes: false, list: ['a'], line: 'a\r\nb' }
+  const payload = { a: { b: { c: 'deep' } }, n: 12.5, big: 2 ** 53, yes: false, list: ['a'], line: 'a\r\nb' }
   assert.equal(claimAt(payload, 'a.b.c'), 'deep')
-  assert.equal(claimAt(payload, 'x.y'), 1)
   for (const path of ['a.c', 'constructor', '__proto__', 'a.b.c.d', 'list.length']) assert.equal(claimAt(payload, path), undefined, path)
-  assert.deepEqual([payload.n, payload.big, payload.yes, 'x', payload.list, payload.line, ''].map(claimText), ['12.500000', '9007199254740992', 'false', 'x', undefined, undefined, undefined])
+  assert.deepEqual([payload.n, payload.big, payload.yes, 'x', payload.list, payload.line, ''].map(claimText), ['12.500000', '9007199254740992', 'false', 'x', 'WyJhIl0=', undefined, undefined])
   assert.deepEqual(withLists({ scope: 'a  b', sub: 'c d' }, ['scope', 'other']), { scope: ['a', 'b'], sub: 'c d' })
 })

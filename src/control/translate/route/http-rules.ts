@@ -12,7 +12,7 @@ import { placedRules } from './delegates.ts'
 import { filterConfigs } from './filters.ts'
 import { headerFields } from './headers.ts'
 import { isSticky } from './sticky-weights.ts'
-import { appliesTo, asksForClaims, matchesEverything, routeMatch } from './match.ts'
+import { appliesTo, matchesEverything, routeMatch } from './match.ts'
 import type { Init } from '../any.ts'
 
 export type RouteInit = Init<typeof RouteSchema>
@@ -27,7 +27,7 @@ export function httpRoutes(root: VirtualService, context: RouteContext): readonl
   for (const { rule, owner, index } of placedRules(root, context.delegateAt)) {
     for (const { match, at } of blocksOf(rule)) {
       // Conditions on gateways are the root's: a delegate has none of its own.
-      if (!appliesTo(match ?? {}, root, context) || (match !== undefined && asksForClaims(match))) continue
+      if (!appliesTo(match ?? {}, root, context)) continue
       const catchAll = match === undefined || matchesEverything(match)
       routes.push({ route: buildRoute(rule, match, { root, owner, index, at }, context), catchAll })
       if (catchAll) return routes
@@ -42,7 +42,7 @@ export function problemsIn(owner: VirtualService, context: RouteContext): readon
     if (rule.delegate !== undefined) return []
     try {
       for (const { match, at } of blocksOf(rule)) {
-        if (match === undefined || !asksForClaims(match)) buildRoute(rule, match, { root: owner, owner, index, at }, context)
+        buildRoute(rule, match, { root: owner, owner, index, at }, context)
       }
       return []
     } catch (error) {

@@ -1,11 +1,14 @@
 // Match blocks of a VirtualService: which of them can ever hold for this client, and the rest as route matches
 // (traffic spec 1.2.3).
 import type { HeaderMatcherSchema, QueryParameterMatcherSchema, RouteMatchSchema } from '../../../proto/gen/envoy/config/route/v3/route_components_pb.ts'
+import type { MetadataMatcherSchema } from '../../../proto/gen/envoy/type/matcher/v3/metadata_pb.ts'
 import type { StringMatcherSchema } from '../../../proto/gen/envoy/type/matcher/v3/string_pb.ts'
 import { selects } from '../../hosts.ts'
 import { gatewayNames } from '../../snapshot-virtual-services.ts'
 import type { VirtualService } from '../../snapshot-virtual-services.ts'
 import type { HttpMatch, StringMatch } from '../../specs.ts'
+import { jwtFilterName, payloadKey } from '../security/authentication.ts'
+import { metadataMatcher, oneOrListed } from '../security/matchers.ts'
 import type { RouteContext } from './context.ts'
 import type { Init } from '../any.ts'
 
@@ -30,11 +33,6 @@ export function obstacleTo(match: HttpMatch, owner: VirtualService, context: Rou
 export const appliesTo = (match: HttpMatch, owner: VirtualService, context: RouteContext): boolean =>
   obstacleTo(match, owner, context) === undefined
 
-/** Claims of a token are not read yet: a block that asks for them never holds, so nothing is let through by mistake. */
-export function asksForClaims(match: HttpMatch): boolean {
-  return [match.headers, match.withoutHeaders].some((map) => Object.keys(map ?? {}).some((name) => name.startsWith('@')))
-}
-
 /** Whether a block holds for every request, so that what comes after it is never reached. */
 export function matchesEverything(match: HttpMatch): boolean {
   const { uri } = match
@@ -50,6 +48,7 @@ export function routeMatch(match: HttpMatch | undefined): RouteMatchInit {
     pathSpecifier: pathSpecifier(match?.uri),
     ...(foldCase && { caseSensitive: false }),
     headers: match === undefined ? [] : headerMatchers(match),
+    ...(match !== undefined && claims(match)),
     queryParameters: sortedEntries(match?.queryParams).map(([name, value]) => queryMatcher(name, value)),
   }
 }
@@ -65,9 +64,27 @@ function headerMatchers(match: HttpMatch): HeaderMatcherInit[] {
   if (match.method !== undefined) pseudo.push(headerMatcher(':method', match.method))
   if (match.authority !== undefined) pseudo.push(headerMatcher(':authority', match.authority))
   if (match.scheme !== undefined) pseudo.push(headerMatcher(':scheme', match.scheme))
-  const present = sortedEntries(match.headers).map(([name, value]) => headerMatcher(name, value))
-  const absent = sortedEntries(match.withoutHeaders).map(([name, value]) => inverted(headerMatcher(name, value)))
+  const present = sortedEntries(match.headers).filter(isHeader).map(([name, value]) => headerMatcher(name, value))
+  const absent = sortedEntries(match.withoutHeaders).filter(isHeader).map(([name, value]) => inverted(headerMatcher(name, value)))
   return [...present, ...absent, ...pseudo]
+}
+
+/** What a verified token says is matched in the shape of a header; its name cannot be one. */
+const isHeader = ([name]: readonly [name: string, value: StringMatch]): boolean => !name.startsWith('@')
+
+function claims(match: HttpMatch): RouteMatchInit {
+  const wanted = (map: HttpMatch['headers']) => sortedEntries(map).filter((entry) => !isHeader(entry))
+  const matchers = [
+    ...wanted(match.headers).map(([name, value]) => claimMatcher(name, value)),
+    ...wanted(match.withoutHeaders).map(([name, value]) => ({ ...claimMatcher(name, value), invert: true })),
+  ]
+  return matchers.length === 0 ? {} : { dynamicMetadata: matchers }
+}
+
+/** `@request.auth.claims.a.b` and `@request.auth.claims[a][b]`; a claim is one text or a list of them. */
+function claimMatcher(name: string, value: StringMatch): Init<typeof MetadataMatcherSchema> {
+  const path = name.slice('@request.auth.claims'.length).split(/[.[\]]+/).filter((key) => key !== '')
+  return metadataMatcher(jwtFilterName, [payloadKey, ...path], isPresence(value) ? { matchPattern: { case: 'presentMatch', value: true } } : oneOrListed(stringMatcher(value)))
 }
 
 function headerMatcher(name: string, value: StringMatch): HeaderMatcherInit {

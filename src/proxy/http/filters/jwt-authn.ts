@@ -107,7 +107,7 @@ function refusal(failure: JwtFailure, { scheme, authority, path }: Exchange, tel
     status: failure === 'audienceNotAllowed' ? 403 : 401,
     body: tellsWhy ? failureText(failure) : '',
     details: details.get(failure)!,
-    flags: 'UAEX',
+    flags: '',
     headers: tellsWhy ? ['www-authenticate', failure === 'missing' ? realm : `${realm}, error="invalid_token"`] : [],
     grpcStatus: undefined,
   }

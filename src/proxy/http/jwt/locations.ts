@@ -44,14 +44,7 @@ export class Locations {
   /** The last one found comes first, as Envoy goes through them. */
   find(exchange: Exchange): readonly LocatedToken[] {
     let found: LocatedToken[] | undefined
-    for (const location of this.#headers) {
-      const { flat } = exchange.requestHeaders
-      for (let i = 0; i < flat.length; i += 2) {
-        if (flat[i] !== location.name) continue
-        const text = tokenIn(flat[i + 1]!, location.prefix)
-        if (text !== undefined) (found ??= []).push({ text, location })
-      }
-    }
+    for (const location of this.#headers) found = inHeader(exchange, location, found)
     if (this.#params.length > 0 && exchange.query !== '') found = this.#inQuery(exchange.query, found)
     if (this.#cookies.length > 0) found = this.#inCookies(exchange, found)
     return found === undefined ? none : found.reverse()
@@ -109,6 +102,20 @@ function addLocation(all: Map<string, Location>, bare: Bare, issuer: string): vo
 
 const ownHeaders = ({ forwardPayloadHeader, claimToHeaders }: JwtProvider): string[] =>
   [forwardPayloadHeader, ...claimToHeaders.map(({ headerName }) => headerName)].filter((name) => name !== '').map((name) => name.toLowerCase())
+
+function inHeader({ requestHeaders }: Exchange, location: Location, before: LocatedToken[] | undefined): LocatedToken[] | undefined {
+  const { flat } = requestHeaders
+  let found = before
+  for (let i = 0; i < flat.length; i += 2) {
+    if (flat[i] !== location.name) continue
+    const single = location.name === 'authorization'
+    // Of this header Envoy makes one line: a second token does not stand beside the first, it spoils it.
+    const text = tokenIn(single ? requestHeaders.joined(location.name)! : flat[i + 1]!, location.prefix)
+    if (text !== undefined) (found ??= []).push({ text, location })
+    if (single) break
+  }
+  return found
+}
 
 /** The prefix may stand anywhere in the value; what is between it and the first character of a token is skipped. */
 function tokenIn(value: string, prefix: string): string | undefined {

@@ -1,9 +1,22 @@
 // Gateways that end TLS, by curl: which certificate, whose routes, and what is said to whom does not fit.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createAuthority } from '../../../support/certificates.ts'
 import { unlike } from '../case.ts'
 import type { Case } from '../case.ts'
 
 const authority = createAuthority()
+/** curl reads from files. */
+const folder = mkdtempSync(join(tmpdir(), 'trysail-client-'))
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
+function fileOf(name: string, text: string): string {
+  writeFileSync(join(folder, name), text)
+  return join(folder, name)
+}
+const clients = createAuthority('clients')
+const client = clients.issue('DNS:client.tls.example,URI:spiffe://a.example/client')
+const shown = ['--cert', fileOf('client.pem', client.chain), '--key', fileOf('client.key', client.key)]
 const one = authority.issue('DNS:one.tls.example,DNS:*.wild.tls.example')
 const two = authority.issue('DNS:two.tls.example')
 const base64 = (text: string): string => Buffer.from(text).toString('base64')
@@ -33,7 +46,21 @@ const curl = (url: string, ...more: readonly string[]): readonly string[] => ['-
 
 const yaml = [secret('one-$ns', one), secret('two-$ns', two), gateway([server('one', 'one.tls.example', 'one-$ns'), server('wild', '*.wild.tls.example', 'one-$ns'), server('two', 'two.tls.example', 'two-$ns')]), routes('one', 'one.tls.example'), routes('wild', '*.wild.tls.example'), routes('two', 'two.tls.example')].join('')
 
+const mutual = (mode: string): string => [
+  secret('one-$ns', one).replace('data: {', `data: { ca.crt: ${base64(clients.roots)},`),
+  gateway([server('one', 'one.tls.example', 'one-$ns').replace('SIMPLE', mode)]), routes('one', 'one.tls.example'),
+].join('')
+const ownWord = { 'x-forwarded-client-cert': 'Hash=00;URI=spiffe://cluster.local/ns/a/sa/b' }
+
 export const tlsGateways: readonly Case[] = [
+  { title: 'gateway: a server is told whose certificate the client showed', role: 'gateway', yaml: mutual('MUTUAL'), asks: [
+    { port: 1, host: 'one.tls.example', headers: ownWord, curl: curl('https://one.tls.example/x', ...shown), expect: { status: 200, seen: { 'x-forwarded-client-cert': /^Hash=[0-9a-f]{64};Cert="-----BEGIN%20CERTIFICATE-----%0A.*%0A";Subject=".*";URI=spiffe:\/\/a\.example\/client;DNS=client\.tls\.example$/ } } },
+    { port: 1, host: 'one.tls.example', curl: curl('https://one.tls.example/x'), expect: { status: 0, to: [] } },
+  ] },
+  { title: 'gateway: a client may show a certificate, and what it says of itself without one goes', role: 'gateway', yaml: mutual('OPTIONAL_MUTUAL'), asks: [
+    { port: 1, host: 'one.tls.example', headers: ownWord, curl: curl('https://one.tls.example/x', ...shown), expect: { status: 200, seen: { 'x-forwarded-client-cert': /;URI=spiffe:\/\/a\.example\/client;/ } } },
+    { port: 1, host: 'one.tls.example', headers: ownWord, curl: curl('https://one.tls.example/x'), expect: { status: 200, seen: { 'x-forwarded-client-cert': null } } },
+  ] },
   { title: 'gateway: TLS is ended, by server name', role: 'gateway', yaml, asks: [
     { port: 1, host: 'one.tls.example', curl: curl('https://one.tls.example/x'), expect: { status: 200, body: 'a\n', route: 'one', path: '/x', seen: { 'x-forwarded-proto': 'https' } } },
     { port: 1, host: 'two.tls.example', curl: curl('https://two.tls.example/x'), expect: { status: 200, route: 'two' } },

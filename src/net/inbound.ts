@@ -14,6 +14,8 @@ import type { TlsInfo, Transport } from './transport.ts'
 export interface PeekLimits {
   readonly maxBytes: number
   readonly timeoutMs: number
+  /** Ends the wait, as running out of time does. */
+  readonly signal?: AbortSignal
 }
 
 export interface Ends {
@@ -91,13 +93,14 @@ export class SocketInbound implements Inbound {
     else this.#raw.destroy()
   }
 
-  peek(enough: (seen: Buffer) => boolean, { maxBytes, timeoutMs }: PeekLimits): Promise<Buffer | undefined> {
+  peek(enough: (seen: Buffer) => boolean, { maxBytes, timeoutMs, signal }: PeekLimits): Promise<Buffer | undefined> {
     const satisfied = (): boolean => this.#ended || this.#seen.length >= maxBytes || (this.#seen.length > 0 && enough(this.#seen))
     if (satisfied()) return Promise.resolve(this.#seen)
     const raw = this.#raw
     return new Promise((resolve, reject) => {
       const settle = (finish: () => void): void => {
         clearTimeout(timer)
+        signal?.removeEventListener('abort', onTooLate)
         raw.off('data', onData).off('end', onEnd).off('close', onClose)
         raw.pause()
         finish()
@@ -111,8 +114,11 @@ export class SocketInbound implements Inbound {
         settle(() => resolve(this.#seen))
       }
       const onClose = (): void => settle(() => reject(this.#closedError()))
-      const timer = setTimeout(() => settle(() => resolve(undefined)), timeoutMs)
+      const onTooLate = (): void => settle(() => resolve(undefined))
+      const timer = setTimeout(onTooLate, timeoutMs)
       if (raw.destroyed) return onClose()
+      if (signal?.aborted === true) return onTooLate()
+      signal?.addEventListener('abort', onTooLate)
       raw.on('data', onData).on('end', onEnd).on('close', onClose)
       raw.resume()
     })

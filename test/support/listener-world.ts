@@ -1,5 +1,6 @@
 // Listeners of the proxy without xDS, routes or pools: messages in, real sockets out, clusters that are plain addresses.
 import { systemClock } from '../../src/lib/clock.ts'
+import { formatAddress } from '../../src/model/address.ts'
 import type { Address } from '../../src/model/address.ts'
 import { connect } from '../../src/net/connect.ts'
 import { Acceptor } from '../../src/proxy/listen/accept.ts'
@@ -31,6 +32,8 @@ export class ListenerWorld implements AsyncDisposable {
   readonly refused: Refused[] = []
   readonly sessions: TcpSession[] = []
   readonly problems: string[] = []
+  /** Destinations whose servers were found to speak first. */
+  readonly serverFirst: string[] = []
   listeners: ReadonlyMap<string, CompiledListener> = new Map()
   readonly #options: ListenerWorldOptions
   readonly #capture: Capture
@@ -42,8 +45,10 @@ export class ListenerWorld implements AsyncDisposable {
     this.#options = options
     this.#capture = options.capture ?? noCapture
     this.#acceptor = new Acceptor({
+      clock: systemClock,
       listeners: () => this.listeners,
       maxConnections: options.maxConnections ?? 1000,
+      onServerFirst: (destination) => this.serverFirst.push(formatAddress(destination)),
       onRefused: (refused) => {
         this.refused.push(refused)
         this.#changed()

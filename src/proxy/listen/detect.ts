@@ -7,16 +7,27 @@ import { needsTlsInspection } from './chain-match.ts'
 import type { Choice, ConnectionFacts } from './chain-match.ts'
 import type { CompiledChain, CompiledListener } from './compile.ts'
 import type { Arrival } from './connection.ts'
+import type { ServerFirst } from './server-first.ts'
+
+/** A connection whose first bytes are wanted. */
+interface Looked {
+  readonly listener: CompiledListener
+  readonly inbound: Inbound
+  readonly arrival: Arrival
+  readonly serverFirst: ServerFirst
+}
 
 /** Undefined: no chain, or a client that stayed silent for too long. */
-export async function chooseChain(listener: CompiledListener, inbound: Inbound, arrival: Arrival): Promise<CompiledChain | undefined> {
+export async function chooseChain(looked: Looked): Promise<CompiledChain | undefined> {
+  const { listener, inbound, arrival } = looked
   let facts = firstFacts(inbound, arrival)
   for (;;) {
     const choice: Choice<CompiledChain> = listener.choose(facts)
     if (typeof choice !== 'symbol') return choice ?? listener.fallback
-    const more = choice === needsTlsInspection ? await inspectTls(listener, inbound, facts) : await inspectHttp(listener, inbound, facts)
+    const more = choice === needsTlsInspection ? await inspectTls(looked, facts) : await inspectHttp(looked, facts)
     if (more === undefined) return undefined
     facts = more
+    if (facts.serverName !== undefined && facts.serverName !== '') serverNames.set(inbound, facts.serverName)
   }
 }
 
@@ -27,7 +38,6 @@ export function chooseAtOnce(listener: CompiledListener, inbound: Inbound, arriv
 }
 
 function firstFacts(inbound: Inbound, arrival: Arrival): ConnectionFacts {
-    if (facts.serverName !== undefined && facts.serverName !== '') serverNames.set(inbound, facts.serverName)
   return {
     destination: arrival.originalDestination,
     source: inbound.remoteAddress,
@@ -37,36 +47,41 @@ function firstFacts(inbound: Inbound, arrival: Arrival): ConnectionFacts {
   }
 }
 
-const plain = { transport: 'raw_buffer', serverName: '' }
-
-async function inspectTls(listener: CompiledListener, inbound: Inbound, facts: ConnectionFacts): Promise<ConnectionFacts | undefined> {
-  const { tls, timeoutMs, continueOnTimeout } = listener.inspectors
-  if (!tls(facts.destination.port)) return { ...facts, ...plain }
-  const seen = await look(inbound, (bytes) => findClientHello(bytes).kind !== 'incomplete', timeoutMs)
-  if (seen === undefined) return continueOnTimeout ? { ...facts, ...plain, applicationProtocols: [] } : undefined
-  const hello = findClientHello(seen)
-  if (hello.kind !== 'hello') return { ...facts, ...plain }
-  return { ...facts, transport: 'tls', serverName: hello.serverName, applicationProtocols: hello.alpn }
 /** What clients asked for, of connections that were looked at: TLS that passes through says it nowhere else. */
 const serverNames = new WeakMap<Inbound, string>()
 
 export const serverNameOf = (inbound: Inbound): string => serverNames.get(inbound) ?? ''
 
+const plain = { transport: 'raw_buffer', serverName: '' }
+
+async function inspectTls(looked: Looked, facts: ConnectionFacts): Promise<ConnectionFacts | undefined> {
+  const { tls, continueOnTimeout } = looked.listener.inspectors
+  if (!tls(facts.destination.port)) return { ...facts, ...plain }
+  const seen = await look(looked, facts, (bytes) => findClientHello(bytes).kind !== 'incomplete')
+  if (seen === undefined) return continueOnTimeout ? { ...facts, ...plain, applicationProtocols: [] } : undefined
+  const hello = findClientHello(seen)
+  if (hello.kind !== 'hello') return { ...facts, ...plain }
+  return { ...facts, transport: 'tls', serverName: hello.serverName, applicationProtocols: hello.alpn }
 }
 
-async function inspectHttp(listener: CompiledListener, inbound: Inbound, facts: ConnectionFacts): Promise<ConnectionFacts | undefined> {
-  const { http, timeoutMs, continueOnTimeout } = listener.inspectors
+async function inspectHttp(looked: Looked, facts: ConnectionFacts): Promise<ConnectionFacts | undefined> {
+  const { http, continueOnTimeout } = looked.listener.inspectors
   if (!http(facts.destination.port)) return { ...facts, applicationProtocols: [] }
-  const seen = await look(inbound, (bytes) => sniffHttp(bytes) !== 'incomplete', timeoutMs)
+  const seen = await look(looked, facts, (bytes) => sniffHttp(bytes) !== 'incomplete')
   if (seen === undefined) return continueOnTimeout ? { ...facts, applicationProtocols: [] } : undefined
   const found = sniffHttp(seen)
   return { ...facts, applicationProtocols: found === 'http/1.0' || found === 'http/1.1' || found === 'h2c' ? [found] : [] }
 }
 
-/** The first bytes, as many as the decision takes; undefined when they did not come in time. */
-async function look(inbound: Inbound, enough: (seen: Buffer) => boolean, timeoutMs: number): Promise<Buffer | undefined> {
-  const peeked = await inbound.peek(enough, { maxBytes: maxPeekBytes, timeoutMs })
-  return peeked
+/** The first bytes, as many as the decision takes; undefined when they did not come in time, empty when the server speaks first. */
+function look({ listener, inbound, arrival, serverFirst }: Looked, facts: ConnectionFacts, enough: (seen: Buffer) => boolean): Promise<Buffer | undefined> {
+  const { timeoutMs, patient } = listener.inspectors
+  if (!patient) return inbound.peek(enough, { maxBytes: maxPeekBytes, timeoutMs })
+  const quiet = (): CompiledChain['service'] | undefined => {
+    const choice = listener.choose({ ...facts, ...(facts.transport === undefined && plain), applicationProtocols: [] })
+    return typeof choice === 'symbol' || choice?.tls !== undefined ? undefined : (choice ?? listener.fallback)?.service
+  }
+  return serverFirst.look({ inbound, arrival, enough, maxBytes: maxPeekBytes, timeoutMs, quiet })
 }
 
 /** A ClientHello may fill one TLS record of 16 KiB; with post-quantum key shares they pass 2 KiB. */

@@ -20,6 +20,8 @@ export interface Inspectors {
   readonly http: InspectorSwitch
   /** How long a silent client is waited for. */
   readonly timeoutMs: number
+  /** No limit was asked for: who speaks first is found out from both sides. */
+  readonly patient: boolean
   /** A silent client then gets the chain that asks for nothing, which is what server-first protocols need. */
   readonly continueOnTimeout: boolean
 }
@@ -43,7 +45,7 @@ export function decodeInspectors(listener: Listener): Inspectors {
       default: throw new MeshError('proxy/bad-config', `listener filter ${filter.name} is not supported`)
     }
   }
-  return { ...found, timeoutMs: asked === 0 ? noTimeoutMs : asked, continueOnTimeout: listener.continueOnListenerFiltersTimeout }
+  return { ...found, timeoutMs: asked === 0 ? noTimeoutMs : asked, patient: asked === 0, continueOnTimeout: listener.continueOnListenerFiltersTimeout }
 }
 
 function kindOf(filter: ListenerFilter): string {

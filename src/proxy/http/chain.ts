@@ -24,6 +24,7 @@ export interface FilterChain {
   /** From here on in reverse order: the filter nearest to the upstream sees the response first. */
   readonly onResponse: readonly With<'onResponse'>[]
   readonly onResponseData: readonly With<'onResponseData'>[]
+  readonly onResponseEnd: readonly With<'onResponseEnd'>[]
   readonly onEnd: readonly With<'onEnd'>[]
 }
 
@@ -94,6 +95,7 @@ export function chainOf(all: readonly (Filter | undefined)[]): FilterChain {
     stillAllows: filters.filter((filter): filter is With<'stillAllows'> => filter.stillAllows !== undefined),
     onResponse: reversed.filter((filter): filter is With<'onResponse'> => filter.onResponse !== undefined),
     onResponseData: reversed.filter((filter): filter is With<'onResponseData'> => filter.onResponseData !== undefined),
+    onResponseEnd: reversed.filter((filter): filter is With<'onResponseEnd'> => filter.onResponseEnd !== undefined),
     onEnd: reversed.filter((filter): filter is With<'onEnd'> => filter.onEnd !== undefined),
   }
 }

@@ -32,6 +32,10 @@ export interface Filter {
   /** The head of the response, local or from upstream, before it goes downstream. May edit the headers. */
   onResponse?(exchange: Exchange, headers: HeaderList): void
   onResponseData?(exchange: Exchange, bytes: Buffer): Buffer
+  /** The response is complete. What it returns comes after the body; trailers that it takes away are not sent. */
+  onResponseEnd?(exchange: Exchange, trailers: HeaderList | undefined): Buffer | undefined
+  /** Its data hooks would change nothing of this exchange: bodies keep their lengths. */
+  leavesBodies?(exchange: Exchange): boolean
   /** The exchange is over, however it ended. Must not throw. */
   onEnd?(exchange: Exchange): void
 }

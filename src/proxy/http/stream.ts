@@ -9,7 +9,7 @@ import { after } from './chain.ts'
 import type { FilterChain } from './chain.ts'
 import type { Timed } from './deadlines.ts'
 import type { Exchange } from './exchange.ts'
-import type { LocalReply } from './filter.ts'
+import type { Filter, LocalReply } from './filter.ts'
 import { flag, parseFlags } from './flags.ts'
 import { buildReply } from './local-reply.ts'
 import { RequestBody } from './request-body.ts'
@@ -84,7 +84,7 @@ export class HttpStream implements Timed {
     const chain = runtime.chains.of(exchange.target ?? (action?.kind === 'reply' ? action : undefined))
     this.#chain = chain
     // Filters may make the body longer or shorter.
-    if (chain.onRequestData.length > 0 && exchange.bodyLength > 0) exchange.bodyLength = -1
+    if (exchange.bodyLength > 0 && changesBody(chain.onRequestData, exchange)) exchange.bodyLength = -1
     return chain
   }
 
@@ -230,8 +230,8 @@ export class HttpStream implements Timed {
     if (hooks !== undefined) for (let i = 0; i < hooks.length; i++) hooks[i]!.onResponse(exchange, headers)
     finishResponseHeaders(headers, runtime, exchange)
     this.#headSent = true
-    const changesBody = this.#chain !== undefined && this.#chain.onResponseData.length > 0
-    this.#downstream.writeHead(status, headers, changesBody && bodyLength > 0 ? -1 : bodyLength)
+    const changes = bodyLength > 0 && this.#chain !== undefined && changesBody(this.#chain.onResponseData, exchange)
+    this.#downstream.writeHead(status, headers, changes ? -1 : bodyLength)
   }
 
   /** False: the client cannot keep up. */
@@ -252,8 +252,17 @@ export class HttpStream implements Timed {
 
   sendEnd(trailers: HeaderList | undefined): void {
     if (this.#ended) return
+    const hooks = this.#chain?.onResponseEnd
+    if (hooks !== undefined && hooks.length > 0) this.#completeBody(hooks, trailers)
     this.#end()
-    this.#downstream.writeEnd(trailers)
+    this.#downstream.writeEnd(trailers === undefined || trailers.size === 0 ? undefined : trailers)
+  }
+
+  #completeBody(hooks: FilterChain['onResponseEnd'], trailers: HeaderList | undefined): void {
+    for (const filter of hooks) {
+      const bytes = filter.onResponseEnd(this.exchange, trailers)
+      if (bytes !== undefined) this.#writeData(bytes, 0, bytes.length)
+    }
   }
 
   /** An answer of our own, when none has begun. */
@@ -328,4 +337,9 @@ export class HttpStream implements Timed {
     if (hooks !== undefined) for (let i = 0; i < hooks.length; i++) hooks[i]!.onEnd(exchange)
     runtime.onExchangeEnd(exchange)
   }
+}
+
+function changesBody(filters: readonly Filter[], exchange: Exchange): boolean {
+  for (let i = 0; i < filters.length; i++) if (filters[i]!.leavesBodies?.(exchange) !== true) return true
+  return false
 }

@@ -6,6 +6,7 @@ import { CorsSchema } from '../../../proto/gen/envoy/extensions/filters/http/cor
 import { FilterConfigSchema as DynamicForwardProxySchema } from '../../../proto/gen/envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy_pb.ts'
 import { HTTPFaultSchema } from '../../../proto/gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts'
 import { FilterConfigSchema as GrpcStatsSchema } from '../../../proto/gen/envoy/extensions/filters/http/grpc_stats/v3/config_pb.ts'
+import { GrpcWebSchema } from '../../../proto/gen/envoy/extensions/filters/http/grpc_web/v3/grpc_web_pb.ts'
 import { JwtAuthenticationSchema } from '../../../proto/gen/envoy/extensions/filters/http/jwt_authn/v3/config_pb.ts'
 import { RBACSchema } from '../../../proto/gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.ts'
 import { RouterSchema } from '../../../proto/gen/envoy/extensions/filters/http/router/v3/router_pb.ts'
@@ -15,6 +16,7 @@ import { badConfig, within } from '../router/problem.ts'
 import type { Random } from '../router/request.ts'
 import { cors } from './cors.ts'
 import { fault } from './fault.ts'
+import { grpcWeb } from './grpc-web.ts'
 import { rbac } from './rbac.ts'
 import { jwtAuthn } from './jwt-authn.ts'
 
@@ -54,6 +56,7 @@ export const filterKinds: ReadonlyMap<string, FilterKind> = new Map<string, Filt
   [CorsSchema.typeName, cors],
   [DynamicForwardProxySchema.typeName, partOfTheCluster],
   [GrpcStatsSchema.typeName, countedAnyway],
+  [GrpcWebSchema.typeName, grpcWeb],
   [RouterSchema.typeName, partOfTheCore],
 ])
 

@@ -47,7 +47,6 @@ for (const [title, document, expected] of [
   ['a target port out of range', withSpec({ ports: [{ port: 80, targetPort: 0 }] }), 'error spec.ports[0].targetPort: must be a port, 1 to 65535, or the name of one'],
   ['a mistyped field of a service', withSpec({ selectors: {} }), 'error spec.selectors: unknown field "selectors"; did you mean selector?'],
   ['a policy for traffic that is none', withSpec({ internalTrafficPolicy: 'local' }), 'error spec.internalTrafficPolicy: must be one of Cluster, Local, not "local"; did you mean Local?'],
-  ['gRPC-Web by name, since it is not served', withSpec({ ports: [{ name: 'grpc-web-api', port: 80 }] }), 'warning spec.ports[0].name: name: grpc-web-api is not served yet: it is HTTP/2, and calls of gRPC-Web go on as they come'],
   ['an address type that is none', { apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', metadata: { name: 'a' }, addressType: 'IPv5', endpoints: [] }, 'error addressType: must be one of IPv4, IPv6, FQDN, not "IPv5"; did you mean IPv4?'],
   ['an endpoint without addresses', { apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', metadata: { name: 'a' }, addressType: 'IPv4', endpoints: [{}] }, 'error endpoints[0].addresses: is required'],
   ['endpoints without an address', { apiVersion: 'v1', kind: 'Endpoints', metadata: { name: 'a' }, subsets: [{ addresses: [{}] }] }, 'error subsets[0].addresses[0].ip: is required'],

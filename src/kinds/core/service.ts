@@ -1,7 +1,6 @@
 // Kubernetes' Service, with all of its fields, so that a typing error does not pass (traffic spec 5.1).
 import { z } from 'zod'
 import { port } from '../fields/number.ts'
-import { grpcWebNotServed } from '../fields/protocol.ts'
 import type { Frozen, Kind } from '../kind.ts'
 
 /** A number, or the name of a port of the Pods. */
@@ -84,8 +83,6 @@ export const service: Kind<KubernetesService> = {
     },
   ],
   notServed: [
-    { path: 'spec.ports[].name', texts: { fit: /^grpc-web(-|$)/i, called: 'grpc-web-...' }, instead: grpcWebNotServed },
-    { path: 'spec.ports[].appProtocol', values: ['grpc-web'], instead: grpcWebNotServed },
     ...ofTheCluster.map((name) => ({ path: `spec.${name}`, quiet: "not read: the cluster's own business" })),
   ],
 }

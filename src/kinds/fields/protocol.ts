@@ -12,9 +12,6 @@ export const isTlsProtocol = (name: string): boolean => tls.includes(name.toUppe
 /** Plain TCP, also what is not named: bytes without a name of the host in them. */
 export const isOpaqueProtocol = (name: string): boolean => name === '' || opaque.includes(name.toUpperCase())
 
-/** What becomes of calls that browsers make. */
-export const grpcWebNotServed = 'it is HTTP/2, and calls of gRPC-Web go on as they come'
-
 /** What is wrong with a name that is not empty. */
 export function protocolProblem(name: string): string | undefined {
   return name === '' || protocols.includes(name.toUpperCase()) ? undefined : `${JSON.stringify(name)} is not a protocol: it is one of ${protocols.join(', ')}`

@@ -46,7 +46,6 @@ testKind(gateway, [
   { title: 'certificates at a server of plain HTTP', change: ['servers[0].tls', { mode: 'SIMPLE', credentialName: 'a' }], message: 'cannot be at a server of protocol HTTP, but for httpsRedirect: use HTTPS', twin: ['servers[0].tls', { httpsRedirect: true }] },
   { title: 'tls at a server of TCP', change: ['servers[0]', { ...http, port: { ...http.port, protocol: 'TCP' }, tls: { mode: 'SIMPLE', credentialName: 'a' } }], path: 'servers[0].tls', message: 'cannot be at a server of protocol TCP: use TLS, or HTTPS for HTTP in it', twin: ['servers[0]', { ...http, port: { ...http.port, protocol: 'TLS' }, tls: { mode: 'SIMPLE', credentialName: 'a' } }] },
   tls({ mode: 'SIMPLE', credentialName: 'a', httpsRedirect: true }, { mode: 'SIMPLE', credentialName: 'a' }, '.httpsRedirect', 'has an effect at a server of protocol HTTP only, not at HTTPS', 'a redirect to HTTPS at HTTPS', 'warning'),
-  { title: 'gRPC-Web, since it is not served', severity: 'warning', change: ['servers[0].port.protocol', 'grpc-web'], message: 'protocol: grpc-web is not served yet: it is HTTP/2, and calls of gRPC-Web go on as they come', twin: ['servers[0].port.protocol', 'GRPC'] },
 
   tls({ mode: 'ISTIO_MUTUAL', credentialName: 'a' }, { mode: 'ISTIO_MUTUAL' }, '.credentialName', meshCertificates, 'a secret for mTLS of the mesh'),
   tls({ mode: 'ISTIO_MUTUAL', caCertificates: '/a' }, { mode: 'ISTIO_MUTUAL', subjectAltNames: ['a'] }, '.caCertificates', meshCertificates, 'roots for mTLS of the mesh'),

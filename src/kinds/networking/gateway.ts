@@ -1,7 +1,6 @@
 // Gateway: what a proxy at the edge listens on (traffic spec 1.4).
 import { z } from 'zod'
 import { labels } from '../fields/labels.ts'
-import { grpcWebNotServed } from '../fields/protocol.ts'
 import type { Frozen, Kind } from '../kind.ts'
 import { gatewayRules } from './gateway-rules.ts'
 import { serverTls } from './server-tls.ts'
@@ -39,9 +38,7 @@ export const gateway: Kind<Gateway> = {
   namedByLabel: true,
   schema,
   rules: gatewayRules,
-  notServed: [
-    { path: 'servers[].port.protocol', values: ['GRPC-WEB'], instead: grpcWebNotServed },
-  ],
+  notServed: [],
   neverServed: [
     { path: 'servers[].defaultEndpoint', severity: 'warning', message: 'is ignored, by Istio too: routes say where requests go' },
     { path: 'servers[].port.targetPort', severity: 'error', message: 'has no effect at a Gateway: the Service of the gateway maps ports; remove it' },

@@ -3,7 +3,6 @@ import { z } from 'zod'
 import { ipOrCidr } from '../fields/host.ts'
 import { exportToOrNone, labelSelector } from '../fields/labels.ts'
 import { port, portOrNone } from '../fields/number.ts'
-import { grpcWebNotServed } from '../fields/protocol.ts'
 import type { Frozen, Kind } from '../kind.ts'
 import { serviceEntryRules } from './service-entry-rules.ts'
 import { networkNotServed as network, workloadEntrySchema } from './workload-entry.ts'
@@ -39,7 +38,6 @@ export const serviceEntry: Kind<ServiceEntry> = {
   schema,
   rules: serviceEntryRules,
   notServed: [
-    { path: 'ports[].protocol', values: ['GRPC-WEB'], instead: grpcWebNotServed },
     { path: 'endpoints[].network', instead: network },
   ],
 }

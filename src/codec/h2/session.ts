@@ -86,6 +86,10 @@ class Session<User> implements H2Session<User>, FrameSink {
     return this.#table.open.size + this.#table.unsent
   }
 
+  eachUser(visit: (user: User) => void): void {
+    for (const { user } of [...this.#table.open.values()]) if (user !== undefined) visit(user)
+  }
+
   get available(): number {
     if (!this.#client || this.closing) return 0
     return Math.max(0, this.#maxLocalStreams - this.openStreams)

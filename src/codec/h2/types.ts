@@ -122,6 +122,8 @@ export interface H2Session<User> {
   /** Bytes of the connection. Throws H2Error (scope connection) after it wrote the GOAWAY that says so; nothing may be received afterwards. */
   receive(bytes: Buffer, length: number, now: number): void
   onDrain(): void
+  /** The users of all open streams, which they may end. */
+  eachUser(visit: (user: User) => void): void
   /** Client sessions; undefined when none is available. */
   open(user: User): H2Stream<User> | undefined
   ping(): void

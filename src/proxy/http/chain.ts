@@ -20,7 +20,7 @@ export interface FilterChain {
   /** Of each of `onRequest`, its place among all filters of the manager, which is the same in every chain of it. */
   readonly places: readonly number[]
   readonly onRequestData: readonly With<'onRequestData'>[]
-  readonly stillAllows: readonly With<'stillAllows'>[]
+  readonly recheck: readonly With<'recheck'>[]
   /** From here on in reverse order: the filter nearest to the upstream sees the response first. */
   readonly onResponse: readonly With<'onResponse'>[]
   readonly onResponseData: readonly With<'onResponseData'>[]
@@ -92,7 +92,7 @@ export function chainOf(all: readonly (Filter | undefined)[]): FilterChain {
     onRequest: filters.filter((filter): filter is With<'onRequest'> => filter.onRequest !== undefined),
     places: all.flatMap((filter, place) => (filter?.onRequest === undefined ? [] : [place])),
     onRequestData: filters.filter((filter): filter is With<'onRequestData'> => filter.onRequestData !== undefined),
-    stillAllows: filters.filter((filter): filter is With<'stillAllows'> => filter.stillAllows !== undefined),
+    recheck: filters.filter((filter): filter is With<'recheck'> => filter.recheck !== undefined),
     onResponse: reversed.filter((filter): filter is With<'onResponse'> => filter.onResponse !== undefined),
     onResponseData: reversed.filter((filter): filter is With<'onResponseData'> => filter.onResponseData !== undefined),
     onResponseEnd: reversed.filter((filter): filter is With<'onResponseEnd'> => filter.onResponseEnd !== undefined),

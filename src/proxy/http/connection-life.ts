@@ -7,6 +7,7 @@ import type { Arrival } from './connection-facts.ts'
 import type { Timed } from './deadlines.ts'
 import type { HeaderSettings } from './request-headers.ts'
 import type { HttpRuntime } from './runtime.ts'
+import type { HttpStream } from './stream.ts'
 
 /** A connection as the service that owns it sees it. */
 export interface ServedConnection extends Timed {
@@ -14,6 +15,8 @@ export interface ServedConnection extends Timed {
   drain(): void
   /** Ends it at once. */
   close(): void
+  /** Every request in progress. */
+  eachStream(visit: (stream: HttpStream) => void): void
 }
 
 /** What the service does about its connections. */

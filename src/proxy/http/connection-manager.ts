@@ -34,6 +34,8 @@ export interface HttpService {
   close(): void
   /** Open connections. */
   readonly active: number
+  /** A newer version is in force: requests that it does not allow any more end. */
+  recheck(successor: object): void
 }
 
 /** How late a request's time limit may be noticed, and how late a connection's. */
@@ -119,6 +121,12 @@ class RunningService implements HttpService, ConnectionOwner {
   drain(): void {
     this.draining = true
     for (const connection of this.#open) connection.drain()
+  }
+
+  recheck(successor: object): void {
+    if (!(successor instanceof RunningService)) return
+    const { chains } = successor.runtime
+    for (const connection of [...this.#open]) connection.eachStream((stream) => stream.recheck(chains))
   }
 
   close(): void {

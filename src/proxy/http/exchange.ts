@@ -41,6 +41,9 @@ export class Exchange implements AccessLogEntry, RequestHead, RoutedRequest {
   path = ''
   pathname = ''
   query = ''
+  /** Before a route rewrote them; empty where none did. */
+  askedPath = ''
+  askedAuthority = ''
   minor = 1
   requestHeaders: HeaderList
   /** -1: not known. */

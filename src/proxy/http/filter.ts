@@ -25,8 +25,8 @@ export interface Filter {
   readonly name: string
   /** The head of the request is there; the body may still be on its way and is held back while a promise is pending. */
   onRequest?(exchange: Exchange): FilterResult
-  /** A newer version of the filter is asked about a request that an older one let in: false ends it. */
-  stillAllows?(exchange: Exchange): boolean
+  /** A newer version of the filter is asked about a request that an older one let in; a reply ends it. */
+  recheck?(exchange: Exchange): LocalReply | undefined
   /** Each piece of request body, before it goes upstream. What it returns replaces the piece. */
   onRequestData?(exchange: Exchange, bytes: Buffer): Buffer
   /** The head of the response, local or from upstream, before it goes downstream. May edit the headers. */

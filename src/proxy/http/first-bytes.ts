@@ -29,6 +29,8 @@ export class FirstBytes implements TransportHandler, ServedConnection {
     this.#life.transport.destroy()
   }
 
+  eachStream(): void {}
+
   onData(bytes: Buffer, length: number): void {
     if (this.#life.closing) return
     if (this.#seen === undefined) this.#life.touch()

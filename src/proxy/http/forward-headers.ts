@@ -33,6 +33,7 @@ function rewriteHost(exchange: Exchange, { appendForwardedHost }: ForwardAction)
   if (host === undefined || host === '' || host === exchange.authority) return
   if (appendForwardedHost) exchange.requestHeaders.add('x-forwarded-host', exchange.authority)
   exchange.requestHeaders.set('x-envoy-original-host', exchange.authority)
+  if (exchange.askedAuthority === '') exchange.askedAuthority = exchange.authority
   exchange.authority = host
 }
 
@@ -40,6 +41,7 @@ function rewritePath(exchange: Exchange, rewrite: (pathname: string) => string):
   const rewritten = rewrite(exchange.pathname)
   // Also where the rewrite changes nothing.
   exchange.requestHeaders.set('x-envoy-original-path', exchange.path)
+  if (exchange.askedPath === '') exchange.askedPath = exchange.path
   if (rewritten !== exchange.pathname) exchange.setPath(exchange.query === '' ? rewritten : `${rewritten}?${exchange.query}`)
 }
 

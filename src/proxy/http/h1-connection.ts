@@ -71,6 +71,10 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
     this.#transport.destroy()
   }
 
+  eachStream(visit: (stream: HttpStream) => void): void {
+    if (this.#stream !== undefined) visit(this.#stream)
+  }
+
   // --- From the transport ---
 
   onData(bytes: Buffer, length: number): void {

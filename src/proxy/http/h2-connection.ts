@@ -13,6 +13,7 @@ import { drainIdleMs } from './connection-life.ts'
 import type { ConnectionLife, ConnectionOwner, ServedConnection } from './connection-life.ts'
 import { flag } from './flags.ts'
 import { Http2Request } from './h2-request.ts'
+import type { HttpStream } from './stream.ts'
 
 export class Http2Connection implements TransportHandler, ServedConnection {
   readonly life: ConnectionLife
@@ -51,6 +52,10 @@ export class Http2Connection implements TransportHandler, ServedConnection {
   close(): void {
     this.#endStreams(flag.LR, 'connection_closed_by_proxy')
     this.life.transport.destroy()
+  }
+
+  eachStream(visit: (stream: HttpStream) => void): void {
+    this.#session.eachUser(({ stream }) => visit(stream))
   }
 
   // --- From the transport ---

@@ -6,7 +6,7 @@
 import type { HeaderList } from '../../codec/header-list.ts'
 import type { Downstream } from './downstream.ts'
 import { after } from './chain.ts'
-import type { FilterChain } from './chain.ts'
+import type { FilterChain, FilterChains } from './chain.ts'
 import type { Timed } from './deadlines.ts'
 import type { Exchange } from './exchange.ts'
 import type { Filter, LocalReply } from './filter.ts'
@@ -148,6 +148,18 @@ export class HttpStream implements Timed {
     this.exchange.responseCodeDetails = details
     this.#tries?.giveUp()
     this.#end()
+  }
+
+  /** Policies have changed: what those that hold now do not allow ends. */
+  recheck(chains: Pick<FilterChains, 'of'>): void {
+    if (this.#ended) return
+    const { exchange } = this
+    const action = exchange.route?.action
+    const { recheck } = chains.of(exchange.target ?? (action?.kind === 'reply' ? action : undefined))
+    for (const filter of recheck) {
+      const reply = filter.recheck(exchange)
+      if (reply !== undefined) return this.#headSent ? this.cutOff(0, reply.details) : this.reply(reply)
+    }
   }
 
   // --- Filters and route ---

@@ -24,7 +24,7 @@ function service(active: number): FakeService {
 }
 
 const plan = (...services: ChainService[]) =>
-  new Map([['l', { chains: services.map((one) => ({ service: one })) } as unknown as CompiledListener]])
+  new Map([['l', { name: 'l', chains: services.map((one) => ({ service: one, decoded: { message: {} } })) } as unknown as CompiledListener]])
 
 function handClock() {
   let now = 0
@@ -91,4 +91,21 @@ test('a drain has one deadline for everybody and says how many were left', async
   await pass(50)
   await pass(50)
   assert.equal(await drained, 7)
+})
+
+test('what a chain let in is asked again by whatever takes its place, until it is gone', () => {
+  const { clock } = handClock()
+  const services = new ChainServices(clock, 1000)
+  const asked: [ChainService, ChainService][] = []
+  const [first, second, third] = [service(1), service(1), service(0)]
+  for (const one of [first, second]) one.recheck = (successor) => void asked.push([one, successor])
+  services.replace(plan(first))
+  services.replace(plan(second))
+  services.replace(plan(third))
+  assert.deepEqual(asked, [[first, second], [first, third], [second, third]])
+  asked.length = 0
+  first.active = 0
+  services.replace(plan(third))
+  services.replace(new Map())
+  assert.deepEqual(asked.map(([one]) => one), [first, second], 'nothing stands in its place any more')
 })

@@ -1,7 +1,9 @@
 // The services of all chains that ever served, until the last of their connections is gone: those of the plan in force,
 // and those that a newer plan has replaced and that may finish what they carry.
+import { toBinary } from '@bufbuild/protobuf'
 import type { Clock } from '../../lib/clock.ts'
-import type { CompiledListener } from './compile.ts'
+import { FilterChainMatchSchema } from '../../proto/gen/envoy/config/listener/v3/listener_components_pb.ts'
+import type { CompiledChain, CompiledListener } from './compile.ts'
 import type { ChainService } from './connection.ts'
 
 type Listeners = ReadonlyMap<string, CompiledListener>
@@ -13,8 +15,9 @@ export class ChainServices {
   readonly #clock: Clock
   /** How long replaced chains may take. */
   readonly #drainMs: number
-  #current: ReadonlySet<ChainService> = new Set()
-  readonly #retired = new Map<ChainService, () => void>()
+  /** Of the plan in force, each with where it stands: what takes its place is found by that. */
+  #current: ReadonlyMap<ChainService, string> = new Map()
+  readonly #retired = new Map<ChainService, Retired>()
 
   constructor(clock: Clock, drainMs: number) {
     this.#clock = clock
@@ -35,10 +38,21 @@ export class ChainServices {
   /** A new plan: chains that it does not have any more drain, and are cut off when their time is up. */
   replace(listeners: Listeners): void {
     const before = this.#current
-    const next = new Set([...listeners.values()].flatMap(({ chains }) => chains.map(({ service }) => service)))
+    const next = new Map([...listeners.values()].flatMap((listener) => listener.chains.map((chain) => [chain.service, placeOf(listener, chain)] as const)))
     this.#current = next
-    for (const service of before) if (!next.has(service)) this.#retire(service)
+    for (const [service, place] of before) if (!next.has(service)) this.#retire(service, place)
+    this.#recheckRetired()
     for (const service of this.#retired.keys()) if (service.active === 0) this.#forget(service)
+  }
+
+  /** What a chain let in and what stands in its place now does not allow ends at once, however old the chain is. */
+  #recheckRetired(): void {
+    if (this.#retired.size === 0) return
+    const byPlace = new Map([...this.#current].map(([service, place]) => [place, service]))
+    for (const [service, { place }] of this.#retired) {
+      const successor = byPlace.get(place)
+      if (successor !== undefined) service.recheck?.(successor)
+    }
   }
 
   /** Everything drains; resolves when all connections are gone or the time is up. Says how many were left. */
@@ -58,22 +72,42 @@ export class ChainServices {
   }
 
   *#all(): Iterable<ChainService> {
-    yield* this.#current
+    yield* this.#current.keys()
     yield* this.#retired.keys()
   }
 
-  #retire(service: ChainService): void {
+  #retire(service: ChainService, place: string): void {
     service.drain()
     if (service.active === 0) return service.close()
     const cancel = this.#clock.after(this.#drainMs, () => {
       service.close()
       this.#forget(service)
     })
-    this.#retired.set(service, cancel)
+    this.#retired.set(service, { place, cancel })
   }
 
   #forget(service: ChainService): void {
-    this.#retired.get(service)?.()
+    this.#retired.get(service)?.cancel()
     this.#retired.delete(service)
   }
+}
+
+/** Its connections go on for a while. */
+interface Retired {
+  readonly place: string
+  /** The end of that while. */
+  readonly cancel: () => void
+}
+
+const places = new WeakMap<CompiledChain, string>()
+
+/** The listener, and which of its connections a chain takes: versions of one chain have that in common. */
+function placeOf(listener: CompiledListener, chain: CompiledChain): string {
+  const known = places.get(chain)
+  if (known !== undefined) return known
+  const { filterChainMatch } = chain.decoded.message
+  const match = filterChainMatch === undefined ? '' : Buffer.from(toBinary(FilterChainMatchSchema, filterChainMatch)).toString('base64')
+  const place = `${listener.name} ${match}`
+  places.set(chain, place)
+  return place
 }

@@ -32,9 +32,10 @@ export class HttpFacts implements RbacFacts {
   }
 
   get path(): string {
-    const { pathname } = this.exchange
-    const fragment = pathname.indexOf('#')
-    return fragment < 0 ? pathname : pathname.slice(0, fragment)
+    const { pathname, askedPath } = this.exchange
+    const path = askedPath === '' ? pathname : askedPath
+    const end = path.search(/[?#]/)
+    return end < 0 ? path : path.slice(0, end)
   }
 
   ip(fact: IpFact): IpNumber | undefined {
@@ -47,6 +48,9 @@ export class HttpFacts implements RbacFacts {
   }
 
   header(name: string): string | undefined {
+    const { askedPath, askedAuthority } = this.exchange
+    if (askedPath !== '' && name === ':path') return askedPath
+    if (askedAuthority !== '' && (name === ':authority' || name === 'host')) return askedAuthority
     return this.exchange.requestHeader(name)
   }
 

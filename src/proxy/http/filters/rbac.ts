@@ -70,9 +70,11 @@ function rbacFilter({ enforced, shadow }: Engines, shadowPrefix: string, believe
       setMetadata(exchange, whyNamespace, new Why(enforced, verdict, exchange, believesForwardedFor))
       return replyTo(verdict, replies)
     },
-    stillAllows(exchange) {
+    recheck(exchange) {
+      if (enforced === undefined) return undefined
       facts.exchange = exchange
-      return enforced === undefined || enforced.judge(facts).allowed
+      const verdict = enforced.judge(facts)
+      return verdict.allowed ? undefined : replyTo(verdict, replies)
     },
   }
 }

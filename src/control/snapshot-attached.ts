@@ -23,7 +23,7 @@ interface Proxied {
 const gatewayGroup = 'gateway.networking.k8s.io'
 
 /** What a proxy of a Gateway of the Gateway API is labelled with: the Gateway's name. */
-export const gatewayNameLabel = `${gatewayGroup}/gateway-name`
+const gatewayNameLabel = `${gatewayGroup}/gateway-name`
 
 export class AttachedPolicies<Policy extends Resource<AttachedSpec>> {
   readonly #rootNamespace: string

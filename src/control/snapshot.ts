@@ -9,7 +9,6 @@ import { selects } from './hosts.ts'
 import { internList, sameItems } from './intern.ts'
 import { AttachedPolicies } from './snapshot-attached.ts'
 import type { RequestAuthentication } from './snapshot-request-authentication.ts'
-import { AuthorizationIndex } from './snapshot-authorization.ts'
 import type { AuthorizationPolicy } from './snapshot-authorization.ts'
 import { meshSettings } from './mesh-settings.ts'
 import type { MeshSettings } from './mesh-settings.ts'
@@ -54,7 +53,7 @@ export interface Snapshot {
   readonly virtualServices: VirtualServiceIndex
   readonly destinationRules: DestinationRuleIndex
   readonly peerAuthentications: PeerAuthenticationIndex
-  readonly authorizations: AuthorizationIndex
+  readonly authorizations: AttachedPolicies<AuthorizationPolicy>
   readonly requestAuthentications: AttachedPolicies<RequestAuthentication>
   readonly keySets: ReadonlyMap<string, string>
   readonly sidecars: readonly Sidecar[]
@@ -168,7 +167,7 @@ function indexesOf(byKind: ByKind, mesh: MeshSettings, earlier: Snapshot | undef
     virtualServices: index('VirtualService', earlier?.virtualServices, (all: readonly VirtualService[]) => new VirtualServiceIndex(all, mesh)),
     destinationRules: index('DestinationRule', earlier?.destinationRules, (all: readonly DestinationRule[]) => new DestinationRuleIndex(all, mesh, earlier?.destinationRules)),
     peerAuthentications: index('PeerAuthentication', earlier?.peerAuthentications, (all: readonly PeerAuthentication[]) => new PeerAuthenticationIndex(all, mesh.rootNamespace)),
-    authorizations: index('AuthorizationPolicy', earlier?.authorizations, (all: readonly AuthorizationPolicy[]) => new AuthorizationIndex(all, mesh.rootNamespace)),
+    authorizations: index('AuthorizationPolicy', earlier?.authorizations, (all: readonly AuthorizationPolicy[]) => new AttachedPolicies(all, mesh.rootNamespace)),
     requestAuthentications: index('RequestAuthentication', earlier?.requestAuthentications, (all: readonly RequestAuthentication[]) => new AttachedPolicies(all, mesh.rootNamespace)),
   }
 }

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { anyUnpack } from '@bufbuild/protobuf/wkt'
 import type { Any } from '@bufbuild/protobuf/wkt'
 import fc from 'fast-check'
-import { AuthorizationIndex } from '../../src/control/snapshot-authorization.ts'
+import { AttachedPolicies } from '../../src/control/snapshot-attached.ts'
 import type { AuthorizationPolicy } from '../../src/control/snapshot-authorization.ts'
 import { httpAuthorization, networkAuthorization } from '../../src/control/translate/security/authorization.ts'
 import { parseDocuments } from '../../src/kinds/parse.ts'
@@ -29,7 +29,7 @@ function parsed(written: readonly WrittenPolicy[]): readonly AuthorizationPolicy
   }))
   const { resources, issues } = parseDocuments(documents.join('\n---\n'), 'policies.yaml')
   assert.deepEqual(issues.filter(({ severity }) => severity === 'error'), [])
-  return new AuthorizationIndex(resources as readonly AuthorizationPolicy[], 'istio-system').of({ namespace: 'a', labels: {} }, 'sidecar')
+  return new AttachedPolicies(resources as readonly AuthorizationPolicy[], 'istio-system').of({ namespace: 'a', labels: {} }, 'sidecar')
 }
 
 function engines(written: readonly WrittenPolicy[]): { readonly http: readonly Engines[]; readonly bytes: readonly Engines[] } {

@@ -1,8 +1,10 @@
 // What must fit together in an AuthorizationPolicy, and what is valid and surely not meant (security spec 2.5 to 2.7).
 // Which attributes there are is authorization-attributes.ts.
-import { error, warning } from '../kind.ts'
+import { error, warning, within } from '../kind.ts'
 import type { Finding, Rule } from '../kind.ts'
 import type { FieldPath } from '../../model/resource.ts'
+import { attachmentRules } from './attachment.ts'
+import type { Attachment } from './attachment.ts'
 import { attributeProblem, templateProblem } from './authorization-attributes.ts'
 import type { AuthorizationPolicy, AuthorizationPolicySpec, AuthorizationRule } from './authorization-policy.ts'
 
@@ -35,10 +37,6 @@ const quote = (text: string): string => JSON.stringify(text)
 const isWritten = (values: readonly string[] | undefined): boolean => values !== undefined && values.length > 0
 
 const errors: readonly Rule<AuthorizationPolicy>['check'][] = [
-  function* ({ selector, targetRef, targetRefs }) {
-    const written = [selector === undefined ? '' : 'selector', targetRef === undefined ? '' : 'targetRef', targetRefs.length === 0 ? '' : 'targetRefs'].filter((name) => name !== '')
-    if (written.length > 1) yield [[written[1]!], `cannot stand beside ${written[0]!}: a policy is for one or the other`]
-  },
   function* ({ action, rules }) {
     if (rules.length === 0 && (action === 'DENY' || action === 'CUSTOM')) {
       yield [['rules'], `a policy with action ${action} and no rules would never do anything: for all requests write rules: [{}]`]
@@ -109,9 +107,6 @@ function* forbiddenInCustom({ action, rules }: AuthorizationPolicySpec): Iterabl
 }
 
 const warnings: readonly Rule<AuthorizationPolicy>['check'][] = [
-  function* ({ selector }) {
-    if (selector !== undefined && Object.keys(selector.matchLabels).length === 0) yield [['selector'], 'selects every workload of the namespace, since it has no matchLabels']
-  },
   function* (spec) {
     for (const { at, fields } of parts(spec)) {
       if (!Object.values(fields).some(isWritten)) continue
@@ -169,4 +164,6 @@ const hasInnerWildcard = (value: string): boolean => {
   return inner.includes('*') && !inner.includes('{') || (value.length > 1 && value.startsWith('*') && value.endsWith('*'))
 }
 
-export const authorizationPolicyRules: readonly Rule<AuthorizationPolicy>[] = [...errors.map(error), ...warnings.map(warning)]
+export const authorizationPolicyRules: readonly Rule<AuthorizationPolicy>[] = [
+  ...within<AuthorizationPolicy, Attachment>((spec) => spec, [], attachmentRules), ...errors.map(error), ...warnings.map(warning),
+]

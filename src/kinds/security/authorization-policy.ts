@@ -2,8 +2,8 @@
 // is authorization-policy-rules.ts.
 import { z } from 'zod'
 import { ipOrCidr } from '../fields/host.ts'
-import { matchLabels } from '../fields/labels.ts'
 import type { Frozen, Kind } from '../kind.ts'
+import { attachment } from './attachment.ts'
 import { authorizationPolicyRules } from './authorization-policy-rules.ts'
 
 const texts = z.array(z.string().min(1, 'must not be empty: nothing is empty, so nothing would match')).optional()
@@ -30,18 +30,9 @@ const rule = z.strictObject({
   when: z.array(condition).optional(),
 })
 
-const targetRef = z.strictObject({
-  group: z.string().default(''),
-  kind: z.string().min(1),
-  name: z.string().min(1),
-  namespace: z.string().optional(),
-})
-
 const schema = z
   .strictObject({
-    selector: matchLabels.optional(),
-    targetRef: targetRef.optional(),
-    targetRefs: z.array(targetRef).max(16).default([]),
+    ...attachment,
     action: z.enum(['ALLOW', 'DENY', 'AUDIT', 'CUSTOM']).default('ALLOW'),
     provider: z.strictObject({ name: z.string() }).optional(),
     rules: z.array(rule).max(512).default([]),

@@ -1,6 +1,8 @@
 // What must fit together in a RequestAuthentication, and what is valid and surely not meant (security spec 2.4).
-import { each, error, warning } from '../kind.ts'
+import { each, error, warning, within } from '../kind.ts'
 import type { Rule } from '../kind.ts'
+import { attachmentRules } from './attachment.ts'
+import type { Attachment } from './attachment.ts'
 import type { JwtRule, RequestAuthentication } from './request-authentication.ts'
 
 type OneRule = RequestAuthentication['jwtRules'][number]
@@ -67,13 +69,7 @@ const sameLocations = ({ fromHeaders, fromParams, fromCookies }: JwtRule): strin
 
 export const requestAuthenticationRules: readonly Rule<RequestAuthentication>[] = [
   ...each<RequestAuthentication, OneRule>(({ jwtRules }) => jwtRules, ['jwtRules'], ruleRules),
-  error(function* ({ selector, targetRef, targetRefs }) {
-    const written = [selector === undefined ? '' : 'selector', targetRef === undefined ? '' : 'targetRef', targetRefs.length === 0 ? '' : 'targetRefs'].filter((name) => name !== '')
-    if (written.length > 1) yield [[written[1]!], `cannot stand beside ${written[0]!}: a policy is for one or the other`]
-  }),
-  warning(function* ({ selector }) {
-    if (selector !== undefined && Object.keys(selector.matchLabels).length === 0) yield [['selector'], 'selects every workload of the namespace, since it has no matchLabels']
-  }),
+  ...within<RequestAuthentication, Attachment>((spec) => spec, [], attachmentRules),
   warning(function* ({ jwtRules }) {
     if (jwtRules.length === 0) yield [['jwtRules'], 'has no rules: it asks nothing of any request']
   }),

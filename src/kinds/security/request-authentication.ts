@@ -1,8 +1,8 @@
 // RequestAuthentication: whose tokens requests may carry, where they stand, and what of them goes on (security spec 2.4).
 import { z } from 'zod'
 import { duration } from '../fields/duration.ts'
-import { matchLabels } from '../fields/labels.ts'
 import type { Frozen, Kind } from '../kind.ts'
+import { attachment } from './attachment.ts'
 import { requestAuthenticationRules } from './request-authentication-rules.ts'
 
 const names = z.array(z.string().min(1, 'must not be empty')).default([])
@@ -23,18 +23,9 @@ const jwtRule = z.strictObject({
   spaceDelimitedClaims: names,
 })
 
-const targetRef = z.strictObject({
-  group: z.string().default(''),
-  kind: z.string().min(1),
-  name: z.string().min(1),
-  namespace: z.string().optional(),
-})
-
 const schema = z
   .strictObject({
-    selector: matchLabels.optional(),
-    targetRef: targetRef.optional(),
-    targetRefs: z.array(targetRef).max(16).default([]),
+    ...attachment,
     jwtRules: z.array(jwtRule).max(4096).default([]),
   })
   .prefault({})

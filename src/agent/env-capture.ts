@@ -19,7 +19,7 @@ export interface Tap {
 }
 
 /** `10.0.0.1:9080` -> `127.0.0.1:3000`: where something that has this address in the mesh really listens. */
-export type DialMap = ReadonlyMap<string, Address>
+export type DialMap = Pick<ReadonlyMap<string, Address>, 'get'>
 
 export class EnvCapture implements Capture {
   /** HTTP_PROXY leads to a listener of the proxy itself. */

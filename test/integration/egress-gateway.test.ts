@@ -1,7 +1,6 @@
-// The egress gateway pattern of Istio's documentation: a workload's plain request goes to the gateway in the mesh's mutual TLS
+// The egress gateway pattern of Istio's documentation, in nothing but its YAML: no gateway is written down as a workload. A workload's plain request goes to the gateway in the mesh's mutual TLS
 // under the name of the external host, and from there in TLS that the gateway originates. All servers are real.
 import assert from 'node:assert/strict'
-import { createServer as createPlainServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:https'
 import { test } from 'node:test'
@@ -12,13 +11,8 @@ import { TempFolder } from '../support/temp-folder.ts'
 const authority = createAuthority('the outside')
 const certificate = authority.issue('DNS:ext.test')
 
-/** `verify`: the bundle by which the gateway checks the external host; `door`: where the gateway listens. */
-const pattern = (port: number, verify: string, door: number): string => `
-apiVersion: networking.istio.io/v1
-kind: WorkloadEntry
-metadata: { name: egress, namespace: egress }
-spec: { address: 127.0.0.1, labels: { istio: egressgateway } }
----
+/** `verify`: the bundle by which the gateway checks the external host. */
+const pattern = (port: number, verify: string): string => `
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry
 metadata: { name: ext }
@@ -30,21 +24,21 @@ spec:
 ---
 apiVersion: v1
 kind: Service
-metadata: { name: istio-egressgateway, namespace: egress }
-spec: { selector: { istio: egressgateway }, ports: [{ name: https, port: 80, targetPort: ${door} }] }
+metadata: { name: istio-egressgateway, namespace: istio-system }
+spec: { selector: { app: istio-egressgateway, istio: egressgateway }, ports: [{ name: http2, port: 80, targetPort: 8080 }, { name: https, port: 443, targetPort: 8443 }] }
 ---
 apiVersion: networking.istio.io/v1
 kind: Gateway
 metadata: { name: egress }
 spec:
   selector: { istio: egressgateway }
-  servers: [{ port: { number: ${door}, name: https-port-for-tls-origination, protocol: HTTPS }, hosts: [ext.test], tls: { mode: ISTIO_MUTUAL } }]
+  servers: [{ port: { number: 80, name: https-port-for-tls-origination, protocol: HTTPS }, hosts: [ext.test], tls: { mode: ISTIO_MUTUAL } }]
 ---
 apiVersion: networking.istio.io/v1
 kind: DestinationRule
 metadata: { name: to-egress }
 spec:
-  host: istio-egressgateway.egress.svc.cluster.local
+  host: istio-egressgateway.istio-system.svc.cluster.local
   subsets:
     - name: ext
       trafficPolicy: { portLevelSettings: [{ port: { number: 80 }, tls: { mode: ISTIO_MUTUAL, sni: ext.test } }] }
@@ -57,7 +51,7 @@ spec:
   gateways: [egress, mesh]
   http:
     - match: [{ gateways: [mesh], port: 80 }]
-      route: [{ destination: { host: istio-egressgateway.egress.svc.cluster.local, subset: ext, port: { number: 80 } } }]
+      route: [{ destination: { host: istio-egressgateway.istio-system.svc.cluster.local, subset: ext, port: { number: 80 } } }]
     - match: [{ gateways: [egress] }]
       route: [{ destination: { host: ext.test, port: { number: 443 } } }]
 ---
@@ -80,11 +74,10 @@ test('a request goes by the egress gateway in mutual TLS, and out of it in TLS o
   await new Promise<void>((resolve) => outside.listen(0, '127.0.0.1', resolve))
   await using _ = { [Symbol.asyncDispose]: async () => void outside.close() }
   const { port } = outside.address() as AddressInfo
-  const door = await freePort()
   await using mesh = await startLocalMesh({
     'a.yaml': echo('a') + service('a') + gatewayTo('a'),
-    'egress.yaml': pattern(port, folder.at('ca.pem'), door),
-  }, { watch: true, gatewayPorts: new Map([[80, 0], [door, door]]) })
+    'egress.yaml': pattern(port, folder.at('ca.pem')),
+  }, { watch: true })
 
   const asked = (path: string) => mesh.json(`/proxied?url=${encodeURIComponent(`http://ext.test${path}`)}`)
   assert.deepEqual(await asked('/x'), { status: 200, body: 'from outside' })
@@ -92,17 +85,9 @@ test('a request goes by the egress gateway in mutual TLS, and out of it in TLS o
   await mesh.until('the line of the gateway', () => mesh.accessLog.some((line) => line.includes('outbound|443||ext.test')))
   const line = mesh.accessLog.find((one) => one.includes('outbound|443||ext.test'))!
   assert.match(line, / ext\.test default|ext\.test/)
-  assert.ok(mesh.accessLog.some((one) => one.includes('outbound|80|ext|istio-egressgateway.egress.svc.cluster.local')), 'the sidecar sent it to the gateway')
+  assert.ok(mesh.accessLog.some((one) => one.includes('outbound|80|ext|istio-egressgateway.istio-system.svc.cluster.local')), 'the sidecar sent it to the gateway')
 
   // A host that is not who it should be gets nothing, and the client 503.
-  await mesh.edit(() => mesh.folder.write('mesh/egress.yaml', pattern(port, folder.at('wrong.pem'), door)))
+  await mesh.edit(() => mesh.folder.write('mesh/egress.yaml', pattern(port, folder.at('wrong.pem'))))
   await mesh.until('the refusal', async () => (await asked('/y'))['status'] === 503)
 })
-
-async function freePort(): Promise<number> {
-  const server = createPlainServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}

@@ -23,6 +23,14 @@ export interface GatewayPlacement {
   readonly privileged: boolean
 }
 
+export interface GatewayUnitParts {
+  readonly placement: GatewayPlacement
+  readonly places: Places
+  readonly log: RunLog
+  /** Whether peers may send to it. */
+  onReadiness(key: string, ready: boolean): void
+}
+
 export interface GatewayDoor {
   /** Of the Gateway resource. */
   readonly port: number
@@ -31,8 +39,13 @@ export interface GatewayDoor {
   readonly url: string
 }
 
+/** Which gateway has which place of this machine. */
+export type Places = Map<string, GatewayUnit>
+
 export class GatewayUnit {
   readonly wanted: WantedProcess
+  /** How services know it. */
+  readonly address: string
   readonly #capture: GatewayPorts
   readonly #placement: GatewayPlacement
   readonly #log: RunLog
@@ -44,16 +57,28 @@ export class GatewayUnit {
   /** Ports that Gateways are written for: none of them is where another is moved to. */
   #written: ReadonlyMap<number, string>
 
-  constructor(wanted: WantedProcess, placement: GatewayPlacement, log: RunLog, dialMap: DialMap, written: ReadonlyMap<number, string>) {
+  readonly #places: Places
+  readonly #onReadiness: (ready: boolean) => void
+
+  constructor(wanted: WantedProcess, address: string, parts: GatewayUnitParts, dialMap: DialMap, written: ReadonlyMap<number, string>) {
     this.wanted = wanted
-    this.#placement = placement
-    this.#log = log
+    this.address = address
+    this.#placement = parts.placement
+    this.#places = parts.places
+    this.#log = parts.log
+    this.#onReadiness = (ready) => parts.onReadiness(wanted.key, ready)
     this.#written = written
     this.#capture = new GatewayPorts((port) => this.#place(port), dialMap)
   }
 
   get proxy(): Proxy | undefined {
     return this.#proxy
+  }
+
+  /** Where peers' proxies dial for a port of it. */
+  doorAt(port: number): Address | undefined {
+    const listener = [...this.#capture.placed].find(([, own]) => own === port)?.[0]
+    return listener === undefined ? undefined : this.#proxy?.boundAddress(listener)
   }
 
   /** Where it listens now. */
@@ -68,6 +93,7 @@ export class GatewayUnit {
     this.#starting = startProxy(this.wanted, this.#capture)
     this.#proxy = await this.#starting
     await Promise.race([this.#proxy.whenReady, this.#ending.promise])
+    this.#onReadiness(true)
     for (const { port, url } of this.listening) this.#say(`port ${port} is ${url}`)
   }
 
@@ -80,6 +106,7 @@ export class GatewayUnit {
     this.#ending.resolve()
     const proxy = await this.#starting?.catch(() => undefined)
     await proxy?.close()
+    for (const [place, unit] of this.#places) if (unit === this) this.#places.delete(place)
   }
 
   #say(line: string): void {
@@ -88,14 +115,25 @@ export class GatewayUnit {
     this.#log.say(this.wanted.name, line)
   }
 
+  /** What another gateway has already, this one has not: it takes any free port. */
   #place(port: number): Address {
+    const at = this.#preferred(port)
+    if (at.port === 0) return at
+    const place = formatAddress(at)
+    const owner = this.#places.get(place) ?? this
+    this.#places.set(place, owner)
+    if (owner !== this) return { ...at, port: 0 }
+    if (at.port !== port && !this.#placement.ports.has(port)) this.#say(`port ${port} needs root: listening on ${place} instead (--gateway-port ${port}=PORT chooses another)`)
+    return at
+  }
+
+  #preferred(port: number): Address {
     const { host, ports, privileged } = this.#placement
     const given = ports.get(port)
     if (given !== undefined) return { host, port: given }
     if (privileged || port >= firstFreePort) return { host, port }
     let instead = port + unprivilegedOffset
     while (this.#written.has(instead)) instead += unprivilegedStep
-    this.#say(`port ${port} needs root: listening on ${formatAddress({ host, port: instead })} instead (--gateway-port ${port}=PORT chooses another)`)
     return { host, port: instead }
   }
 }

@@ -13,6 +13,7 @@ import { openAudit } from '../audit.ts'
 import { announce } from '../running.ts'
 import type { GatewayPlacement } from './gateway-unit.ts'
 import { startGuard } from './guard.ts'
+import { withGateways } from './implied-gateways.ts'
 import type { RunLog } from './log.ts'
 import type { MeshGateway, MeshProcess } from './shown.ts'
 import { MeshUnits } from './units.ts'
@@ -85,7 +86,7 @@ class LocalMesh implements Mesh {
     const { files, watch, stateDir, auditLog = 'none', log } = this.#options
     const audit = this.#audit = openAudit(auditLog, (line) => log.warn('audit', line))
     const control = await startControl(controlSettings({ stateDir, xdsPort: 0, plaintextPort: 0, debugPort: 0 }), {
-      sources: [watch ? watchFiles(files) : filesOnce(files)],
+      sources: [withGateways(watch ? watchFiles(files) : filesOnce(files))],
       // People in front of a terminal want to see requests; a MeshConfig of their own decides otherwise.
       meshDefaults: { accessLogFile: '/dev/stdout' },
       log: (level, line) => this.#say(level, line),

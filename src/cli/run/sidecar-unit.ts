@@ -58,6 +58,11 @@ export class SidecarUnit {
     this.#capture = new EnvCapture(ports.taps, new Map())
   }
 
+  /** Where peers' proxies dial for a port of it. */
+  doorAt(port: number): Address | undefined {
+    return this.ports.inbound.get(port)
+  }
+
   get proxy(): Proxy | undefined {
     return this.#proxy
   }

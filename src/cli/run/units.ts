@@ -10,7 +10,7 @@ import type { WriteAudit } from '../../telemetry/audit/events.ts'
 import type { DialMap } from '../../agent/env-capture.ts'
 import { dialMapOf } from './dial-map.ts'
 import { GatewayUnit } from './gateway-unit.ts'
-import type { GatewayPlacement } from './gateway-unit.ts'
+import type { GatewayPlacement, Places } from './gateway-unit.ts'
 import type { Guard } from './guard.ts'
 import { startLocalProxy } from './local-proxies.ts'
 import type { LocalProxyParts } from './local-proxies.ts'
@@ -50,6 +50,8 @@ export class MeshUnits {
   readonly #leaving = new Map<string, { readonly unit: Unit; readonly gone: Promise<void> }>()
   readonly #starting = new Set<Promise<void>>()
   readonly #refusals: Refusals
+  /** What gateways have of this machine. */
+  readonly #places: Places = new Map()
   #world: MergedWorld | undefined
   #work: Promise<void> = Promise.resolve()
   #queued = false
@@ -144,8 +146,7 @@ export class MeshUnits {
   }
 
   #dialMap(): DialMap {
-    const local = this.all.filter((one) => one instanceof SidecarUnit)
-    return dialMapOf(local.map(({ address, ports }) => ({ address, inbound: ports.inbound })))
+    return dialMapOf(this.all)
   }
 
   /**
@@ -156,7 +157,7 @@ export class MeshUnits {
     const { control, log, onReadiness } = this.#parts
     this.#units.delete(key)
     const gone = (async () => {
-      if (unit instanceof SidecarUnit) onReadiness(key, false)
+      onReadiness(key, false)
       await control.state.board.waitFor(control.state.board.generation, withdrawMs)
       await unit.stop()
       log.say(unit.wanted.name, 'stopped')
@@ -187,7 +188,9 @@ export class MeshUnits {
   }
 
   #gateway(wanted: WantedProcess, world: MergedWorld): GatewayUnit {
-    return new GatewayUnit(wanted, this.#parts.placement, this.#parts.log, this.#dialMap(), gatewayPortsOf(world.resources))
+    const { placement, log, onReadiness } = this.#parts
+    const parts = { placement, log, places: this.#places, onReadiness }
+    return new GatewayUnit(wanted, addressOf(wanted, world), parts, this.#dialMap(), gatewayPortsOf(world.resources))
   }
 
   async #process(wanted: WantedProcess, world: MergedWorld): Promise<SidecarUnit> {

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parseDocuments } from '../../kinds/parse.ts'
+import { impliedGateways } from './implied-gateways.ts'
 import { wantedProcesses } from './wanted.ts'
 
 const wanted = (text: string) => {
   const { resources, issues } = parseDocuments(text, '/mesh/all.yaml')
   assert.deepEqual(issues.filter(({ severity }) => severity === 'error'), [])
-  return wantedProcesses(resources)
+  return wantedProcesses([...resources, ...impliedGateways(resources)])
 }
 
 const processNamed = (name: string, spec: string): string => `
@@ -46,4 +47,21 @@ test("a Gateway that selects istio: ingressgateway gets Istio's own gateway, by 
 test('a Gateway that a router Process answers to gets no other', () => {
   const all = wanted(`${processNamed('edge', '{ proxyType: router }')}${gatewayNamed('a', '{ app: edge }')}${gatewayNamed('b', '{ istio: egressgateway }')}`)
   assert.deepEqual(all.map(({ key }) => key), ['shop/edge', 'istio-system/istio-egressgateway'])
+})
+
+test('a gateway lives in the namespace of the Service that selects it', () => {
+  const service = (selector: string) => `
+apiVersion: v1
+kind: Service
+metadata: { name: out, namespace: egress }
+spec: { selector: ${selector}, ports: [{ name: https, port: 443 }] }
+---`
+  const keys = (text: string) => wanted(text + gatewayNamed('a', '{ istio: egressgateway }')).map(({ key }) => key)
+  assert.deepEqual(keys(service('{ istio: egressgateway }')), ['egress/istio-egressgateway'])
+  assert.deepEqual(keys(service('{ istio: other }')), ['istio-system/istio-egressgateway'])
+})
+
+test('gateways for the way out come last, so that they take no port from those for the way in', () => {
+  const all = wanted(`${gatewayNamed('a', '{ istio: egressgateway }')}${gatewayNamed('b', '{ istio: ingressgateway }')}`)
+  assert.deepEqual(all.map(({ name }) => name), ['istio-ingressgateway', 'istio-egressgateway'])
 })

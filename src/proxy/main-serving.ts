@@ -32,6 +32,7 @@ export interface ServingParts {
   readonly secrets: Secrets
   readonly capture: Capture
   readonly maxConnections: number
+  readonly maxHandshakes: number
   readonly drainMs: number
   compileService(terminal: TerminalFilter, listener: Listener, direction: Direction, routes: (name: string) => RouteSlot): ChainService
   /** The listener's own access log. Throws for a log that cannot be served. */
@@ -56,11 +57,11 @@ export class Serving {
   #bound: Promise<void> = Promise.resolve()
 
   constructor(parts: ServingParts) {
-    const { clock, capture, maxConnections, drainMs } = parts
+    const { clock, capture, maxConnections, maxHandshakes, drainMs } = parts
     this.#parts = parts
     this.services = new ChainServices(clock, drainMs)
     this.#acceptor = new Acceptor({
-      listeners: () => this.#plan.listeners, maxConnections,
+      listeners: () => this.#plan.listeners, maxConnections, maxHandshakes,
       onServed: (connection, uris) => parts.onServed(connection, uris),
       onRefused: (refused) => this.#onRefused(refused),
     })

@@ -237,11 +237,11 @@ class RunningProxy implements Proxy {
   }
 
   #createServing(capture: Capture): Serving {
-    const { maxConnections, drainDuration } = this.#settings
+    const { maxConnections, maxHandshakes, drainDuration } = this.#settings
     const clock = this.#clock
     const clusters = this.#upstream.lookup
     return new Serving({
-      clock, secrets: this.#secrets, capture, maxConnections, drainMs: drainDuration,
+      clock, secrets: this.#secrets, capture, maxConnections, maxHandshakes, drainMs: drainDuration,
       compileService: (terminal, listener, direction, routes) => terminal.kind === 'http'
         ? this.#parts.compileHttp(terminal.config, { direction, clusters, routes, clock })
         : compileTcpProxy(terminal.config, { clusters, clock, random: Math.random, ...this.#guardOf(terminal), ...this.#tcpHooks(terminal.config, listener) }),

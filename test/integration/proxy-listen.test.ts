@@ -131,6 +131,25 @@ test('a rotated certificate is shown to new connections while old ones live on',
   after.socket.destroy()
 })
 
+test('clients that begin a handshake and never finish it keep others out only up to the limit, and no longer than they stay', async () => {
+  await using mutual = await namedServer('mutual')
+  using ca = new OpensslCa()
+  const secrets = secretsOf(ca, ca.issue('URI:spiffe://cluster.local/ns/default/sa/server'))
+  await using world = new ListenerWorld({ secrets, maxHandshakes: 2, clusters: { mutual: mutual.address } })
+  const port = await freePort()
+  await world.serve(tcpListener('strict', '127.0.0.1', port, { filterChains: [tcpChain('mtls', 'mutual', {}, mutualTls())] }))
+  const client = ca.issue('URI:spiffe://cluster.local/ns/default/sa/client')
+  const ask = () => converse(connectTls({ port, host: '127.0.0.1', ca: ca.roots, checkServerIdentity: () => undefined, ALPNProtocols: ['istio-peer-exchange'], cert: client.chain, key: client.key }), 'hello')
+  const idle = [connectTcp(port, '127.0.0.1'), connectTcp(port, '127.0.0.1')]
+  await Promise.all(idle.map((socket) => once(socket, 'connect')))
+  assert.equal(await ask(), '')
+  await world.until(() => world.refused.length === 1)
+  assert.equal(world.refused[0]!.refusal, 'too-many-handshakes')
+  for (const socket of idle) socket.destroy()
+  await world.until(() => world.refused.length === 3) // theirs have failed
+  assert.equal(await ask(), 'mutual:hello')
+})
+
 test('a connection that no chain takes is closed and reported', async () => {
   await using world = new ListenerWorld({ clusters: {} })
   const port = await freePort()

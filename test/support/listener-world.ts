@@ -24,6 +24,7 @@ export interface ListenerWorldOptions {
   readonly secrets?: Secrets
   readonly capture?: Capture
   readonly maxConnections?: number
+  readonly maxHandshakes?: number
 }
 
 const noSecrets: Secrets = { certificate: () => undefined, trust: () => undefined, onChange: () => () => {} }
@@ -48,6 +49,7 @@ export class ListenerWorld implements AsyncDisposable {
       clock: systemClock,
       listeners: () => this.listeners,
       maxConnections: options.maxConnections ?? 1000,
+      maxHandshakes: options.maxHandshakes ?? 1000,
       onServerFirst: (destination) => this.serverFirst.push(formatAddress(destination)),
       onRefused: (refused) => {
         this.refused.push(refused)

@@ -4,6 +4,7 @@ import { describe, spawn } from '../../lib/errors.ts'
 import { formatAddress } from '../../model/address.ts'
 import type { Address } from '../../model/address.ts'
 import type { Inbound } from '../../net/listen.ts'
+import type { ServerTls } from '../../net/tls.ts'
 import type { Transport } from '../../net/transport.ts'
 import type { CompiledChain, CompiledListener } from './compile.ts'
 import type { AcceptedConnection, Arrival, Layer, Serve } from './connection.ts'
@@ -11,7 +12,7 @@ import { chooseAtOnce, chooseChain } from './detect.ts'
 import { introduce } from './introduce.ts'
 
 /** Why a connection was refused before any service saw it. */
-export type Refusal = 'too-many-connections' | 'no-filter-chain' | 'no-certificate' | 'handshake-failed' | 'draining'
+export type Refusal = 'too-many-connections' | 'too-many-handshakes' | 'no-filter-chain' | 'no-certificate' | 'handshake-failed' | 'draining'
 
 export interface Refused {
   readonly refusal: Refusal
@@ -26,6 +27,8 @@ export interface AcceptorParts {
   listeners(): ReadonlyMap<string, CompiledListener>
   /** Connections of all listeners together. */
   readonly maxConnections: number
+  /** TLS handshakes that are under way: clients that never finish theirs use up neither all connections nor all memory. */
+  readonly maxHandshakes: number
   /** A connection goes to its service. `uris`: of the client's certificate. */
   onServed?(connection: AcceptedConnection, uris: readonly string[]): void
   onRefused(refused: Refused): void
@@ -34,6 +37,7 @@ export interface AcceptorParts {
 export class Acceptor {
   readonly #parts: AcceptorParts
   #open = 0
+  #shaking = 0
   #draining = false
 
   constructor(parts: AcceptorParts) {
@@ -100,10 +104,20 @@ export class Acceptor {
     const tls = chain.tls!
     const context = tls.current()
     if (context === undefined) return this.#refuse('no-certificate', tls.problem, listener, inbound, arrival)
+    if (this.#shaking >= this.#parts.maxHandshakes) return this.#refuse('too-many-handshakes', '', listener, inbound, arrival)
     try {
-      this.#hand(connection, await inbound.tls(context))
+      this.#hand(connection, await this.#shake(inbound, context))
     } catch (error) {
       this.#refuse('handshake-failed', describe(error), listener, inbound, arrival)
+    }
+  }
+
+  async #shake(inbound: Inbound, context: ServerTls): Promise<Transport> {
+    this.#shaking++
+    try {
+      return await inbound.tls(context)
+    } finally {
+      this.#shaking--
     }
   }
 

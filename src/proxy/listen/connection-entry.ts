@@ -46,11 +46,11 @@ function uris(downstream: Transport, upstream: Transport | undefined) {
 
 /** Envoy's flags for connections that a listener turns away. */
 const refusalFlags = {
-  'no-filter-chain': 'NR', 'no-certificate': '', 'handshake-failed': '', 'too-many-connections': 'OM', 'draining': '',
+  'no-filter-chain': 'NR', 'no-certificate': '', 'handshake-failed': '', 'too-many-connections': 'OM', 'too-many-handshakes': 'OM', 'draining': '',
 } as const
 const refusalDetails = {
   'no-filter-chain': 'filter_chain_not_found', 'no-certificate': 'no_certificate', 'handshake-failed': 'tls_handshake_failed',
-  'too-many-connections': 'connection_limit', 'draining': 'draining',
+  'too-many-connections': 'connection_limit', 'too-many-handshakes': 'handshake_limit', 'draining': 'draining',
 } as const
 
 export function refusedEntry({ refusal, detail, inbound, arrival }: Refused, now: number): AccessLogEntry {

@@ -148,6 +148,7 @@ function infoOf(socket: TLSSocket, localUris: readonly string[], certificate: X5
     peerDnsNames: names.dnsNames,
     peerSubject: subjectOf(certificate),
     peerDigest: certificate === undefined ? '' : digestsOf(certificate).certificate,
+    peerCertificate: certificate?.raw,
     localUris,
   }
 }

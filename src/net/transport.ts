@@ -16,6 +16,8 @@ export interface TlsInfo {
   readonly peerSubject: string
   /** SHA-256 of the peer's certificate (DER) in lower-case hex; empty when it sent none, or none that was verified. */
   readonly peerDigest: string
+  /** That certificate, DER; undefined where the digest is empty. */
+  readonly peerCertificate?: Buffer | undefined
   /** URI SANs of our own certificate. */
   readonly localUris: readonly string[]
 }

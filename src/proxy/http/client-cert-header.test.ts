@@ -6,11 +6,13 @@ import { clientCertElement, forwardedClientCert } from './client-cert-header.ts'
 import { decodeManager } from './manager-config.ts'
 
 const tls = { alpn: '', serverName: '', protocol: 'TLSv1.3', peerUris: ['spiffe://cluster.local/ns/a/sa/b'], peerDnsNames: ['a.b'], peerSubject: 'CN="x"', peerDigest: 'ab12', localUris: ['spiffe://me'] }
-const config = (over: { subject?: boolean; dns?: boolean; uri?: boolean }) => decodeManager(create(HttpConnectionManagerSchema, { setCurrentClientCertDetails: over }))
+const config = (over: { cert?: boolean; subject?: boolean; dns?: boolean; uri?: boolean }) => decodeManager(create(HttpConnectionManagerSchema, { setCurrentClientCertDetails: over }))
 
 test('the element names both ends as the certificates do', () => {
   assert.equal(clientCertElement(tls, config({ subject: true, dns: true, uri: true })), 'By=spiffe://me;Hash=ab12;Subject="CN=\\"x\\"";URI=spiffe://cluster.local/ns/a/sa/b;DNS=a.b')
   assert.equal(clientCertElement(tls, config({})), 'By=spiffe://me;Hash=ab12')
+  const whole = clientCertElement({ ...tls, peerCertificate: Buffer.from('fb+/=') }, config({ cert: true, subject: true }))
+  assert.equal(whole, 'By=spiffe://me;Hash=ab12;Cert="-----BEGIN%20CERTIFICATE-----%0AZmIrLz0%3D%0A-----END%20CERTIFICATE-----%0A";Subject="CN=\\"x\\""')
   assert.equal(clientCertElement({ ...tls, peerUris: [], peerDnsNames: [], peerSubject: '' }, config({ uri: true })), 'By=spiffe://me;Hash=ab12', 'a certificate without names')
   assert.equal(clientCertElement(undefined, config({ uri: true })), '')
   assert.equal(clientCertElement({ ...tls, peerUris: [], peerDnsNames: [], peerSubject: '', peerDigest: '' }, config({ uri: true })), '')

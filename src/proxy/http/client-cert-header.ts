@@ -9,10 +9,20 @@ export function clientCertElement(tls: TlsInfo | undefined, { clientCertFields: 
   if (tls === undefined || tls.peerDigest === '') return ''
   // Who took the request and which certificate it came with are always said, the rest where it is asked for.
   const parts = [...tls.localUris.map((uri) => `By=${uri}`), `Hash=${tls.peerDigest}`]
+  if (fields.cert && tls.peerCertificate !== undefined) parts.push(`Cert="${encodedPem(tls.peerCertificate)}"`)
   if (fields.subject) parts.push(`Subject="${tls.peerSubject.replace(/["\\]/g, '\\$&')}"`)
   if (fields.uri) for (const uri of tls.peerUris) parts.push(`URI=${uri}`)
   if (fields.dns) for (const name of tls.peerDnsNames) parts.push(`DNS=${name}`)
   return parts.join(';')
+}
+
+/** What a header may not hold, or would be taken for another part of it. */
+const encoded: Readonly<Record<string, string>> = { '\n': '%0A', ' ': '%20', '+': '%2B', '/': '%2F', '=': '%3D' }
+
+/** PEM, so that a server can read on what the parts leave out. */
+function encodedPem(certificate: Buffer): string {
+  const lines = certificate.toString('base64').match(/.{1,64}/g) ?? []
+  return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`.replace(/[\n +/=]/g, (one) => encoded[one]!)
 }
 
 /** What goes on: undefined for no header. `element` is empty for peers without a certificate. */

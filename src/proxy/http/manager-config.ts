@@ -31,7 +31,7 @@ export interface ManagerConfig {
   readonly generateRequestId: boolean
   readonly requestIdInResponse: boolean
   readonly clientCert: ClientCert
-  readonly clientCertFields: { readonly subject: boolean; readonly dns: boolean; readonly uri: boolean }
+  readonly clientCertFields: { readonly cert: boolean; readonly subject: boolean; readonly dns: boolean; readonly uri: boolean }
   readonly proxy100Continue: boolean
   readonly stripAnyPort: boolean
   readonly serverName: string
@@ -80,7 +80,7 @@ export function decodeManager(manager: HttpConnectionManager): ManagerConfig {
     generateRequestId: manager.generateRequestId ?? true,
     requestIdInResponse: manager.alwaysSetRequestIdInResponse,
     clientCert: manager.forwardClientCertDetails,
-    clientCertFields: { subject: details?.subject ?? false, dns: details?.dns ?? false, uri: details?.uri ?? false },
+    clientCertFields: { cert: details?.cert ?? false, subject: details?.subject ?? false, dns: details?.dns ?? false, uri: details?.uri ?? false },
     proxy100Continue: manager.proxy100Continue,
     stripAnyPort: manager.stripPortMode.case === 'stripAnyHostPort' && manager.stripPortMode.value,
     serverName: manager.serverName === '' ? 'envoy' : manager.serverName,

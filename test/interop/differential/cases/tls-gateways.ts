@@ -47,13 +47,15 @@ const curl = (url: string, ...more: readonly string[]): readonly string[] => ['-
 const yaml = [secret('one-$ns', one), secret('two-$ns', two), gateway([server('one', 'one.tls.example', 'one-$ns'), server('wild', '*.wild.tls.example', 'one-$ns'), server('two', 'two.tls.example', 'two-$ns')]), routes('one', 'one.tls.example'), routes('wild', '*.wild.tls.example'), routes('two', 'two.tls.example')].join('')
 
 const mutual = (mode: string): string => [
-  secret('one-$ns', one).replace('data: {', `data: { ca.crt: ${base64(clients.roots)},`),
+  secret('one-$ns', one).replace('\ndata: {', `\ndata: { ca.crt: ${base64(clients.roots)},`),
   gateway([server('one', 'one.tls.example', 'one-$ns').replace('SIMPLE', mode)]), routes('one', 'one.tls.example'),
 ].join('')
+/** curl may notice a refusal while it reads or while it still writes. */
+const whenNoticed = ['reply.error']
 const ownWord = { 'x-forwarded-client-cert': 'Hash=00;URI=spiffe://cluster.local/ns/a/sa/b' }
 
 export const tlsGateways: readonly Case[] = [
-  { title: 'gateway: a server is told whose certificate the client showed', role: 'gateway', yaml: mutual('MUTUAL'), asks: [
+  { title: 'gateway: a server is told whose certificate the client showed', role: 'gateway', yaml: mutual('MUTUAL'), loose: whenNoticed, asks: [
     { port: 1, host: 'one.tls.example', headers: ownWord, curl: curl('https://one.tls.example/x', ...shown), expect: { status: 200, seen: { 'x-forwarded-client-cert': /^Hash=[0-9a-f]{64};Cert="-----BEGIN%20CERTIFICATE-----%0A.*%0A";Subject=".*";URI=spiffe:\/\/a\.example\/client;DNS=client\.tls\.example$/ } } },
     { port: 1, host: 'one.tls.example', curl: curl('https://one.tls.example/x'), expect: { status: 0, to: [] } },
   ] },

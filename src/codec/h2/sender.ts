@@ -25,6 +25,8 @@ export class Sender<User> implements StreamOwner<User>, SendQueueOwner<User> {
   readonly encoder: HpackEncoder
   /** What a new stream may send: the peer's SETTINGS_INITIAL_WINDOW_SIZE. */
   streamWindow = initialWindow
+  /** No request goes out any more: the peer has said GOAWAY, or the connection has ended. */
+  refuses = false
   readonly #writer: FrameWriter
   readonly #table: StreamTable<User>
   readonly #events: H2Events<User>
@@ -52,6 +54,7 @@ export class Sender<User> implements StreamOwner<User>, SendQueueOwner<User> {
 
   sendRequest(stream: Stream<User>, method: string, scheme: string, authority: string, path: string, headers: HeaderList, end: boolean, protocol: string): void {
     this.#table.unsent--
+    if (this.refuses) return this.#table.refuseUnsent(stream)
     stream.sendWindow = this.streamWindow
     stream.id = this.#table.nextLocalId
     this.#table.nextLocalId += 2

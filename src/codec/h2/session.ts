@@ -123,6 +123,7 @@ class Session<User> implements H2Session<User>, FrameSink {
     this.#dead = true
     this.#closing = true
     this.#reader.stopped = true
+    this.#sender.refuses = true
   }
 
   onDrain(): void {
@@ -289,6 +290,7 @@ class Session<User> implements H2Session<User>, FrameSink {
     if (last > this.#lastTaken) throw protocolError('GOAWAY that takes more streams than the last one')
     this.#lastTaken = last
     this.#closing = true
+    this.#sender.refuses = true
     if (this.#client) this.#table.refuseAbove(last)
     this.#events.onGoAway(last, readUint32(bytes, at + 4), bytes.toString('latin1', at + 8, Math.min(end, at + 8 + maxDebugBytes)))
   }

@@ -122,6 +122,13 @@ export class StreamTable<User> {
     }
   }
 
+  /** The same, for one whose request was to be sent only now. */
+  refuseUnsent(stream: Stream<User>): void {
+    stream.closed = true
+    this.#events.onReset(stream, errorCode.refusedStream, false)
+    this.#events.onClosed(stream)
+  }
+
   /** The connection is gone. */
   endAll(): void {
     for (const stream of this.open.values()) this.#end(stream, errorCode.cancel, false, ended.resetByPeer)

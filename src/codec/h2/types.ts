@@ -45,7 +45,7 @@ export interface H2Stream<User> {
   user: User | undefined
   /** Nothing can be sent or heard any more. */
   readonly closed: boolean
-  /** Client sessions. `end`: no body follows. */
+  /** Client sessions. `end`: no body follows. After a GOAWAY that came since `open`: refused, by onReset in the call. */
   sendRequest(method: string, scheme: string, authority: string, path: string, headers: HeaderList, end: boolean, protocol?: string): void
   /** Server sessions; 1xx any number of times before the final one. */
   sendResponse(status: number, headers: HeaderList, end: boolean): void
@@ -76,7 +76,7 @@ export interface H2Events<User> {
   onWritable(stream: H2Stream<User>): void
   /** The peer reset it, or it broke the protocol in a way that ends only this stream (`local`: we sent RST_STREAM). */
   onReset(stream: H2Stream<User>, code: number, local: boolean): void
-  /** Nothing can be sent or heard any more, what was kept included: comes once, last, for every stream that has an id, whoever ended it. */
+  /** Nothing can be sent or heard any more, what was kept included: comes once, last, for every stream whose request was sent (or tried), whoever ended it. */
   onClosed(stream: H2Stream<User>): void
   /** The peer takes no streams above `lastStreamId`; those of ours above it were reported by onReset(refusedStream) already. */
   onGoAway(lastStreamId: number, code: number, debug: string): void

@@ -72,6 +72,21 @@ test('a name whose values never come again stops being indexed, so that it does 
   assert.equal(encode('x-good', 'stays').length, 1)
 })
 
+test('a value that changes slowly is indexed anew each time', () => {
+  const { encode } = pair()
+  for (let second = 0; second < 200; second++) {
+    encode('date', `Wed, 25 Nov 2026 12:00:${second}`)
+    for (let n = 0; n < 3; n++) assert.equal(encode('date', `Wed, 25 Nov 2026 12:00:${second}`).length, 1)
+  }
+})
+
+test('connection-specific fields are not written', () => {
+  const encoder = new HpackEncoder(4096)
+  encoder.begin(0)
+  for (const name of ['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade']) encoder.field(name, 'x', false)
+  assert.equal(encoder.at, 0)
+})
+
 test('what the encoder remembers is bounded, whatever names it meets', () => {
   const { encode, encoder, decoder } = pair()
   for (let n = 0; n < 3000; n++) encode(`x-${n}`, 'v'.repeat(n % 60))

@@ -6,7 +6,7 @@ import { encodeHuffman, huffmanLength } from './huffman.ts'
 import { indexing, indexingOf, isGuessable } from './indexing.ts'
 import { entryOverhead, initialTableSize, staticCount, staticFields } from './static-table.ts'
 
-/** A name may stand in the table with this many values; more are not met again soon enough. */
+/** A name is remembered with this many values in the table, the newest; older ones are not met again soon enough. */
 const maxValues = 8
 /** So many entries without a use more than it had uses, and a name is not indexed any more. */
 const maxMisses = 8
@@ -29,6 +29,13 @@ class Name {
     this.text = text
     this.staticIndex = staticIndex
     this.indexing = indexingOf(text)
+  }
+
+  /** A value of the dynamic table, by its position here. */
+  forget(at: number): void {
+    this.places.splice(at, 1)
+    this.values.splice(at, 1)
+    this.dynamic--
   }
 }
 
@@ -54,8 +61,9 @@ export class HpackEncoder {
   size = 0
 
   readonly #names = new Map<string, Name>()
-  /** Oldest first; `#first` is the number of insertion of the first one that is still there. */
+  /** Oldest first, behind the `#gone` evicted ones; `#first` is the number of insertion of the first one that is still there. */
   #entries: (Entry | undefined)[] = []
+  #gone = 0
   #first = 0
   #inserted = 0
   readonly #limit: number
@@ -115,6 +123,7 @@ export class HpackEncoder {
   field(text: string, value: string, sensitive: boolean): void {
     this.#reserve(text.length + value.length + 24)
     const name = this.#names.get(text) ?? this.#meet(text)
+    if (name.indexing === indexing.dropped) return
     if (sensitive || name.indexing === indexing.secret || isGuessable(text, value)) return this.#literal(name, value, 0x10)
     if (name.indexing === indexing.nameOnly) {
       // Once with a value, whichever: from then on the name goes by its index.
@@ -146,12 +155,12 @@ export class HpackEncoder {
       this.bytes[this.at++] = 0x80 - place
       return
     }
-    name.misses--
+    if (name.misses > 0) name.misses--
     this.#integer(0x80, 0x7f, staticCount + this.#inserted - place)
   }
 
   #isWorth(name: Name, value: string): boolean {
-    if (name.misses >= maxMisses || name.dynamic >= maxValues) return false
+    if (name.misses >= maxMisses) return false
     return name.text.length + value.length + entryOverhead <= this.#maxSize / largestShare
   }
 
@@ -167,6 +176,7 @@ export class HpackEncoder {
     this.#evict(this.#maxSize - entry.size)
     this.#entries.push(entry)
     this.size += entry.size
+    if (name.dynamic === maxValues) name.forget(name.places.length - maxValues)
     name.values.push(value)
     name.places.push(this.#inserted++)
     name.dynamic++
@@ -197,14 +207,9 @@ export class HpackEncoder {
     }
   }
 
-  /** Evicted ones at the front of the list, until it is cut. */
-  #gone = 0
-
   #forget(name: Name, place: number): void {
     const at = name.places.indexOf(place)
-    name.places.splice(at, 1)
-    name.values.splice(at, 1)
-    name.dynamic--
+    if (at >= 0) name.forget(at)
     if (name.staticIndex === 0 && name.dynamic === 0 && (name.misses < maxMisses || this.#names.size > maxNames)) this.#names.delete(name.text)
   }
 

@@ -8,6 +8,8 @@ export const indexing = {
   nameOnly: 1,
   /** A secret: sent literally and marked so, that no hop indexes it. */
   secret: 2,
+  /** Means something between the two ends of an HTTP/1.1 connection only: it is not written at all (RFC 9113 §8.2.2). */
+  dropped: 3,
 } as const
 
 /** Too short to be safe from guessing, as nghttp2 has it. */
@@ -20,8 +22,11 @@ const changing = [
   'sec-websocket-accept',
 ] as const
 
+const connectionSpecific = ['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade'] as const
+
 const byName: ReadonlyMap<string, number> = new Map<string, number>([
   ...changing.map((name): [string, number] => [name, indexing.nameOnly]),
+  ...connectionSpecific.map((name): [string, number] => [name, indexing.dropped]),
   ['authorization', indexing.secret],
   ['proxy-authorization', indexing.secret],
 ])

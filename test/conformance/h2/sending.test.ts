@@ -301,6 +301,15 @@ describe('RFC 9113 section 5.1: streams of a client', () => {
     assert.deepEqual(peer.send(headers(1, ok)).log.slice(-2), ['response 1 200 [] end', 'closed 1'])
   })
 
+  test('6.8: a stream that was opened and not used before GOAWAY came is refused, and nothing is sent', () => {
+    const peer = new H2Peer('client')
+    const stream = peer.session.open('')!
+    peer.send(goAway(0))
+    peer.log.length = 0
+    stream.sendRequest('GET', 'http', 'a', '/', none, true)
+    assert.deepEqual([peer.log, peer.written(), peer.session.openStreams], [['reset 0 REFUSED_STREAM by the peer', 'closed 0'], [], 0])
+  })
+
   test('8.1: an answer before the request has ended, and NO_ERROR after it', () => {
     const peer = new H2Peer('client')
     const stream = peer.request('POST', false)

@@ -26,7 +26,7 @@ export class GrpcEcho implements AsyncDisposable {
     this.port = port
   }
 
-  static async start(): Promise<GrpcEcho> {
+  static async start(port = 0): Promise<GrpcEcho> {
     const server = new Server(options)
     let echo: GrpcEcho | undefined
     server.addService(
@@ -50,8 +50,8 @@ export class GrpcEcho implements AsyncDisposable {
         never: (call: ServerUnaryCall<Buffer, Buffer>) => void call.on('cancelled', () => echo!.cancelled++),
       },
     )
-    const port = await new Promise<number>((resolve, reject) => server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) => (error === null ? resolve(bound) : reject(error))))
-    echo = new GrpcEcho(server, port)
+    const bound = await new Promise<number>((resolve, reject) => server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, at) => (error === null ? resolve(at) : reject(error))))
+    echo = new GrpcEcho(server, bound)
     return echo
   }
 

@@ -5,6 +5,7 @@ import type { Address } from '../model/address.ts'
 import { formatAddress } from '../model/address.ts'
 import { listen } from '../net/listen.ts'
 import type { ListenOn, Listening } from '../net/listen.ts'
+import type { Listen } from '../net/listen-set.ts'
 import type { Capture, CaptureDirection, Deliver } from '../proxy/listen/capture.ts'
 import type { CompiledListener } from '../proxy/listen/compile.ts'
 
@@ -29,9 +30,11 @@ export class EnvCapture implements Capture {
   /** The application beside this proxy: what has come in goes on to it. Everybody else, and what calls itself, meets a sidecar. */
   #application: DialMap
   readonly #open = new Map<Tap, Listening>()
+  readonly #listen: Listen
   #deliver: Deliver | undefined
 
-  constructor(taps: readonly Tap[], dialMap: DialMap, application: DialMap = new Map()) {
+  constructor(taps: readonly Tap[], dialMap: DialMap, application: DialMap = new Map(), listenOn: Listen = listen) {
+    this.#listen = listenOn
     this.#taps = taps
     this.#dialMap = dialMap
     this.#application = application
@@ -65,7 +68,7 @@ export class EnvCapture implements Capture {
     await Promise.all(gone.map((tap) => this.#close(tap)))
     const deliver = this.#deliver
     if (deliver === undefined) return
-    for (const tap of taps) if (!this.#open.has(tap)) this.#open.set(tap, await openTap(tap, deliver))
+    for (const tap of taps) if (!this.#open.has(tap)) this.#open.set(tap, await openTap(tap, deliver, this.#listen))
   }
 
   async stop(): Promise<void> {
@@ -83,10 +86,10 @@ export class EnvCapture implements Capture {
   }
 }
 
-async function openTap({ listen: on, direction, originalDestination, authority }: Tap, deliver: Deliver): Promise<Listening> {
+async function openTap({ listen: on, direction, originalDestination, authority }: Tap, deliver: Deliver, listenOn: Listen): Promise<Listening> {
   const arrival = { originalDestination, authority }
   try {
-    return await listen({ ...on, onConnection: (inbound) => deliver(direction, inbound, arrival) })
+    return await listenOn({ ...on, onConnection: (inbound) => deliver(direction, inbound, arrival) })
   } catch (error) {
     throw new MeshError('agent/tap', `${direction} connections to ${authority ?? formatAddress(originalDestination)} cannot be taken`, error)
   }

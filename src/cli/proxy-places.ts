@@ -8,7 +8,8 @@ import { list } from '../lib/settings.ts'
 import type { SettingsOf } from '../lib/settings.ts'
 import type { Address } from '../model/address.ts'
 import { formatAddress, parseAddress } from '../model/address.ts'
-import { reservePort } from '../net/reserve-port.ts'
+import { freePort, reservePort } from '../net/reserve-port.ts'
+import type { Listen } from '../net/listen-set.ts'
 import { isName } from '../net/resolve.ts'
 import type { Capture } from '../proxy/main.ts'
 import type { ProxySettings } from '../proxy/settings.ts'
@@ -83,31 +84,53 @@ export interface Placed {
   readonly sentences: readonly string[]
 }
 
+/** Threads have to agree on ports: any free one is chosen here, for all of them. */
+export async function withPorts({ inbound, outbound, gateway }: Places): Promise<Places> {
+  const fixed = async (address: Address): Promise<Address> => (address.port > 0 ? address : { host: address.host, port: await freePort() })
+  return {
+    inbound,
+    outbound: await Promise.all(outbound.map(async (place) => ({ ...place, listen: await fixed(place.listen) }))),
+    gateway: new Map(await Promise.all([...gateway].map(async ([port, at]): Promise<[number, Address]> => [port, await fixed(at)]))),
+  }
+}
+
+/** Where others listen that this thread serves with, or for. */
+export interface Held {
+  readonly listen: Listen
+  /** Somebody of ours listens there already. */
+  holds(address: Address): boolean
+}
+
 /** Throws `cli/port-taken` for a port that another process has, before anything is started. */
-export async function placeProxy({ inbound, outbound, gateway }: Places, { type, ip }: ProxySettings): Promise<Placed> {
+export async function placeProxy({ inbound, outbound, gateway }: Places, { type, ip }: ProxySettings, held?: Held): Promise<Placed> {
   if (type === 'router') return { capture: new GatewayPorts((port) => gateway.get(port) ?? { host: '0.0.0.0', port }, new Map()), sentences: [] }
   const taps: Tap[] = []
   const sentences: string[] = []
   for (const place of [...inbound, ...outbound]) {
-    const { tap, at } = await tapOf(place, inbound.includes(place) ? ip : undefined)
+    const { tap, at } = await tapOf(place, inbound.includes(place) ? ip : undefined, held)
     taps.push(tap)
     sentences.push(`${tap.direction}: ${formatAddress(at)} leads to ${formatAddress(place.goal)}`)
   }
   const byOwnAddress = (place: (one: Place) => Address) => new Map(inbound.map((one) => [formatAddress({ host: ip, port: one.listen.port }), place(one)]))
-  return { capture: new EnvCapture(taps, byOwnAddress(({ listen }) => listen), byOwnAddress(({ goal }) => goal)), sentences }
+  return { capture: new EnvCapture(taps, byOwnAddress(({ listen }) => listen), byOwnAddress(({ goal }) => goal), held?.listen), sentences }
 }
 
 /** A name stands for no address: nothing but a route can lead on from here, since nobody can be dialled there. */
 const nowhere = '255.255.255.255'
 
-async function tapOf({ option, listen, goal }: Place, workload: string | undefined): Promise<{ tap: Tap; at: Address }> {
+async function tapOf({ option, listen, goal }: Place, workload: string | undefined, held: Held | undefined): Promise<{ tap: Tap; at: Address }> {
+  if (held?.holds(listen) === true) return { at: listen, tap: tapFor({ listen, goal }, { address: listen }, workload) }
   const { server, address, release } = await reservePort(listen.host, listen.port).catch((cause: unknown) => {
     throw new MeshError('cli/port-taken', `cannot listen for ${option}`, cause)
   })
   // Until the proxy serves, clients are to be refused, not to wait: they may have others to go to.
   if (listen.port > 0) release()
   const on = listen.port > 0 ? { address: listen } : { server }
-  if (workload !== undefined) return { at: address, tap: { listen: on, direction: 'inbound', originalDestination: { host: workload, port: listen.port } } }
+  return { at: address, tap: tapFor({ listen, goal }, on, workload) }
+}
+
+function tapFor({ listen, goal }: Pick<Place, 'listen' | 'goal'>, on: Tap['listen'], workload: string | undefined): Tap {
+  if (workload !== undefined) return { listen: on, direction: 'inbound', originalDestination: { host: workload, port: listen.port } }
   const originalDestination = isName(goal) ? { host: nowhere, port: goal.port } : goal
-  return { at: address, tap: { listen: on, direction: 'outbound', originalDestination, authority: formatAddress(goal) } }
+  return { listen: on, direction: 'outbound', originalDestination, authority: formatAddress(goal) }
 }

@@ -1,18 +1,21 @@
 // `trysail proxy`: one sidecar or gateway as a process of its own, until it is told to end.
-import { choice } from '../lib/settings.ts'
+import { describe, spawn } from '../lib/errors.ts'
+import { choice, onOff } from '../lib/settings.ts'
 import { formatAddress } from '../model/address.ts'
 import { chooseTransports } from '../net/transports.ts'
-import { startProxy } from '../proxy/main.ts'
-import type { Proxy } from '../proxy/main.ts'
 import { proxyEnvPrefix, proxySettingsTable } from '../proxy/settings.ts'
 import type { ProxySettings } from '../proxy/settings.ts'
 import { openAudit } from './audit.ts'
 import { exitCode } from './command.ts'
 import type { Command, Invocation, Io } from './command.ts'
+import { beginProxy } from './proxy-begin.ts'
+import type { BegunProxy } from './proxy-begin.ts'
 import { credentialsOf } from './proxy-credentials.ts'
 import type { Credentials } from './proxy-credentials.ts'
-import { placeProxy, placesOf, placesTable } from './proxy-places.ts'
+import { placesOf, placesTable } from './proxy-places.ts'
 import type { Places } from './proxy-places.ts'
+import { offerTo } from './proxy-take-over.ts'
+import type { Offer } from './proxy-take-over.ts'
 import { announce } from './running.ts'
 import { logLevels, serviceLog } from './service-log.ts'
 import type { ServiceLog } from './service-log.ts'
@@ -20,9 +23,13 @@ import { configOption, settingsOf, settingsOptions } from './settings-options.ts
 import { untilStopped } from './until-stopped.ts'
 import { UsageError } from './usage-error.ts'
 import { packageVersion } from './version.ts'
-
 import { letYoungHeapGrow } from './young-heap.ts'
-const table = { ...proxySettingsTable, ...placesTable, logLevel: choice(logLevels, 'info', 'What the log says.') }
+
+const table = {
+  ...proxySettingsTable, ...placesTable,
+  takeover: onOff(false, 'Goes on with the sockets of the proxy of this name that runs, which drains and ends once this one serves.'),
+  logLevel: choice(logLevels, 'info', 'What the log says.'),
+}
 
 /** What Kubernetes and Istio call them. */
 const aliases = { TRYSAIL_PROXY_NAME: 'POD_NAME', TRYSAIL_PROXY_NAMESPACE: 'POD_NAMESPACE', TRYSAIL_PROXY_IP: 'INSTANCE_IP', TRYSAIL_PROXY_SERVICE_ACCOUNT: 'SERVICE_ACCOUNT' }
@@ -31,7 +38,8 @@ export const command: Command = {
   summary: 'Runs one proxy alone: a sidecar or a gateway that joins a control plane.',
   about: `It joins over mutual TLS (15012), or over loopback without TLS (--discovery-plaintext, 15010). While the control plane is away it
 serves what it was told last. Messages go to standard error, access logs to where MeshConfig sends them. SIGTERM and Ctrl-C drain it
-and end it, SIGHUP opens its log files anew, SIGUSR1 the audit log.`,
+and end it, SIGHUP opens its log files anew, SIGUSR1 the audit log. A second one with --takeover follows the first without a
+failed request: new settings, or a new version.`,
   operands: [],
   options: [configOption, ...settingsOptions(table, proxyEnvPrefix)],
   examples: [
@@ -43,15 +51,15 @@ and end it, SIGHUP opens its log files anew, SIGUSR1 the audit log.`,
     const log = serviceLog(io, settings.logLevel)
     const { transports, problem } = await chooseTransports(settings)
     if (problem !== undefined) log('warning', `connections are carried by ${transports.name}: ${problem}`)
-    const { capture, sentences } = await placeProxy(places, settings)
     const ended = new AbortController()
     const audit = openAudit(settings.auditLog, (line) => log('error', line))
-    const proxy = await startProxy(settings, {
+    const options = {
       ...(audit === undefined ? {} : { audit: audit.writer(`${settings.name}.${settings.namespace}`) }),
-      ...credentials, capture, version: packageVersion(), log: (line) => log('warning', line), onQuit: () => ended.abort(),
-    })
+      ...credentials, version: packageVersion(), log: (line: string) => log('warning', line), onQuit: () => ended.abort(),
+    }
     try {
-      return await serveUntilStopped({ proxy, settings, sentences, log, ended }, io)
+      const begun = await beginProxy({ settings, places, options, log })
+      return await serveUntilStopped({ ...begun, settings, log, ended }, io)
     } finally {
       await audit?.close()
     }
@@ -75,37 +83,53 @@ function environment(): Readonly<Record<string, string | undefined>> {
   return { ...Object.fromEntries(known) as Record<string, string | undefined>, ...process.env }
 }
 
-interface RunningProxy {
-  readonly proxy: Proxy
+interface RunningProxy extends BegunProxy {
   readonly settings: ProxySettings
-  readonly sentences: readonly string[]
   readonly log: ServiceLog
   readonly ended: AbortController
 }
 
-async function serveUntilStopped({ proxy, settings, sentences, log, ended }: RunningProxy, io: Io): Promise<number> {
-  const { name, namespace, discoveryAddress } = settings
+async function serveUntilStopped(running: RunningProxy, io: Io): Promise<number> {
+  const { proxy, settings, log, ended } = running
+  const { discoveryAddress } = settings
   const announcement = announce()
   const reopen = (): void => proxy.reopenLogs()
   process.on('SIGHUP', reopen)
+  const announced = (): void => {
+    if (proxy.adminPort > 0) announcement.update({ proxies: [{ name: settings.name, namespace: settings.namespace, admin: { host: '127.0.0.1', port: proxy.adminPort } }] })
+  }
   let failed = false
-  proxy.whenReady.then(
-    () => {
-      letYoungHeapGrow()
-      log('info', ['serves', ...sentences, ...proxy.listening.map((at) => `listens on ${formatAddress(at)}`)].join('; '))
-    },
-    () => {
-      failed = true
-      ended.abort()
-    },
-  )
+  let offer: Offer | undefined
+  let yielded: Promise<number> | undefined
+  const yieldTo = async (): Promise<void> => {
+    announcement.remove()
+    yielded = proxy.drain()
+    log('info', `another process has taken over; drains for ${settings.drainDuration / 1000} s at most`)
+    spawn('draining', yielded.then(() => ended.abort()))
+    await proxy.closeAdmin()
+  }
+  const serves = async (): Promise<void> => {
+    letYoungHeapGrow()
+    await running.serveAlone()
+    announced()
+    log('info', ['serves', ...running.sentences, ...proxy.listening.map((at) => `listens on ${formatAddress(at)}`)].join('; '))
+    offer = await offerTo(settings, { sockets: () => running.sockets(), yieldTo }).catch((error: unknown) => {
+      log('warning', `it cannot be taken over: ${describe(error)}`)
+      return undefined
+    })
+  }
+  spawn('beginning to serve', proxy.whenReady.then(serves, () => {
+    failed = true
+    ended.abort()
+  }))
   try {
-    announcement.update({ proxies: [{ name, namespace, admin: { host: '127.0.0.1', port: proxy.adminPort } }] })
-    log('info', `${proxy.nodeId} joins ${discoveryAddress}; admin on http://127.0.0.1:${proxy.adminPort}`)
+    announced()
+    log('info', `${proxy.nodeId} joins ${discoveryAddress}${proxy.adminPort > 0 ? `; admin on http://127.0.0.1:${proxy.adminPort}` : ''}`)
     await untilStopped(AbortSignal.any([io.stop, ended.signal]))
-    if (!failed) log('info', `drains for ${settings.terminationDrainDuration / 1000} s at most`)
+    if (!failed && yielded === undefined) log('info', `drains for ${settings.terminationDrainDuration / 1000} s at most`)
   } finally {
-    await proxy.close()
+    offer?.close()
+    await proxy.close(yielded === undefined || io.stop.aborted ? undefined : 0)
     process.off('SIGHUP', reopen)
     announcement.remove()
   }

@@ -24,9 +24,10 @@ export interface Announcement {
   remove(): void
 }
 
-const folder = (): string => join(process.env['XDG_RUNTIME_DIR'] ?? join(tmpdir(), `trysail-${userInfo().username}`), 'trysail')
+/** Only this user can read it. */
+export const runtimeFolder = (): string => join(process.env['XDG_RUNTIME_DIR'] ?? join(tmpdir(), `trysail-${userInfo().username}`), 'trysail')
 
-export function announce(at = folder()): Announcement {
+export function announce(at = runtimeFolder()): Announcement {
   mkdirSync(at, { recursive: true, mode: 0o700 })
   const file = join(at, `${process.pid}.json`)
   const remove = (): void => {
@@ -41,7 +42,7 @@ export function announce(at = folder()): Announcement {
 }
 
 /** Everything announced by processes that are still alive, the newest first. */
-export function findRunning(at = folder()): readonly Running[] {
+export function findRunning(at = runtimeFolder()): readonly Running[] {
   return filesIn(at).flatMap((file) => {
     const one = read(join(at, file))
     return one !== undefined && isAlive(one.pid) ? [one] : []

@@ -6,13 +6,17 @@ import { SocketInbound } from './inbound.ts'
 import type { Inbound } from './inbound.ts'
 import { listenError } from './listen-error.ts'
 import { takeWaiting } from './reserve-port.ts'
+import { descriptorOf } from './socket-options.ts'
 import { defaultTransports } from './transports.ts'
 import type { Transports } from './transport-options.ts'
 
 export type { Inbound, PeekLimits } from './inbound.ts'
 
-/** Where: port 0 takes any free one. `server` was made by `reservePort` or by node, `fd` came from another process. */
-export type ListenOn = { readonly address: Address } | { readonly server: Server } | { readonly fd: number }
+/**
+ * Where: port 0 takes any free one. `server` was made by `reservePort` or by node; `fd` and `handle` are sockets that are bound
+ * already, from another thread or process.
+ */
+export type ListenOn = { readonly address: Address; readonly reusePort?: boolean } | { readonly server: Server } | { readonly fd: number } | { readonly handle: object }
 
 export type ListenOptions = ListenOn & {
   onConnection(inbound: Inbound): void
@@ -29,6 +33,8 @@ export type ListenOptions = ListenOn & {
 
 export interface Listening {
   readonly address: Address
+  /** Of the socket; undefined once it is closed, and where there are none. */
+  readonly descriptor: number | undefined
   /** Open connections that came from here. */
   readonly connections: number
   /** Stops listening; resolves at once, open connections go on. */
@@ -51,13 +57,20 @@ async function openServer(options: ListenOptions): Promise<{ server: Server; ear
   await new Promise<void>((resolve, reject) => {
     const onError = (error: Error): void => reject(listenError(at, error))
     server.once('error', onError)
-    server.listen({ ...on, backlog: options.backlog ?? 4096 }, () => {
+    const { backlog = 4096 } = options
+    const onListening = (): void => {
       server.off('error', onError)
       resolve()
-    })
+    }
+    if ('handle' in options) server.listen(options.handle, backlog, onListening)
+    else server.listen({ ...('fd' in options ? { fd: options.fd } : placeOf(options)), backlog }, onListening)
   })
   return { server, early: [] }
 }
+function placeOf({ address, reusePort }: { readonly address: Address; readonly reusePort?: boolean }) {
+  return { ...socketOf(address), ...(reusePort === true && { reusePort }) }
+}
+
 
 /** `unix:///path` or host and port. */
 function socketOf({ host, port }: Address): { path: string } | { host: string; port: number } {
@@ -83,6 +96,10 @@ class ServerListening implements Listening {
 
   get connections(): number {
     return this.#open.size
+  get descriptor(): number | undefined {
+    return descriptorOf(this.#server)
+  }
+
   }
 
   close(): Promise<void> {

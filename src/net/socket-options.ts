@@ -1,7 +1,7 @@
 // Options of sockets that node does not give: get and set by file descriptor, through the C library (koffi, an optional
 // dependency, decision 0006). What an option means is its caller's business; whether there is a way to set it is said here.
 import { createRequire } from 'node:module'
-import type { Socket } from 'node:net'
+import type { Server, Socket } from 'node:net'
 import { getSystemErrorName } from 'node:util'
 import { netError } from './errors.ts'
 
@@ -59,8 +59,8 @@ export function openSocketOptions(platform: NodeJS.Platform, load: () => unknown
   }
 }
 
-/** The descriptor of a socket that is open; undefined when it has none (any more). */
-export function descriptorOf(socket: Socket): number | undefined {
+/** The descriptor of a socket or server that is open; undefined when it has none (any more). */
+export function descriptorOf(socket: Socket | Server): number | undefined {
   const handle: unknown = Reflect.get(socket, '_handle')
   const fd: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined
   return typeof fd === 'number' && fd >= 0 ? fd : undefined

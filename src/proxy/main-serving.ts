@@ -4,6 +4,7 @@ import type { Clock } from '../lib/clock.ts'
 import { spawn } from '../lib/errors.ts'
 import type { Inbound } from '../net/listen.ts'
 import type { Listener } from '../proto/gen/envoy/config/listener/v3/listener_pb.ts'
+import type { Listen } from '../net/listen-set.ts'
 import type { CompiledRoutes } from './http/router/compile.ts'
 import type { AccessLogEntry } from '../telemetry/access-log-entry.ts'
 import { Acceptor } from './listen/accept.ts'
@@ -32,6 +33,7 @@ export interface ServingParts {
   readonly secrets: Secrets
   readonly capture: Capture
   readonly maxConnections: number
+  readonly listen?: Listen | undefined
   readonly maxHandshakes: number
   readonly drainMs: number
   compileService(terminal: TerminalFilter, listener: Listener, direction: Direction, routes: (name: string) => RouteSlot): ChainService
@@ -57,7 +59,7 @@ export class Serving {
   #bound: Promise<void> = Promise.resolve()
 
   constructor(parts: ServingParts) {
-    const { clock, capture, maxConnections, maxHandshakes, drainMs } = parts
+    const { clock, capture, listen, maxConnections, maxHandshakes, drainMs } = parts
     this.#parts = parts
     this.services = new ChainServices(clock, drainMs)
     this.#acceptor = new Acceptor({
@@ -66,7 +68,7 @@ export class Serving {
       onRefused: (refused) => this.#onRefused(refused),
     })
     this.sockets = new Sockets({
-      clock,
+      clock, listen,
       bindsAt: (listener) => capture.bindsAt(listener),
       onConnection: (name, inbound) => this.#acceptor.accept(name, inbound, arrivalOf(inbound, capture)),
       onProblem: (problem) => parts.onBindProblem(problem),
@@ -80,6 +82,11 @@ export class Serving {
   compile(message: Listener, previous: CompiledListener | undefined): CompiledListener {
     const { secrets, compileService, compileRefusedLog } = this.#parts
     const log = compileRefusedLog(message)
+  /** Since the start. */
+  get accepted(): number {
+    return this.#acceptor.accepted
+  }
+
     if (log !== undefined) this.#refusedLogs.set(message, log)
     return compileListener(message, previous, {
       compileTls: (chain) => compileDownstreamTls(chain, secrets),

@@ -6,7 +6,12 @@ import { MeshError } from '../lib/errors.ts'
 import { formatAddress, parseAddress } from '../model/address.ts'
 import type { Address } from '../model/address.ts'
 import type { WriteAudit } from '../telemetry/audit/events.ts'
+import { ListenSet } from '../net/listen-set.ts'
+import type { Metrics } from '../telemetry/metrics/registry.ts'
+import { mergedMetrics, snapshotOf } from '../telemetry/metrics/snapshot.ts'
+import { systemCalls } from '../telemetry/sink/log-file.ts'
 import { LogFiles } from '../telemetry/sink/log-files.ts'
+import { wholeLines } from '../telemetry/sink/whole-lines.ts'
 import type { LogSinks } from '../telemetry/sink/log-files.ts'
 import { compileConnectionManager } from './http/connection-manager.ts'
 import { HttpCounters } from './http/http-counters.ts'
@@ -21,6 +26,13 @@ import { runProxy } from './running-proxy.ts'
 import type { Proxy, ProxyParts } from './running-proxy.ts'
 import type { ProxySettings } from './settings.ts'
 import { ProxyTelemetry } from './telemetry/proxy-telemetry.ts'
+import { answerTo } from './threads/answering.ts'
+import { FedIdentity, FedStream } from './threads/fed-parts.ts'
+import type { FromThread, Link, ToThread } from './threads/link.ts'
+import { mergedCounters } from './threads/report.ts'
+import type { Counted } from './threads/report.ts'
+import { ThreadSet } from './threads/thread-set.ts'
+import type { ThreadSetParts } from './threads/thread-set.ts'
 import { openClusters } from './upstream/cluster-set.ts'
 import type { Clusters } from './upstream/cluster-set.ts'
 import { openXdsStream } from './xds/client.ts'
@@ -28,6 +40,7 @@ import { deferredStream } from './xds/deferred-stream.ts'
 
 export type { Proxy } from './running-proxy.ts'
 export type { Capture } from './listen/capture.ts'
+export type { FromThread, Link, ThreadHandle, ToThread } from './threads/link.ts'
 
 export interface ProxyOptions {
   /** PEM: the roots that vouch for the control plane and the CA. */
@@ -47,28 +60,64 @@ export interface ProxyOptions {
   readonly audit?: WriteAudit
   /** POST /quitquitquit. */
   readonly onQuit?: () => void
+  /** Which thread of several this is, from 0. */
+  readonly threadNumber?: number
+  /** Other threads that serve with this one: how many, and how one is started. */
+  readonly threads?: Pick<ThreadSetParts, 'count' | 'spawn'>
+  /** Shares addresses with other threads, or goes on with the sockets of the process before. */
+  readonly sockets?: ListenSet
+  /** The caller starts the admin server when it is time. */
+  readonly withoutAdmin?: boolean
 }
 
 /** Resolves once the admin server answers; `whenReady` of the result says when it serves. Throws `proxy/settings`. */
 export async function startProxy(settings: ProxySettings, options: ProxyOptions): Promise<Proxy> {
-  const { clock = systemClock, log = () => undefined, version = '' } = options
+  const { clock = systemClock, log = () => undefined } = options
   const identity = identityOf(settings, options)
-  const files = new LogFiles({ clock, onProblem: log })
+  const { threads, bearer = () => settings.token, sockets = new ListenSet({ sharing: 'alone' }) } = options
+  return await runProxy(settings, {
+    ...partsOf(settings, options),
+    identity,
+    openStream: (node, onUpdate) => deferredStream(identity.whenReady, () => openXdsStream({
+      address: addressOf(settings.discoveryAddress, 'discoveryAddress'),
+      tls: settings.discoveryPlaintext ? undefined : { serverName: '' },
+      identity, bearer,
+      protocol: settings.xdsProtocol,
+      clock, log,
+    }, node, onUpdate)),
+    onEnd: () => identity.close(),
+    ...(threads === undefined ? {} : {
+      openThreads: (accepted) => new ThreadSet({ ...threads, sockets, clock, identity, log, audit: (event) => options.audit?.(event) }, accepted),
+    }),
+  })
+}
+
+/** What a thread is made with: its places are its own, the rest it is told. */
+export type ThreadOptions = Pick<ProxyOptions, 'capture' | 'version' | 'clock' | 'threadNumber'> & Required<Pick<ProxyOptions, 'sockets'>>
+
+/** One more thread of a proxy, told by the first one over `link` what it serves. */
+export async function startThread(settings: ProxySettings, options: ThreadOptions, link: Link<FromThread, ToThread>): Promise<Proxy> {
+  const identity = new FedIdentity()
+  const stream = new FedStream()
+  const parts = partsOf(settings, { ...options, roots: '', log: (line) => link.send({ kind: 'log', line }), audit: (event) => link.send({ kind: 'audit', event }) })
+  const proxy = await runProxy(settings, { ...parts, identity, openStream: (_node, onUpdate) => stream.open(onUpdate), withoutAdmin: true })
+  answerTo(link, { proxy, identity, stream, sockets: options.sockets })
+  return proxy
+}
+
+type SharedParts = Omit<ProxyParts, 'identity' | 'openStream'>
+
+/** All that is the same in every thread. */
+function partsOf(settings: ProxySettings, options: ProxyOptions): SharedParts {
+  const { clock = systemClock, log = () => undefined, version = '' } = options
+  const calls = settings.concurrency === 1 ? systemCalls : wholeLines(systemCalls)
+  const files = new LogFiles({ clock, calls, onProblem: log })
   const inboundPeers = new InboundPeers(clock)
   const telemetry = new ProxyTelemetry(settings, { sinks: sinksOf(files, options), version, clock, audit: options.audit, inboundPeers })
   let clusters: Clusters | undefined
   const httpCounters = new HttpCounters()
   const counters = () => [...(clusters?.stats() ?? []), ...httpCounters.lines(), ...files.stats()]
-  const parts: ProxyParts = {
-    identity,
-    openStream: (node, onUpdate) => deferredStream(identity.whenReady, () => openXdsStream({
-      address: addressOf(settings.discoveryAddress, 'discoveryAddress'),
-      tls: settings.discoveryPlaintext ? undefined : { serverName: '' },
-      identity,
-      bearer: options.bearer ?? (() => settings.token),
-      protocol: settings.xdsProtocol,
-      clock, log,
-    }, node, onUpdate)),
+  return {
     openUpstream: (secrets, dial) => (clusters = openClusters({ secrets, dial, clock, log, locality: localityOf(settings) })),
     compileRoutes,
     compileHttp: (manager, { direction, clusters: lookup, routes }) =>
@@ -85,15 +134,18 @@ export async function startProxy(settings: ProxySettings, options: ProxyOptions)
     log, clock, version,
     onReopenLogs: () => files.reopen(),
     async onClosed() {
-      identity.close()
       telemetry.close()
       await files.close()
     },
     ...(options.capture === undefined ? {} : { capture: options.capture }),
     ...(options.onQuit === undefined ? {} : { onQuit: options.onQuit }),
+    listen: options.sockets?.listen,
+    threadNumber: options.threadNumber,
+    withoutAdmin: options.withoutAdmin,
   }
-  return await runProxy(settings, parts)
 }
+
+const metricsOf = (all: readonly Counted[]): Metrics => mergedMetrics(all.map(({ metrics }) => metrics))
 
 type ReadyIdentity = Pick<Identity, 'certificate' | 'trust' | 'onChange' | 'whenReady' | 'close'>
 

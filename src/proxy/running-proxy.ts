@@ -3,7 +3,9 @@
 import { systemClock } from '../lib/clock.ts'
 import type { Clock } from '../lib/clock.ts'
 import { describe } from '../lib/errors.ts'
+import { formatAddress } from '../model/address.ts'
 import type { Address } from '../model/address.ts'
+import type { Listen, OpenSocket } from '../net/listen-set.ts'
 import type { Node } from '../proto/gen/envoy/config/core/v3/base_pb.ts'
 import type { Listener } from '../proto/gen/envoy/config/listener/v3/listener_pb.ts'
 import type { RouteConfiguration } from '../proto/gen/envoy/config/route/v3/route_pb.ts'
@@ -13,7 +15,7 @@ import type { AccessLogEntry } from '../telemetry/access-log-entry.ts'
 import { adminPaths } from './admin/paths.ts'
 import type { AdminSource, ProxyState, StatLine } from './admin/paths.ts'
 import { startAdmin } from './admin/server.ts'
-import type { AdminServer } from './admin/server.ts'
+import type { AdminPlace, AdminServer } from './admin/server.ts'
 import type { ClusterStatus } from './admin/clusters.ts'
 import type { CompiledRoutes } from './http/router/compile.ts'
 import { within } from './http/router/problem.ts'
@@ -30,17 +32,22 @@ import { Serving } from './main-serving.ts'
 import type { RouteSlot } from './main-serving.ts'
 import { Updates } from './main-updates.ts'
 import type { XdsUpdate } from './main-updates.ts'
+import { Overview } from './overview.ts'
 import { Planner } from './plan.ts'
 import type { ClusterStore } from './plan-clusters.ts'
 import type { WantedNames } from './plan-updates.ts'
 import type { ProxySettings } from './settings.ts'
-import { compileTcpProxy } from './tcp/tcp-proxy.ts'
-import type { TcpHooks } from './tcp/tcp-proxy.ts'
 import { RbacCounters } from './rbac/counters.ts'
 import { ConnectionGuard } from './tcp/filters/rbac.ts'
+import { compileTcpProxy } from './tcp/tcp-proxy.ts'
+import type { TcpHooks } from './tcp/tcp-proxy.ts'
+import type { Counted, ThreadReport } from './threads/report.ts'
+import type { ThreadSet } from './threads/thread-set.ts'
 import type { ClusterLookup } from './upstream/types.ts'
 import { nothingAccepted, resourceTypes } from './xds/accepted.ts'
+import type { AcceptedByType } from './xds/accepted.ts'
 import { nodeIdOf, nodeOf } from './xds/node.ts'
+import type { TerminalFilter } from './xds/listener.ts'
 import { SecretStore } from './xds/secret.ts'
 
 /** The stream to the control plane. It reconnects by itself; while it is away, what was accepted goes on serving. */
@@ -105,6 +112,8 @@ export interface ProxyParts {
   readonly version?: string
   /** POST /reopen_logs: after log files were moved away. */
   onReopenLogs?(): void
+  /** Nothing is served any more. */
+  onEnd?(): void
   /** Everything that served has ended: what the parts were made of may go. */
   onClosed?(): Promise<void>
   /** POST /quitquitquit: ends the process where the proxy is one. */
@@ -122,18 +131,29 @@ export interface Proxy extends AsyncDisposable {
   readonly listening: readonly Address[]
   /** Where a listener really listens. */
   boundAddress(listener: string): Address | undefined
+  /** The sockets of all threads, and the admin server's. */
+  readonly threadSockets: readonly OpenSocket[]
+  readonly adminDescriptor: number | undefined
+  /** What this thread has counted. */
+  report(): ThreadReport
+  /** Where it was told to, or with a socket of the process before. */
+  startAdmin(on?: AdminPlace): Promise<void>
+  /** The process that takes over answers in its place. */
+  closeAdmin(): Promise<void>
   /** After log files were moved away. */
   reopenLogs(): void
   /** Stops accepting and lets open work finish; resolves with the number of connections that were left. */
   drain(timeoutMs?: number): Promise<number>
+  /** The same, and a drain that was begun with a later deadline is not waited for. */
+  drainWithin(timeoutMs: number): Promise<number>
   /** Drains for the termination time, then ends everything. */
-  close(): Promise<void>
+  close(terminationMs?: number): Promise<void>
 }
 
 export async function runProxy(settings: ProxySettings, parts: ProxyParts): Promise<Proxy> {
   const proxy = new RunningProxy(settings, parts)
   try {
-    await proxy.startAdmin()
+    if (parts.withoutAdmin !== true) await proxy.startAdmin()
     return proxy
   } catch (error) {
     await proxy.close()
@@ -157,6 +177,8 @@ class RunningProxy implements Proxy {
   readonly #peers: InboundPeers
   readonly #node: Node
   readonly #startedAt = Date.now()
+  readonly #threads: ThreadSet | undefined
+  readonly #overview: Overview
   #admin: AdminServer | undefined
   #serves = false
   #drained: Promise<number> | undefined
@@ -175,6 +197,8 @@ class RunningProxy implements Proxy {
     this.#upstream = parts.openUpstream(this.#secrets, (address, tls) => capture.dial(address, tls))
     this.#serving = this.#createServing(capture)
     this.planner = this.#createPlanner()
+    this.#threads = parts.openThreads?.(this.#accepted)
+    this.#overview = new Overview({ parts, serving: this.#serving, upstream: this.#upstream, peers: this.#peers, threads: this.#threads })
     const updates = new Updates(this.planner, this.#accepted, this.#clock)
     this.#stream = parts.openStream(this.#node, (update) => this.#take(updates, update))
     this.whenReady = this.#becomeReady()
@@ -198,23 +222,49 @@ class RunningProxy implements Proxy {
     return this.#serving.sockets.boundAddress(listener)
   }
 
+  get threadSockets(): readonly OpenSocket[] {
+    return this.#threads?.sockets ?? []
+  }
+
+  get adminDescriptor(): number | undefined {
+    return this.#admin?.descriptor
+  }
+
+  report(): ThreadReport {
+    return this.#overview.report()
+  }
+
+  async closeAdmin(): Promise<void> {
+    await this.#admin?.close()
+    this.#admin = undefined
+  }
+
   reopenLogs(): void {
     this.#parts.onReopenLogs?.()
+    this.#threads?.reopenLogs()
   }
 
   drain(timeoutMs = this.#settings.drainDuration): Promise<number> {
-    this.#drained ??= this.#serving.drain(timeoutMs)
+    this.#drained ??= this.#drainAll(timeoutMs)
     return this.#drained
   }
 
-  async close(): Promise<void> {
-    const left = await this.#drainBeforeEnd(this.#settings.terminationDrainDuration)
+  /** All threads at once, under one deadline. */
+  async #drainAll(timeoutMs: number): Promise<number> {
+    const [own, others = 0] = await Promise.all([this.#serving.drain(timeoutMs), this.#threads?.drain(timeoutMs)])
+    return own + others
+  }
+
+  async close(terminationMs = this.#settings.terminationDrainDuration): Promise<void> {
+    const left = await this.drainWithin(terminationMs)
     if (left > 0) this.#log(`${left} connections were cut off`)
     this.#stream.close()
     this.planner.close()
     this.#serving.close()
     this.#upstream.close()
     this.#files.close()
+    this.#parts.onEnd?.()
+    await this.#threads?.close()
     await this.#admin?.close()
     await this.#parts.onClosed?.()
   }
@@ -223,13 +273,13 @@ class RunningProxy implements Proxy {
     return this.close()
   }
 
-  async startAdmin(): Promise<void> {
-    this.#admin = await startAdmin(this.#settings.adminPort, adminPaths(this.#adminSource()), (action, from) => this.#parts.onAdminAction?.(action, from))
+  async startAdmin(on: AdminPlace = this.#settings.adminPort): Promise<void> {
+    this.#admin = await startAdmin(on, adminPaths(this.#adminSource()), (action, from) => this.#parts.onAdminAction?.(action, from))
   }
 
-  /** A drain that was started earlier may have a later deadline: the end does not wait for it. */
-  #drainBeforeEnd(timeoutMs: number): Promise<number> {
-    return this.#drained === undefined ? this.drain(timeoutMs) : this.#serving.services.drain(timeoutMs)
+  drainWithin(timeoutMs: number): Promise<number> {
+    if (this.#drained === undefined) return this.drain(timeoutMs)
+    return Promise.all([this.#serving.services.drain(timeoutMs), this.#threads?.drain(timeoutMs)]).then(([own, others = 0]) => own + others)
   }
 
   #log(line: string): void {
@@ -241,7 +291,7 @@ class RunningProxy implements Proxy {
     const clock = this.#clock
     const clusters = this.#upstream.lookup
     return new Serving({
-      clock, secrets: this.#secrets, capture, maxConnections, maxHandshakes, drainMs: drainDuration,
+      clock, secrets: this.#secrets, capture, listen: this.#parts.listen, maxConnections, maxHandshakes, drainMs: drainDuration,
       compileService: (terminal, listener, direction, routes) => terminal.kind === 'http'
         ? this.#parts.compileHttp(terminal.config, { direction, clusters, routes, clock })
         : compileTcpProxy(terminal.config, { clusters, clock, random: Math.random, ...this.#guardOf(terminal), ...this.#tcpHooks(terminal.config, listener) }),
@@ -256,6 +306,10 @@ class RunningProxy implements Proxy {
   }
 
   #tcpHooks(config: TcpProxy, { name }: Listener): TcpHooks {
+  #guardOf({ guards }: Extract<TerminalFilter, { kind: 'tcp' }>): { readonly guard?: ConnectionGuard } {
+    return guards.length === 0 ? {} : { guard: new ConnectionGuard(guards, this.#parts.rbacCounters ?? new RbacCounters()) }
+  }
+
     const hooks = within(`listener ${name}, tcp_proxy`, () => this.#parts.tcpHooks?.(config))
     return {
       onOpen: (session) => hooks?.onOpen?.(session),
@@ -292,12 +346,14 @@ class RunningProxy implements Proxy {
     const nack = updates.take(update)
     if (nack !== undefined) this.#log(`rejected: ${nack}`)
     return nack
+    this.#threads?.feed(update)
   }
 
   async #becomeReady(): Promise<void> {
     await this.planner.whenReady
     await this.#serving.whenBound()
     if (this.#drained !== undefined) return
+    await this.#threads?.whenReady
     await this.#serving.startCapture()
     this.#serves = true
   }
@@ -306,10 +362,6 @@ class RunningProxy implements Proxy {
     if (this.#drained !== undefined) return 'draining'
     if (this.#failsHealthcheck) return 'told to fail its health check'
     if (this.#serves) return ''
-  #guardOf({ guards }: Extract<TerminalFilter, { kind: 'tcp' }>): { readonly guard?: ConnectionGuard } {
-    return guards.length === 0 ? {} : { guard: new ConnectionGuard(guards, this.#parts.rbacCounters ?? new RbacCounters()) }
-  }
-
     return this.planner.warming > 0 ? `${this.planner.warming} listeners and route tables wait for what they depend on` : 'no configuration yet'
   }
 
@@ -326,9 +378,10 @@ class RunningProxy implements Proxy {
       clusters: () => this.#upstream.statuses(),
       lookup: this.#upstream.lookup,
       listeners: () => listenersShown(this.planner, this.#serving),
-      inboundPeers: () => this.#peers.shown(),
-      stats: () => [...(this.#parts.stats?.() ?? []), { name: 'listener_manager.downstream_cx_active', value: this.#serving.open }],
-      prometheus: () => this.#parts.prometheus?.() ?? '',
+      clustersShown: () => this.#overview.clusters(),
+      inboundPeers: () => this.#overview.inboundPeers(),
+      stats: () => this.#overview.stats(),
+      prometheus: () => this.#overview.prometheus(),
       drain: async (graceful) => void (await this.drain(graceful ? undefined : 0)),
       quit: () => this.#parts.onQuit?.(),
       reopenLogs: () => this.reopenLogs(),

@@ -32,6 +32,7 @@ export const proxySettingsTable = {
   certificateLifetime: duration('24h', 'Lifetime asked for its certificate, renewed at half of it.'),
   maxConnections: integer(50_000, 'Connections at a time; more are closed at once. One costs 1 to 90 KB.', { min: 1, max: 1_000_000 }),
   auditLog: text('', 'File of the audit log: denials, refused handshakes, admin actions. Without it, none.'),
+  concurrency: integer(1, 'Threads that serve, each with sockets of its own; 0: as many as there are cores for it.', { min: 0, max: 64 }),
   maxHandshakes: integer(4000, 'TLS handshakes under way at a time; more are closed at once. One that is never finished holds some 60 KB for 15 s.', { min: 1, max: 1_000_000 }),
   rawHandles: onOff(true, 'Raw stream handles where this Node has them: less CPU a request.'),
 }

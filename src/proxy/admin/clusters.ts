@@ -4,23 +4,30 @@ import type { Host } from '../upstream/types.ts'
 import { json, plainText } from './server.ts'
 import type { AdminPath } from './server.ts'
 
-export interface ClusterStatus {
-  readonly name: string
-  /** Name of its load assignment; empty for clusters that are not EDS. */
-  readonly assignmentName: string
+export interface ClusterStatus extends ClusterShown {
   readonly hosts: readonly Host[]
 }
 
-export function clustersPath(statuses: () => readonly ClusterStatus[]): AdminPath {
+/** What is shown of a host. */
+export type HostShown = Omit<Host, 'onResult' | 'workload' | 'mutualTls'>
+
+export interface ClusterShown {
+  readonly name: string
+  /** Name of its load assignment; empty for clusters that are not EDS. */
+  readonly assignmentName: string
+  readonly hosts: readonly HostShown[]
+}
+
+export function clustersPath(statuses: () => readonly ClusterShown[] | Promise<readonly ClusterShown[]>): AdminPath {
   return {
     method: 'GET',
     path: '/clusters',
     sentence: 'upstream clusters and their hosts (?format=json)',
-    answer: ({ query }) => (query.get('format') === 'json' ? json({ cluster_statuses: statuses().map(clusterJson) }) : plainText(statuses().map(clusterText).join(''))),
+    answer: async ({ query }) => (query.get('format') === 'json' ? json({ cluster_statuses: (await statuses()).map(clusterJson) }) : plainText((await statuses()).map(clusterText).join(''))),
   }
 }
 
-function clusterText({ name, hosts }: ClusterStatus): string {
+function clusterText({ name, hosts }: ClusterShown): string {
   const lines = [`${name}::added_via_api::true`]
   for (const host of hosts) {
     const at = `${name}::${host.name}`
@@ -38,22 +45,22 @@ const statNames = [
   ['rq_success', 'rqSuccess'], ['rq_timeout', 'rqTimeout'], ['rq_total', 'rqTotal'],
 ] as const
 
-function statsOf({ active, stats }: Host): [string, number][] {
+function statsOf({ active, stats }: HostShown): [string, number][] {
   const counted = stats === undefined ? [] : statNames.map(([name, field]): [string, number] => [name, stats[field]])
   return [['rq_active', active], ...counted]
 }
 
 /** A host that is left out because connections to it fail is what Envoy calls an outlier. */
-function healthFlags({ health, suspect = false, ejection }: Host): string {
+function healthFlags({ health, suspect = false, ejection }: HostShown): string {
   const flags = (suspect || ejection !== undefined ? '/failed_outlier_check' : '') + (health === 'draining' ? '/eds_status_draining' : health === 'unhealthy' ? '/failed_eds_health' : '')
   return flags === '' ? 'healthy' : flags
 }
 
-const localityOf = ({ locality = '' }: Host): readonly string[] => locality.split('/')
+const localityOf = ({ locality = '' }: HostShown): readonly string[] => locality.split('/')
 
 const edsHealth = { healthy: 'HEALTHY', unhealthy: 'UNHEALTHY', draining: 'DRAINING' } as const
 
-function clusterJson({ name, assignmentName, hosts }: ClusterStatus) {
+function clusterJson({ name, assignmentName, hosts }: ClusterShown) {
   return {
     name,
     added_via_api: true,
@@ -63,7 +70,7 @@ function clusterJson({ name, assignmentName, hosts }: ClusterStatus) {
   }
 }
 
-function hostJson(host: Host) {
+function hostJson(host: HostShown) {
   const { host: address, port } = host.address
   const [region = '', zone = '', subZone = ''] = localityOf(host)
   return {

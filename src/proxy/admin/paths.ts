@@ -6,7 +6,7 @@ import type { Address } from '../../model/address.ts'
 import { spawn } from '../../lib/errors.ts'
 import type { InboundPeersShown } from '../listen/inbound-peers.ts'
 import { clustersPath } from './clusters.ts'
-import type { ClusterStatus } from './clusters.ts'
+import type { ClusterShown, ClusterStatus } from './clusters.ts'
 import { configDumpPath } from './config-dump.ts'
 import type { ConfigDumpSource } from './config-dump.ts'
 import { explainPath } from './explain.ts'
@@ -24,10 +24,12 @@ export interface AdminSource extends ConfigDumpSource, ExplainSource {
   readonly version: string
   readonly nodeId: string
   clusters(): readonly ClusterStatus[]
+  /** Of all threads, as what is counted below. */
+  clustersShown?(): Promise<readonly ClusterShown[]>
   listeners(): readonly { readonly name: string; readonly address: Address; readonly bound: boolean; readonly problem: string }[]
-  inboundPeers(): InboundPeersShown
-  stats(): readonly StatLine[]
-  prometheus(): string
+  inboundPeers(): InboundPeersShown | Promise<InboundPeersShown>
+  stats(): readonly StatLine[] | Promise<readonly StatLine[]>
+  prometheus(): string | Promise<string>
   drain(graceful: boolean): Promise<void>
   quit(): void
   failHealthcheck(failing: boolean): void
@@ -44,13 +46,13 @@ export function adminPaths(source: AdminSource): readonly AdminPath[] {
     get('/ready', 'LIVE once the first configuration serves', () => ready(source)),
     get('/server_info', 'version, state, uptime, node', () => json(serverInfo(source))),
     configDumpPath(source),
-    clustersPath(() => source.clusters()),
+    clustersPath(() => source.clustersShown?.() ?? source.clusters()),
     explainPath(source),
     get('/listeners', 'listeners and where they listen (?format=json)', ({ query }) => listeners(source, query.get('format') === 'json')),
-    get('/inbound_peers', 'clients that came without a certificate of the mesh, by port', () => json(source.inboundPeers())),
+    get('/inbound_peers', 'clients that came without a certificate of the mesh, by port', async () => json(await source.inboundPeers())),
     get('/certs', 'certificates and their validity', () => json({ certificates: certificates(source) })),
     get('/stats', 'counters and gauges (?filter=substring, ?usedonly, ?format=json or prometheus)', ({ query }) => stats(source, query)),
-    get('/stats/prometheus', 'the same for Prometheus', () => plainText(source.prometheus())),
+    get('/stats/prometheus', 'the same for Prometheus', async () => plainText(await source.prometheus())),
     get('/memory', 'memory in use', () => json(memory())),
     post('/drain_listeners', 'stop accepting and finish what is open (?graceful)', ({ query }) => drained(source, query.has('graceful'))),
     post('/healthcheck/fail', 'not ready from now on, still serving', () => health(source, true)),
@@ -111,10 +113,10 @@ function certificateJson(name: string, certificate: X509Certificate) {
   }
 }
 
-function stats(source: AdminSource, query: URLSearchParams): AdminResponse {
-  if (query.get('format') === 'prometheus') return plainText(source.prometheus())
+async function stats(source: AdminSource, query: URLSearchParams): Promise<AdminResponse> {
+  if (query.get('format') === 'prometheus') return plainText(await source.prometheus())
   const filter = query.get('filter') ?? ''
-  const shown = source.stats().filter(({ name, value }) => name.includes(filter) && !(query.has('usedonly') && value === 0))
+  const shown = (await source.stats()).filter(({ name, value }) => name.includes(filter) && !(query.has('usedonly') && value === 0))
   if (query.get('format') === 'json') return json({ stats: shown })
   return plainText(shown.map(({ name, value }) => `${name}: ${value}\n`).join(''))
 }

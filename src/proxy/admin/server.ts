@@ -7,6 +7,7 @@ import { formatAddress } from '../../model/address.ts'
 import type { Address } from '../../model/address.ts'
 import { listenError } from '../../net/listen-error.ts'
 import { isLoopbackAuthority } from '../../net/loopback.ts'
+import { descriptorOf } from '../../net/socket-options.ts'
 
 export interface AdminRequest {
   readonly path: string
@@ -34,8 +35,13 @@ export const json = (value: unknown): AdminResponse => ({
   body: `${JSON.stringify(value, undefined, 1)}\n`,
 })
 
+/** A port of loopback, or a socket of the process before this one that listens there. */
+export type AdminPlace = number | { readonly handle: object }
+
 export interface AdminServer {
   readonly port: number
+  /** Of its socket, while it listens. */
+  readonly descriptor: number | undefined
   close(): Promise<void>
 }
 
@@ -46,15 +52,16 @@ const maxConnections = 64
 export type OnAdminAction = (action: string, from: Address) => void
 
 /** Only ever on loopback: who can reach it can end the proxy. Rejects with `proxy/admin` when the port is not to be had. */
-export async function startAdmin(port: number, paths: readonly AdminPath[], onAction: OnAdminAction = () => {}): Promise<AdminServer> {
+export async function startAdmin(on: AdminPlace, paths: readonly AdminPath[], onAction: OnAdminAction = () => {}): Promise<AdminServer> {
   const table = withHelp(paths)
   const server = createServer((request, response) => spawn('answering an admin request', answer({ table, onAction }, request, response)))
   server.maxConnections = maxConnections
-  await listening(server, port)
+  await listening(server, on)
   server.unref()
   const bound = server.address()
   return {
-    port: typeof bound === 'object' && bound !== null ? bound.port : port,
+    port: typeof bound === 'object' && bound !== null ? bound.port : 0,
+    get descriptor() { return descriptorOf(server) },
     close: () => new Promise((resolve) => {
       server.close(() => resolve())
       server.closeAllConnections()
@@ -62,11 +69,12 @@ export async function startAdmin(port: number, paths: readonly AdminPath[], onAc
   }
 }
 
-function listening(server: Server, port: number): Promise<void> {
+function listening(server: Server, on: AdminPlace): Promise<void> {
   return new Promise((resolve, reject) => {
-    const at = { host: '127.0.0.1', port }
+    const at = { host: '127.0.0.1', port: typeof on === 'number' ? on : 0 }
     server.once('error', (cause) => reject(new MeshError('proxy/admin', `the admin server (adminPort) cannot listen on ${formatAddress(at)}`, listenError(at, cause))))
-    server.listen(at, resolve)
+    if (typeof on === 'number') server.listen(at, resolve)
+    else server.listen(on.handle, resolve)
   })
 }
 

@@ -44,6 +44,7 @@ export class Acceptor {
     this.#parts = parts
   }
 
+  #accepted = 0
   get open(): number {
     return this.#open
   }
@@ -55,6 +56,10 @@ export class Acceptor {
 
   accept(name: string, inbound: Inbound, arrival: Arrival): void {
     const first = this.#parts.listeners().get(name)
+  get accepted(): number {
+    return this.#accepted
+  }
+
     if (first === undefined) return inbound.destroy()
     const listener = handedOver(first, arrival, this.#parts.listeners())
     const refusal = this.#refusal()
@@ -67,6 +72,7 @@ export class Acceptor {
     spawn('choosing a filter chain', this.#chooseAndServe(listener, inbound, arrival))
   }
 
+    this.#accepted++
   #refusal(): Refusal | undefined {
     if (this.#draining) return 'draining'
     return this.#open >= this.#parts.maxConnections ? 'too-many-connections' : undefined

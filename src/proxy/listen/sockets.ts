@@ -6,11 +6,14 @@ import { formatAddress } from '../../model/address.ts'
 import type { Address } from '../../model/address.ts'
 import { listen } from '../../net/listen.ts'
 import type { Inbound, Listening } from '../../net/listen.ts'
+import type { Listen } from '../../net/listen-set.ts'
 import { describeProvenance, provenanceOf } from '../xds/provenance.ts'
 import type { CompiledListener } from './compile.ts'
 
 export interface SocketParts {
   readonly clock: Clock
+  /** Other sockets than ones of its own alone. */
+  readonly listen?: Listen | undefined
   /** Undefined: not at all. */
   bindsAt(listener: CompiledListener): Address | undefined
   onConnection(listenerName: string, inbound: Inbound): void
@@ -101,7 +104,7 @@ export class Sockets {
 
   async #open(socket: Socket): Promise<void> {
     try {
-      const listening = await listen({ address: socket.address, onConnection: (inbound) => this.#parts.onConnection(socket.listenerName, inbound) })
+      const listening = await (this.#parts.listen ?? listen)({ address: socket.address, onConnection: (inbound) => this.#parts.onConnection(socket.listenerName, inbound) })
       if (socket.closed) return await listening.close()
       socket.listening = listening
       if (socket.problem !== undefined) this.#parts.onProblem({ listener: socket.listenerName, message: `listening after all on ${formatAddress(listening.address)}, wanted by ${socket.wantedBy}` })

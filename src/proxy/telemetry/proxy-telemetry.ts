@@ -86,13 +86,13 @@ export class ProxyTelemetry {
   readonly listenerLog = ({ name, accessLog }: Listener): LogEntry | undefined =>
     within(`listener ${name}`, () => compileAccessLogs(accessLog, this.#sinks))
 
-  /** `others`: counters of other parts, such as of clusters; those of clusters without traffic are left out. */
-  stats(others: readonly StatLine[]): StatLine[] {
-    return [...withTraffic(others), ...this.metrics.lines().map(({ name, value }) => ({ name: `istiocustom.${name}`, value }))]
+  /** `others`: counters of other parts, such as of clusters; those of clusters without traffic are left out. `metrics`: of all threads. */
+  stats(others: readonly StatLine[], metrics = this.metrics): StatLine[] {
+    return [...withTraffic(others), ...metrics.lines().map(({ name, value }) => ({ name: `istiocustom.${name}`, value }))]
   }
 
-  prometheus(others: readonly StatLine[]): string {
-    return this.metrics.prometheus() + prometheusOf(withTraffic(others), this.#matcher)
+  prometheus(others: readonly StatLine[], metrics = this.metrics): string {
+    return metrics.prometheus() + prometheusOf(withTraffic(others), this.#matcher)
   }
 
   close(): void {

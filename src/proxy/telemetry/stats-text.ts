@@ -22,13 +22,15 @@ export function matchesStat({ prefixes, suffixes }: StatsMatcher, name: string):
 /** Gauges by name; every other stat only grows. */
 const gauge = /(?:_active|_open|membership_[a-z]+|\.live|\.uptime|\.state|memory_[a-z]+)$/
 
+export const isGauge = (name: string): boolean => gauge.test(name)
+
 /** The text format 0.0.4; empty for no lines. */
 export function prometheusOf(lines: readonly StatLine[], matcher: StatsMatcher = defaultStatsMatcher): string {
   const families = new Map<string, string[]>()
   for (const { name, value } of lines) {
     if (!matchesStat(matcher, name)) continue
     const { family, labels } = mangle(name)
-    const samples = families.get(family) ?? [`# TYPE ${family} ${gauge.test(name) ? 'gauge' : 'counter'}`]
+    const samples = families.get(family) ?? [`# TYPE ${family} ${isGauge(name) ? 'gauge' : 'counter'}`]
     samples.push(`${family}${labels.length === 0 ? '' : `{${labels.map(([label, text]) => `${label}="${escapeLabel(text)}"`).join(',')}}`} ${value}`)
     families.set(family, samples)
   }

@@ -26,6 +26,11 @@ export class Metrics {
     return this.#add(new Family(spec, 'histogram', () => new Histogram(bounds)))
   }
 
+  /** In the order in which they were declared. */
+  get families(): Iterable<Family> {
+    return this.#families
+  }
+
   /** The text format 0.0.4. Families without a series are left out. */
   prometheus(): string {
     const lines: string[] = []

@@ -41,7 +41,7 @@ export interface LogFileStats {
 
 const { O_APPEND, O_CREAT, O_NONBLOCK, O_WRONLY } = constants
 
-const systemCalls: FileCalls = {
+export const systemCalls: FileCalls = {
   open: (path) => openSync(path, O_APPEND | O_CREAT | O_NONBLOCK | O_WRONLY, 0o644),
   write: (file, bytes, at, length, done) => write(file, bytes, at, length, null, done),
   close: (file) => close(file, () => {}), // nothing is left to do about a failed close

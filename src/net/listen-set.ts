@@ -1,0 +1,191 @@
+// How the threads of one proxy listen on the same addresses, and how a proxy goes on with the sockets of the one before it.
+// Each thread has a socket of its own for every address (SO_REUSEPORT), so that the kernel spreads connections and no thread
+// waits for another. Which sockets are open is known here, for whoever takes them over next.
+import { describe, spawn } from '../lib/errors.ts'
+import type { Address } from '../model/address.ts'
+import { formatAddress } from '../model/address.ts'
+import { listen } from './listen.ts'
+import type { Listening, ListenOptions } from './listen.ts'
+import { closeSocket } from './socket-passing.ts'
+
+export type Listen = (options: ListenOptions) => Promise<Listening>
+
+/**
+ * `alone`: there is one thread. `first`: nobody else may listen there yet, the other threads will join; `joins`: the first
+ * listens there already.
+ */
+export type Sharing = 'alone' | 'first' | 'joins'
+
+/** A socket that listens, of another thread or process. */
+export interface BoundSocket {
+  readonly address: Address
+  readonly on: { readonly fd: number } | { readonly handle: object }
+}
+
+/** A socket that is open here. */
+export interface OpenSocket {
+  readonly address: Address
+  readonly fd: number
+}
+
+export interface ListenSetParts {
+  readonly sharing: Sharing
+  /** For the addresses that they were asked for under. */
+  readonly inherited?: readonly BoundSocket[]
+  /** `joins`: an address that the first thread has cannot be shared. One line for people. */
+  onProblem?(message: string): void
+}
+
+export class ListenSet {
+  /** The open sockets have changed. */
+  onChange: () => void = () => {}
+  readonly #sharing: Sharing
+  readonly #onProblem: (message: string) => void
+  /** `joins`: addresses of the first thread, and who waits for one. */
+  #allowed: ReadonlySet<string> = new Set()
+  readonly #waiting = new Set<JoinedLater>()
+  readonly #inherited = new Map<string, BoundSocket[]>()
+  readonly #open = new Set<{ readonly wanted: Address; readonly listening: Listening }>()
+
+  constructor({ sharing, inherited = [], onProblem = () => {} }: ListenSetParts) {
+    this.#sharing = sharing
+    this.#onProblem = onProblem
+    for (const socket of inherited) {
+      const key = formatAddress(socket.address)
+      this.#inherited.set(key, [...(this.#inherited.get(key) ?? []), socket])
+    }
+  }
+
+  /** Under the addresses that were asked for. */
+  get sockets(): readonly OpenSocket[] {
+    return [...this.#open].flatMap(({ wanted, listening: { address, descriptor } }) =>
+      (descriptor === undefined ? [] : [{ address: wanted.port === 0 && !isPath(wanted) ? address : wanted, fd: descriptor }]))
+  }
+
+  readonly listen: Listen = async (options) => {
+    if (!('address' in options)) return await this.#keep(options, { host: '', port: 0 })
+    const { address, ...others } = options
+    const inherited = this.#take(address)
+    if (inherited.length > 0) return joined(await Promise.all(inherited.map(({ on }) => this.#keep({ ...others, ...on }, address))))
+    const shared = !isPath(address) && address.port !== 0
+    if (this.#sharing === 'alone' || (this.#sharing === 'first' && !shared)) return await this.#keep(options, address)
+    // Any free port and paths cannot be shared: those are the first thread's.
+    if (!shared) return nowhere(address)
+    if (this.#sharing === 'joins') return this.#joinLater(options, address)
+    await checkUnused(options)
+    return await this.#keep({ ...options, reusePort: true }, address)
+  }
+
+  /** `joins`: where the first thread listens now. It has to be the first: it finds out whether somebody else is there. */
+  allow(addresses: readonly string[]): void {
+    this.#allowed = new Set(addresses)
+    for (const later of this.#waiting) this.#joinIfAllowed(later)
+  }
+
+  #joinLater(options: ListenOptions, address: Address): Listening {
+    const later = new JoinedLater(address, () => this.#keep({ ...options, reusePort: true }, address), () => this.#waiting.delete(later))
+    this.#waiting.add(later)
+    this.#joinIfAllowed(later)
+    return later
+  }
+
+  #joinIfAllowed(later: JoinedLater): void {
+    if (!this.#allowed.has(formatAddress(later.address))) return
+    this.#waiting.delete(later)
+    spawn('sharing an address', later.open().catch((error: unknown) => this.#onProblem(`${formatAddress(later.address)} is served by fewer threads: ${describe(error)}`)))
+  }
+
+  /** Inherited sockets that nobody has asked for so far are let go: what comes to them would wait in vain. */
+  closeUnused(): void {
+    const unused = [...this.#inherited.values()].flat()
+    this.#inherited.clear()
+    for (const { on } of unused) closeSocket(on)
+  }
+
+  #take(address: Address): readonly BoundSocket[] {
+    const key = formatAddress(address)
+    const found = this.#inherited.get(key) ?? []
+    this.#inherited.delete(key)
+    return found
+  }
+
+  async #keep(options: ListenOptions, wanted: Address): Promise<Listening> {
+    const listening = await listen(options)
+    const open = { wanted, listening }
+    this.#open.add(open)
+    this.onChange()
+    return {
+      get address() { return listening.address },
+      get descriptor() { return listening.descriptor },
+      get connections() { return listening.connections },
+      destroyConnections: () => listening.destroyConnections(),
+      close: () => {
+        this.#open.delete(open)
+        this.onChange()
+        return listening.close()
+      },
+    }
+  }
+}
+
+const isPath = ({ host }: Address): boolean => host.startsWith('unix://')
+
+/** With SO_REUSEPORT two proxies on one port would share it and nobody would know. Rejects with `net/in-use`. */
+async function checkUnused(options: ListenOptions): Promise<void> {
+  await (await listen({ ...options, onConnection: (inbound) => inbound.destroy() })).close()
+}
+
+/** Opens once it may. */
+class JoinedLater implements Listening {
+  readonly address: Address
+  readonly #open: () => Promise<Listening>
+  readonly #forget: () => void
+  #listening: Listening | undefined
+  #closed = false
+
+  constructor(address: Address, open: () => Promise<Listening>, forget: () => void) {
+    this.address = address
+    this.#open = open
+    this.#forget = forget
+  }
+
+  get descriptor(): number | undefined {
+    return this.#listening?.descriptor
+  }
+
+  get connections(): number {
+    return this.#listening?.connections ?? 0
+  }
+
+  async open(): Promise<void> {
+    this.#listening = await this.#open()
+    if (this.#closed) await this.#listening.close()
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#forget()
+    await this.#listening?.close()
+  }
+
+  destroyConnections(): void {
+    this.#listening?.destroyConnections()
+  }
+}
+
+/** Several sockets of one address as one. */
+function joined(all: readonly Listening[]): Listening {
+  const [first] = all
+  if (all.length === 1) return first!
+  return {
+    get address() { return first!.address },
+    get descriptor() { return first!.descriptor },
+    get connections() { return all.reduce((sum, { connections }) => sum + connections, 0) },
+    destroyConnections: () => all.forEach((one) => one.destroyConnections()),
+    close: async () => void (await Promise.all(all.map((one) => one.close()))),
+  }
+}
+
+function nowhere(address: Address): Listening {
+  return { address, descriptor: undefined, connections: 0, close: () => Promise.resolve(), destroyConnections() {} }
+}

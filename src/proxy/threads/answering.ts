@@ -1,0 +1,29 @@
+// One of the other threads of a proxy: does what the first one says, and says what the first one has to know.
+import { spawn } from '../../lib/errors.ts'
+import type { ListenSet } from '../../net/listen-set.ts'
+import type { Proxy } from '../running-proxy.ts'
+import type { FedIdentity, FedStream } from './fed-parts.ts'
+import type { FromThread, Link, ToThread } from './link.ts'
+
+export interface Answering {
+  readonly proxy: Proxy
+  readonly identity: FedIdentity
+  readonly stream: FedStream
+  readonly sockets: ListenSet
+}
+
+export function answerTo(link: Link<FromThread, ToThread>, { proxy, identity, stream, sockets }: Answering): void {
+  link.onMessage = (message) => {
+    switch (message.kind) {
+      case 'identity': return identity.replace(message.certificate, message.trust)
+      case 'update': return stream.feed(message.update)
+      case 'bound': return sockets.allow(message.addresses)
+      case 'report': return link.send({ kind: 'report', report: proxy.report() })
+      case 'reopen-logs': return proxy.reopenLogs()
+      case 'drain': return spawn('draining a thread', proxy.drainWithin(message.timeoutMs).then((left) => link.send({ kind: 'drained', left })))
+      case 'close': return spawn('ending a thread', proxy.close(0).then(() => link.send({ kind: 'closed' })))
+    }
+  }
+  sockets.onChange = () => link.send({ kind: 'sockets', sockets: sockets.sockets })
+  spawn('becoming ready', proxy.whenReady.then(() => link.send({ kind: 'ready' })))
+}

@@ -86,10 +86,6 @@ class Session<User> implements H2Session<User>, FrameSink {
     return this.#table.open.size + this.#table.unsent
   }
 
-  eachUser(visit: (user: User) => void): void {
-    for (const { user } of [...this.#table.open.values()]) if (user !== undefined) visit(user)
-  }
-
   get available(): number {
     if (!this.#client || this.closing) return 0
     return Math.max(0, this.#maxLocalStreams - this.openStreams)
@@ -129,6 +125,11 @@ class Session<User> implements H2Session<User>, FrameSink {
   onDrain(): void {
     this.#writer.drained()
     this.#sender.queue.pump()
+  }
+
+  /** `visit` may end streams. */
+  eachUser(visit: (user: User) => void): void {
+    for (const { user } of this.#table.open.values()) if (user !== undefined) visit(user)
   }
 
   open(user: User): H2Stream<User> | undefined {

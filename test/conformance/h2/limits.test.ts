@@ -85,6 +85,12 @@ describe('A flood is ended by ENHANCE_YOUR_CALM', () => {
     assert.equal(peer.error?.code, 'h2/enhance-your-calm')
   })
 
+  test('a header block of more bytes than twice the largest section, in few frames', () => {
+    const peer = new H2Peer('server', { limits: { maxHeaderListBytes: 10_000, maxContinuationFrames: 100 } }).send(headers(1, Buffer.alloc(15_000, 0x82), END_STREAM))
+    assert.equal(flood(peer, () => [continuation(1, Buffer.alloc(1000, 0x82), 0)]), 5)
+    assert.equal(peer.error?.code, 'h2/enhance-your-calm')
+  })
+
   test('questions of a peer that reads no answers', () => {
     const peer = new H2Peer('server', { limits: { maxControlFramesPerSecond: 50 } })
     peer.full = true

@@ -359,6 +359,18 @@ test('When the transport is gone every stream is told, once, and nothing is writ
   assert.deepEqual(peer.written(), [])
 })
 
+test('Every user of an open stream can be visited, and end it', () => {
+  const peer: H2Peer = new H2Peer('server', { events: { onRequest: (stream) => void (stream.user = `user of ${stream.id}`) } })
+  peer.send(headers(1, get), headers(3, get), headers(5, get))
+  peer.streams.get(3)!.sendResponse(204, none, true)
+  const visited: string[] = []
+  peer.session.eachUser((user) => {
+    visited.push(user)
+    for (const stream of peer.streams.values()) if (stream.user === user) stream.reset(8)
+  })
+  assert.deepEqual([visited, peer.session.openStreams], [['user of 1', 'user of 5'], 0])
+})
+
 test('A connection that its owner gives up in the middle of a read reports nothing more', () => {
   const peer: H2Peer = new H2Peer('server', { events: { onRequest: () => peer.session.onClosed() } })
   peer.send(headers(1, get), headers(3, get), ping())

@@ -45,7 +45,6 @@ export class KeptBytes {
     if (this.#start < end) return
     this.#blocks.shift()
     this.#start = 0
-    if (this.#blocks.length === 0) this.#end = 0
   }
 
   clear(): void {

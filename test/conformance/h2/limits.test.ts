@@ -130,6 +130,14 @@ describe('Honest traffic is no flood', () => {
     }, 1000)
   })
 
+  test('some streams that are given up at once, every second', () => {
+    const peer = new H2Peer('server', { limits: few })
+    patient(peer, (n) => {
+      if (n % 15 === 0) peer.now += 1000
+      return [headers(id(n), get), rst(id(n))]
+    }, 200)
+  })
+
   test('window updates of a download, two for each frame', () => {
     const peer = new H2Peer('server', { limits: few }).send(headers(1, get))
     const stream = peer.streams.get(1)!

@@ -40,6 +40,11 @@ describe('RFC 9113 section 3.4 and 6.5: the beginning', () => {
     assert.deepEqual(pairs, [[3, 1024], [8, 1], [1, 4096], [4, 262_144], [5, 16_384], [6, 61_440]])
   })
 
+  test('no window or frame size is announced below what a peer may use before it has read it', () => {
+    const { payload } = new H2Peer('server', { bare: true, limits: { initialStreamWindow: 10, initialConnectionWindow: 10, maxFrameSize: 10 } }).frames()[0]!
+    assert.deepEqual([payload.readUInt32BE(6 * 3 + 2), payload.readUInt32BE(6 * 4 + 2)], [65_535, 16_384])
+  })
+
   test('each SETTINGS is acknowledged, each PING is answered with its payload, in order', () => {
     const peer = new H2Peer('server').send(settings(3, 1), ping('aaaaaaaa'), settings(), ping('bbbbbbbb'))
     assert.deepEqual(peer.written(), ['SETTINGS ACK', 'PING ACK aaaaaaaa', 'SETTINGS ACK', 'PING ACK bbbbbbbb'])

@@ -1,13 +1,14 @@
 // A place to connect to or listen on. A value: compare by `formatAddress`.
 
 export interface Address {
-  /** An IPv4 or IPv6 literal without brackets, or a host name where one is allowed. */
+  /** An IPv4 or IPv6 literal without brackets, a host name where one is allowed, or `unix:///path` with port 0. */
   readonly host: string
   readonly port: number
 }
 
-/** `1.2.3.4:80`, `[::1]:80`. */
+/** `1.2.3.4:80`, `[::1]:80`, `unix:///path`. */
 export function formatAddress(at: Address): string {
+  if (at.host.startsWith('unix://')) return at.host
   return at.host.includes(':') ? `[${at.host}]:${at.port}` : `${at.host}:${at.port}`
 }
 

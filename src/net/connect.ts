@@ -12,6 +12,7 @@ import { localAddressOf } from './transport-options.ts'
 import type { Connected, Transports } from './transport-options.ts'
 import type { Transport } from './transport.ts'
 import { currentTransports } from './transports.ts'
+import { isUnixAddress, unixPath } from './unix-path.ts'
 
 export interface ConnectOptions {
   /** An IP, a name, or `unix:///path` with port 0. */
@@ -110,8 +111,9 @@ class Attempt {
   }
 }
 
-function open({ address: { host, port } }: ConnectOptions): Socket {
-  if (host.startsWith('unix://')) return connectSocket({ path: host.slice('unix://'.length), allowHalfOpen: true })
+function open({ address }: ConnectOptions): Socket {
+  if (isUnixAddress(address)) return connectSocket({ path: unixPath(address), allowHalfOpen: true })
+  const { host, port } = address
   return connectSocket({ host, port, allowHalfOpen: true, noDelay: true, autoSelectFamily: isIP(host) === 0 })
 }
 

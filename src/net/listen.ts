@@ -1,6 +1,7 @@
 // Listens on an address, or goes on with a server that listens already, and hands out every accepted connection untouched.
 import { Server, createServer } from 'node:net'
 import type { Socket } from 'node:net'
+import { hasCode } from '../lib/errors.ts'
 import type { Address } from '../model/address.ts'
 import { SocketInbound } from './inbound.ts'
 import type { Inbound } from './inbound.ts'
@@ -9,6 +10,7 @@ import { takeWaiting } from './reserve-port.ts'
 import { descriptorOf } from './socket-options.ts'
 import { defaultTransports } from './transports.ts'
 import type { Transports } from './transport-options.ts'
+import { isUnixAddress, removeStale, unixAddress, unixPath } from './unix-path.ts'
 
 export type { Inbound, PeekLimits } from './inbound.ts'
 
@@ -45,8 +47,18 @@ export interface Listening {
 
 export async function listen(options: ListenOptions): Promise<Listening> {
   const transports = options.transports ?? (await defaultTransports())
-  const { server, early } = await openServer(options)
+  const { server, early } = await openOverStale(options)
   return new ServerListening(server, options, transports, early)
+}
+
+/** A UNIX socket that a process which is dead has left is in nobody's use. */
+async function openOverStale(options: ListenOptions): ReturnType<typeof openServer> {
+  try {
+    return await openServer(options)
+  } catch (error) {
+    if (!('address' in options) || !hasCode(error, 'net/in-use') || !(await removeStale(options.address))) throw error
+    return await openServer(options)
+  }
 }
 
 async function openServer(options: ListenOptions): Promise<{ server: Server; early: readonly Socket[] }> {
@@ -73,8 +85,8 @@ function placeOf({ address, reusePort }: { readonly address: Address; readonly r
 
 
 /** `unix:///path` or host and port. */
-function socketOf({ host, port }: Address): { path: string } | { host: string; port: number } {
-  return host.startsWith('unix://') ? { path: host.slice('unix://'.length) } : { host, port }
+function socketOf(address: Address): { path: string } | { host: string; port: number } {
+  return isUnixAddress(address) ? { path: unixPath(address) } : { host: address.host, port: address.port }
 }
 
 class ServerListening implements Listening {
@@ -127,5 +139,5 @@ class ServerListening implements Listening {
 function boundTo(server: Server): Address {
   const at = server.address()
   if (at === null) return { host: '', port: 0 }
-  return typeof at === 'string' ? { host: `unix://${at}`, port: 0 } : { host: at.address, port: at.port }
+  return typeof at === 'string' ? unixAddress(at) : { host: at.address, port: at.port }
 }

@@ -115,9 +115,10 @@ export class SidecarUnit {
     await this.#capture.stop()
   }
 
-  /** Peers dial this process's sidecar; its sidecar dials the program. */
+  /** Peers dial this process's sidecar; its sidecar dials the program, by the workload's address or, as in a Pod, by loopback. */
   #application(): DialMap {
-    return new Map([...this.ports.app].map(([port, at]): [string, Address] => [formatAddress({ host: this.address, port }), at]))
+    return new Map([this.address, '127.0.0.1'].flatMap((host) =>
+      [...this.ports.app].map(([port, at]): [string, Address] => [formatAddress({ host, port }), at])))
   }
 
   #startProgram(): void {

@@ -104,7 +104,8 @@ function ingressPort(one: NonNullable<SidecarSpec['ingress']>[number], proxy: Pr
     serviceName: service?.name ?? name,
     namespace: proxy.namespace,
     mode,
-    endpoint: one.defaultEndpoint || !snapshot.mesh.inboundToLocalhost
+    // What opens the port itself would call itself there.
+    endpoint: one.defaultEndpoint || (!snapshot.mesh.inboundToLocalhost && one.captureMode !== 'NONE')
       ? defaultEndpoint(one.defaultEndpoint, number, proxy.addresses[0]!) : { host: loopback(proxy), port: number },
     pool: one.connectionPool ?? sidecar.spec.inboundConnectionPool ?? snapshot.mesh.defaultConnectionPool,
     ...(mode === 'DISABLE' && one.tls !== undefined && { tls: one.tls }),

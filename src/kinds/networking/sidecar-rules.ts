@@ -23,6 +23,17 @@ function defaultEndpointProblem(text: string): string | undefined {
   return Number(port) >= 1 && Number(port) <= 65535 ? undefined : `${JSON.stringify(text)}: the port must be 1 to 65535`
 }
 
+const anyAddresses = ['0.0.0.0', '::']
+
+/** A listener that nothing captures for opens at `bind`, or at the Pod's own address; without an endpoint it sends to loopback. */
+function callsItself(bind: string, port: number, endpoint: string): boolean {
+  const [, bracketed, plain, number] = /^(?:\[([^\]]*)\]|([^:]*)):(\d{1,5})$/.exec(endpoint) ?? []
+  if (endpoint !== '' && Number(number) !== port) return false
+  const host = endpoint === '' ? '127.0.0.1' : (bracketed ?? plain ?? '')
+  if (anyAddresses.includes(bind)) return true
+  return anyAddresses.includes(host) || host === '' ? bind === '' : bind === host
+}
+
 const ingressRules: readonly Rule<SidecarIngress>[] = [
   error(function* ({ port, bind, defaultEndpoint }) {
     for (const [path, message] of portProblems(port)) yield [['port', ...path], message]
@@ -30,6 +41,10 @@ const ingressRules: readonly Rule<SidecarIngress>[] = [
     if (bind !== '' && !isIP(bind)) yield [['bind'], bindProblem(bind) ?? `${JSON.stringify(bind)} is a unix socket: what comes from others comes to an IP address`]
     const message = defaultEndpointProblem(defaultEndpoint)
     if (message !== undefined) yield [['defaultEndpoint'], message]
+  }),
+  error(function* ({ port, bind, captureMode, defaultEndpoint }) {
+    if (captureMode !== 'NONE' || port.number === 0 || !callsItself(bind, port.number, defaultEndpoint)) return
+    yield [['defaultEndpoint'], `must be another place than where the listener opens${bind === '' ? '' : ` (${bind})`}, or it would call itself: give the application another port or address`]
   }),
   error(function* ({ tls }) {
     if (tls === undefined) return

@@ -115,7 +115,15 @@ function egressCluster(sidecar: Sidecar | undefined, mesh: MeshSettings): string
 function egressHosts(sidecar: Sidecar | undefined, namespace: string): readonly EgressHost[] {
   const listeners = sidecar?.spec.egress
   if (listeners === undefined || listeners.length === 0) return everything
-  return listeners.flatMap((listener) => listener.hosts.map((text) => egressHost(text, namespace, listener.port?.number)))
+  return listeners.flatMap((listener) => listener.hosts.map((text) => egressHost(text, namespace, portOf(listener))))
+}
+
+/** A unix socket, whose port is 0, is for all ports. */
+const portOf = ({ port }: NonNullable<SidecarSpec['egress']>[number]): number | undefined => port?.number || undefined
+
+/** Of these services, those that one egress listener imports. */
+export function importedBy({ hosts }: Pick<NonNullable<SidecarSpec['egress']>[number], 'hosts'>, namespace: string, services: readonly Service[]): readonly Service[] {
+  return importServices(services, hosts.map((text) => egressHost(text, namespace, undefined)))
 }
 
 function egressHost(text: string, namespace: string, port: number | undefined): EgressHost {

@@ -63,7 +63,6 @@ export const sidecar: Kind<Sidecar> = {
   schema,
   rules: sidecarRules,
   notServed: [
-    { path: 'egress[].bind', texts: { fit: /^unix:/, called: 'unix://...' }, instead: 'no socket of its own opens' },
   ],
   neverServed: [
     { path: 'ingress[].port.targetPort', severity: 'error', message: noTargetPort },

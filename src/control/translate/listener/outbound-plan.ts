@@ -3,13 +3,15 @@
 // the oldest.
 import type { Service, ServicePort } from '../../../model/service.ts'
 import type { Snapshot } from '../../snapshot.ts'
+import { importedBy } from '../../snapshot-sidecars.ts'
 import type { SidecarScope } from '../../snapshot-sidecars.ts'
 import { meshGateway } from '../../snapshot-virtual-services.ts'
 import type { VirtualService } from '../../snapshot-virtual-services.ts'
-import { grpcOf } from '../cluster/protocol.ts'
+import { grpcOf, isHttp } from '../cluster/protocol.ts'
+import { protocolNamed } from '../inbound-ports.ts'
 import { listenerName } from '../names.ts'
 import { addressRanges, portsReached, sharedPorts, sniffedRoute, virtualAddresses } from '../outbound-ports.ts'
-import type { PortOfService } from '../outbound-ports.ts'
+import type { PortOfService, Reach } from '../outbound-ports.ts'
 import type { ProxyNode } from '../proxy-node.ts'
 import type { GrpcKind } from './filters.ts'
 import { hasByteRules, servicePortChains, speaksTls } from './l4-routes.ts'
@@ -69,8 +71,8 @@ function makePlan(proxy: ProxyNode, snapshot: Snapshot, scope: SidecarScope): Ou
     plan.set(name, bind)
     return bind
   }
-  const add = (address: string, reached: PortOfService, known: KnownBy) => {
-    const bind = at(address, reached.port.number)
+  const add = (address: string, reached: PortOfService, known: KnownBy, port = reached.port.number) => {
+    const bind = at(address, port)
     bind.bytes.push({ ...reached, known })
     bind.declaredBytes ||= reached.port.protocol !== 'auto' && !speaksTls(reached.port)
   }
@@ -91,9 +93,10 @@ function makePlan(proxy: ProxyNode, snapshot: Snapshot, scope: SidecarScope): Ou
   for (const reached of portsReached(scope, 'endpoints')) {
     for (const address of endpointAddresses(reached, proxy, snapshot)) add(address, reached, alone)
   }
-  for (const { address, port, binds, bytes } of ownListeners(scope)) {
+  for (const { address, port, binds, bytes, http } of ownListeners(scope)) {
+    if (http !== undefined) Object.assign(at(address, port), http)
     if (shared.has(port)) Object.assign(at(address, port), shared.get(port))
-    for (const reached of bytes) add(address, reached, alone)
+    for (const reached of bytes) add(address, reached, alone, port)
     const bind = plan.get(listenerName(address, port))
     if (bind !== undefined) bind.binds = binds
   }
@@ -106,11 +109,15 @@ function sharedHttp(scope: SidecarScope): ReadonlyMap<number, Pick<Bind, 'routes
   return new Map(sharedPorts(scope).map((port) => [port, { routes: String(port), grpc: grpcOf(byPort.get(port)!.map((one) => one.port.protocol)) }]))
 }
 
+type Egress = NonNullable<NonNullable<SidecarScope['sidecar']>['spec']['egress']>[number]
+
 interface OwnListener {
   readonly address: string
   readonly port: number
   readonly binds: boolean
   readonly bytes: readonly PortOfService[]
+  /** Of a unix socket: on others it is that of the port. */
+  readonly http?: Pick<Bind, 'routes' | 'grpc'>
 }
 
 /**
@@ -118,13 +125,25 @@ interface OwnListener {
  * the first service of bytes that is imported for the port has all that does not look like HTTP.
  */
 function ownListeners(scope: SidecarScope): readonly OwnListener[] {
-  return (scope.sidecar?.spec.egress ?? []).flatMap(({ port, bind = '', captureMode }) => {
+  return (scope.sidecar?.spec.egress ?? []).flatMap((listener): OwnListener[] => {
+    const { port, bind = '', captureMode } = listener
+    if (port !== undefined && bind.startsWith('unix://')) return [unixListener(scope, listener, bind)]
     const binds = captureMode === 'NONE'
-    // Port 0 is that of a unix socket.
-    if (port === undefined || port.number === 0 || (bind === '' && !binds)) return []
+    if (port === undefined || (bind === '' && !binds)) return []
     const bytes = (['opaque', 'any-address', 'endpoints'] as const).flatMap((reach) => portsReached(scope, reach).filter((one) => one.port.number === port.number))
     return [{ address: bind === '' ? '127.0.0.1' : bind, port: port.number, binds, bytes: bytes.slice(0, 1) }]
   })
+}
+
+/** Requests say by their authority to which service and port they go; bytes go to the first service that there is for them. */
+function unixListener(scope: SidecarScope, listener: Egress, bind: string): OwnListener {
+  const imported = importedBy(listener, scope.sidecar!.metadata.namespace, scope.services)
+  const own = { address: bind, port: 0, binds: true }
+  const of = (reach: Reach) => portsReached(scope, reach).filter((one) => imported.includes(one.service))
+  if (isHttp(protocolNamed(listener.port!.protocol))) {
+    return { ...own, bytes: [], http: { routes: bind, grpc: grpcOf([...of('shared'), ...of('sniffed')].map((one) => one.port.protocol)) } }
+  }
+  return { ...own, bytes: (['opaque', 'any-address', 'endpoints'] as const).flatMap(of).slice(0, 1) }
 }
 
 /** By ranges of addresses; else, where it speaks TLS, by the name that clients ask for. */

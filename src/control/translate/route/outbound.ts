@@ -5,11 +5,14 @@ import type { Service } from '../../../model/service.ts'
 import { bySpecificity, covers } from '../../hosts.ts'
 import type { MeshSettings } from '../../mesh-settings.ts'
 import type { MergedRule } from '../../snapshot-destination-rules.ts'
+import { importedBy } from '../../snapshot-sidecars.ts'
 import type { SidecarScope } from '../../snapshot-sidecars.ts'
 import { destinationsOf, hostsOf, meshGateway } from '../../snapshot-virtual-services.ts'
 import type { VirtualService } from '../../snapshot-virtual-services.ts'
 import type { Snapshot } from '../../snapshot.ts'
 import type { Init } from '../any.ts'
+import { isHttp } from '../cluster/protocol.ts'
+import { protocolNamed } from '../inbound-ports.ts'
 import { httpProxyRoute } from '../names.ts'
 import { portsReached, sharedPorts, sniffedRoute } from '../outbound-ports.ts'
 import type { PortOfService } from '../outbound-ports.ts'
@@ -82,8 +85,12 @@ function routeNames(proxy: ProxyNode, snapshot: Snapshot): readonly string[] {
     ...sharedPorts(scope).map(String),
     ...portsReached(scope, 'sniffed').map(({ service, port }) => sniffedRoute(service, port)),
     ...(forwardProxyPort(proxy, snapshot.mesh) === undefined ? [] : [httpProxyRoute]),
+    ...unixListeners(scope).map(({ bind }) => bind!),
   ]
 }
+
+/** Egress listeners on unix sockets, whose tables are for requests as a forward proxy gets them. */
+const unixListeners = ({ sidecar }: SidecarScope) => (sidecar?.spec.egress ?? []).filter(({ port, bind }) => port !== undefined && bind?.startsWith('unix://') === true && isHttp(protocolNamed(port.protocol)))
 
 export function outboundRouteView(proxy: ProxyNode, snapshot: Snapshot, name: string): OutboundRouteView | undefined {
   if (proxy.type !== 'sidecar') return undefined
@@ -120,6 +127,11 @@ function servicesOfTable(scope: SidecarScope, name: string): { table: OutboundRo
   const shared = portsReached(scope, 'shared')
   const services = (ports: readonly PortOfService[]) => [...new Set(ports.map((one) => one.service))]
   if (name === httpProxyRoute) return { table: 'proxy', services: services([...shared, ...portsReached(scope, 'sniffed')]) }
+  const socket = unixListeners(scope).find(({ bind }) => bind === name)
+  if (socket !== undefined) {
+    const all = services([...shared, ...portsReached(scope, 'sniffed')])
+    return { table: 'proxy', services: importedBy(socket, scope.sidecar!.metadata.namespace, all) }
+  }
   if (/^\d+$/.test(name)) {
     const found = services(shared.filter((one) => one.port.number === Number(name)))
     return found.length === 0 ? undefined : { table: 'shared', services: found }

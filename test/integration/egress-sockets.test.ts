@@ -1,0 +1,45 @@
+// Egress listeners of a Sidecar on unix sockets: a program that can open one reaches by it what the Sidecar imports, and
+// nothing else.
+import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import { request } from 'node:http'
+import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { test } from 'node:test'
+import { echo, gatewayTo, service, startLocalMesh } from '../support/local-mesh.ts'
+import { TempFolder } from '../support/temp-folder.ts'
+
+const sidecar = (folder: string): string => `
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: { name: client }
+spec:
+  workloadSelector: { labels: { app: client } }
+  outboundTrafficPolicy: { mode: REGISTRY_ONLY }
+  egress:
+    - { port: { number: 0, protocol: HTTP, name: http }, bind: "unix://${folder}/http.sock", hosts: ["./a.default.svc.cluster.local"] }
+    - { port: { number: 0, protocol: TCP, name: tcp }, bind: "unix://${folder}/tcp.sock", hosts: ["./bytes.default.svc.cluster.local"] }
+---`
+
+function ask(socketPath: string, host: string): Promise<{ readonly status: number; readonly body: string }> {
+  return new Promise((resolve, reject) => {
+    request({ socketPath, path: '/', headers: { host } }, (incoming) => {
+      text(incoming).then((body) => resolve({ status: incoming.statusCode ?? 0, body }), reject)
+    }).on('error', reject).end()
+  })
+}
+
+test('requests and bytes go by the sockets that a Sidecar asks for', { timeout: 60_000 }, async () => {
+  await using folder = await TempFolder.create()
+  await using mesh = await startLocalMesh({
+    'mesh.yaml': echo('a') + service('a') + echo('b') + service('b') + echo('bytes') + echo('client') + service('client') + gatewayTo('a')
+      + service('bytes', 'default', '{ name: tcp-echo, port: 7000, targetPort: 9080 }') + sidecar(folder.at('')),
+  })
+  await mesh.until('both sockets', () => ['http', 'tcp'].every((name) => existsSync(folder.at(`${name}.sock`))))
+  const found = await ask(folder.at('http.sock'), 'a:80')
+  assert.deepEqual([found.status, (JSON.parse(found.body) as { readonly name: string }).name], [200, 'a'])
+  assert.equal((await ask(folder.at('http.sock'), 'b:80')).status, 502, 'what is not imported is not known')
+  const socket = connect(folder.at('tcp.sock'))
+  socket.write('GET / HTTP/1.1\r\nhost: any\r\nconnection: close\r\n\r\n')
+  assert.match(await text(socket), /"name":"bytes"/)
+})

@@ -86,7 +86,8 @@ function table(attribute: string, lookup: Lookup): Table {
     const plain = textReader(attribute.slice(0, -foldedEnd.length))
     return (facts, visit) => {
       const value = plain(facts)
-      if (value !== undefined) lookup.text(value.toLowerCase(), visit)
+      if (typeof value === 'string') lookup.text(value.toLowerCase(), visit)
+      else if (value !== undefined) for (let i = 0; i < value.length; i++) lookup.text(value[i]!.toLowerCase(), visit)
     }
   }
   if (attribute.startsWith('ip ')) {
@@ -105,11 +106,12 @@ function table(attribute: string, lookup: Lookup): Table {
   const read = textReader(attribute)
   return (facts, visit) => {
     const value = read(facts)
-    if (value !== undefined) lookup.text(value, visit)
+    if (typeof value === 'string') lookup.text(value, visit)
+    else if (value !== undefined) for (let i = 0; i < value.length; i++) lookup.text(value[i]!, visit)
   }
 }
 
-function textReader(attribute: string): (facts: RbacFacts) => string | undefined {
+function textReader(attribute: string): (facts: RbacFacts) => ReturnType<RbacFacts['header']> {
   switch (attribute) {
     case 'path': return ({ path }) => path
     case 'server-name': return ({ serverName }) => serverName

@@ -45,7 +45,10 @@ const not = (test: Predicate): Predicate => (facts) => !test(facts)
 function header(name: string, { test }: TextTest, missingIsEmpty: boolean): Predicate {
   return (facts) => {
     const value = facts.header(name)
-    return value === undefined ? missingIsEmpty && test('') : test(value)
+    if (value === undefined) return missingIsEmpty && test('')
+    if (typeof value === 'string') return test(value)
+    for (let i = 0; i < value.length; i++) if (test(value[i]!)) return true
+    return false
   }
 }
 

@@ -58,8 +58,8 @@ export interface RbacFacts {
   readonly serverName: string
   readonly destinationPort: number
   ip(fact: IpFact): IpNumber | undefined
-  /** Undefined on connections of bytes, and where there is none. Names are lower case; values of one name are joined. */
-  header(name: string): string | undefined
+  /** Undefined on connections of bytes, and where there is none. Names are lower case. Of several of one name each counts: joined, they would hide one another. */
+  header(name: string): string | readonly string[] | undefined
   /** Without query and fragment. Undefined on connections of bytes. */
   readonly path: string | undefined
   metadata(namespace: string): unknown

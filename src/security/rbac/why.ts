@@ -102,7 +102,7 @@ function wordsOf(leaf: Leaf): string {
 function foundOf(leaf: Leaf, facts: RbacFacts): string {
   switch (leaf.kind) {
     case 'header':
-    case 'header-present': return said(facts.header(leaf.name))
+    case 'header-present': return said([facts.header(leaf.name) ?? []].flat().join(', ') || undefined)
     case 'path': return said(facts.path)
     case 'identity': return facts.identities === undefined ? 'the client showed no certificate' : said(facts.identities.join(', '))
     case 'server-name': return said(facts.serverName)

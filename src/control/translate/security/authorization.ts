@@ -25,19 +25,26 @@ export type AuthorizationMesh = Pick<MeshSettings, 'trustDomain' | 'trustDomainA
 export const httpRbacName = 'envoy.filters.http.rbac'
 const networkRbacName = 'envoy.filters.network.rbac'
 
+/**
+ * What a CUSTOM policy is for and no provider can be asked about is denied; nobody is let in because somebody else cannot be
+ * reached. Before tokens are verified.
+ */
+export function unaskable(policies: readonly AuthorizationPolicy[], mesh: AuthorizationMesh, bytes: boolean): Rules | undefined {
+  const found = policies.filter((one) => one.spec.action === 'CUSTOM' && !isDryRun(one)).flatMap((policy) => namedRules(policy, { mesh, bytes, prefix: '', suffix: '-deny-due-to-bad-CUSTOM-action' }))
+  return found.length === 0 ? undefined : { action: Action.DENY, policies: Object.fromEntries(found) }
+}
+
+export const httpRbac = (config: Init<typeof HttpRbacSchema>): HttpFilter => ({ name: httpRbacName, configType: { case: 'typedConfig', value: packed(HttpRbacSchema, config) } })
+export const networkRbac = (config: Init<typeof NetworkRbacSchema>): NetworkFilter =>
+  ({ name: networkRbacName, configType: { case: 'typedConfig', value: packed(NetworkRbacSchema, { statPrefix: 'tcp.', ...config }) } })
+
 /** After tokens have been verified. */
 export function httpAuthorization(policies: readonly AuthorizationPolicy[], mesh: AuthorizationMesh): HttpFilter[] {
-  return sets(policies, mesh, false).map((set) => {
-    const config = packed(HttpRbacSchema, rulesOf(set))
-    return { name: httpRbacName, configType: { case: 'typedConfig', value: config } }
-  })
+  return sets(policies, mesh, false).map((set) => httpRbac(rulesOf(set)))
 }
 
 export function networkAuthorization(policies: readonly AuthorizationPolicy[], mesh: AuthorizationMesh): NetworkFilter[] {
-  return sets(policies, mesh, true).map((set) => {
-    const config = packed(NetworkRbacSchema, { statPrefix: 'tcp.', ...rulesOf(set) })
-    return { name: networkRbacName, configType: { case: 'typedConfig', value: config } }
-  })
+  return sets(policies, mesh, true).map((set) => networkRbac(rulesOf(set)))
 }
 
 /** All policies of one action: those that hold, and those that are only tried. */

@@ -26,6 +26,6 @@ export interface Guarded {
 
 /** `routesByClaims`: routes may ask for what a token says. */
 export const guardsOf = ({ authorizations, jwtRules, jwtKeys, mesh }: Guarded, routesByClaims: boolean): Guards => ({
-  http: [...jwtFilter(jwtRules, jwtKeys, routesByClaims), ...httpAuthorization(authorizations, mesh)],
-  bytes: networkAuthorization(authorizations, mesh),
+  http: [...httpCustom(authorizations, mesh), ...jwtFilter(jwtRules, jwtKeys, routesByClaims), ...httpAuthorization(authorizations, mesh)],
+  bytes: [...networkCustom(authorizations, mesh), ...networkAuthorization(authorizations, mesh)],
 })

@@ -47,11 +47,20 @@ export class HttpFacts implements RbacFacts {
     }
   }
 
-  header(name: string): string | undefined {
+  header(name: string): string | readonly string[] | undefined {
     const { askedPath, askedAuthority } = this.exchange
     if (askedPath !== '' && name === ':path') return askedPath
     if (askedAuthority !== '' && (name === ':authority' || name === 'host')) return askedAuthority
-    return this.exchange.requestHeader(name)
+    if (name.charCodeAt(0) === 0x3a || name === 'host') return this.exchange.requestHeader(name)
+    const { flat } = this.exchange.requestHeaders
+    let first: string | undefined
+    let more: string[] | undefined
+    for (let i = 0; i < flat.length; i += 2) {
+      if (flat[i] !== name) continue
+      if (first === undefined) first = flat[i + 1]!
+      else (more ??= [first]).push(flat[i + 1]!)
+    }
+    return more ?? first
   }
 
   metadata(namespace: string): unknown {

@@ -1,0 +1,5 @@
+// The cases of authorization, in a mesh of their own: a policy that allows something denies all else at its workload.
+import { authorization } from './cases/authorization.ts'
+import { differentialSuite } from './suite.ts'
+
+differentialSuite('the differential suite of authorization', authorization, ['127.24', '127.34'])

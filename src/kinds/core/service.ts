@@ -82,7 +82,5 @@ export const service: Kind<KubernetesService> = {
       },
     },
   ],
-  notServed: [
-    ...ofTheCluster.map((name) => ({ path: `spec.${name}`, quiet: "not read: the cluster's own business" })),
-  ],
+  notServed: ofTheCluster.map((name) => ({ path: `spec.${name}`, quiet: "not read: the cluster's own business" })),
 }

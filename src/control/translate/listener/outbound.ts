@@ -93,16 +93,24 @@ function buildListener(view: ListenerView): ListenerInit {
 function serviceListener(view: ListenerView): ListenerInit {
   const claims = new Claims()
   const bytes = (JSON.parse(view.chains) as ByteChain[]).flatMap((chain) => claims.claim(chain))
-  const takesAll = bytes.some((chain) => chain.subnets.length + chain.serverNames.length === 0)
-  const chains = [...(view.routes === '' ? [] : [httpChain(view)]), ...bytes.map((chain) => byteChain(chain, view.mesh))]
+  const isRest = (chain: ByteChain): boolean => view.routes !== '' && takesAll(chain)
+  const rest = bytes.find(isRest)
+  const chains = bytes.filter((chain) => !isRest(chain)).map((chain) => byteChain(chain, view.mesh))
+  // What none of them takes goes where it was going, on an address that is nobody's own.
+  const otherwise = rest !== undefined ? byteChain(rest, view.mesh) : !bytes.some(takesAll) && view.address === anyAddress ? unknownChain(view) : undefined
   return {
     bindToPort: view.binds,
     ...inspection(view, bytes),
-    filterChains: chains,
-    // What none of them takes goes where it was going, on an address that is nobody's own.
-    ...(!takesAll && view.address === anyAddress && { defaultFilterChain: unknownChain(view) }),
+    filterChains: view.routes === '' ? chains : [httpChain(view), ...chains],
+    ...(otherwise !== undefined && { defaultFilterChain: otherwise }),
   }
 }
+
+/**
+ * Beside HTTP such a chain is the default one: chain matching never goes back, and who has been found to be plaintext,
+ * which the chain for HTTP asks for, is looked for among those that ask for it only.
+ */
+const takesAll = ({ subnets, serverNames }: ByteChain): boolean => subnets.length + serverNames.length === 0
 
 /** Declared bytes beside HTTP, or beside names of TLS: a server of theirs may speak first. */
 const patienceMs = 5_000

@@ -71,7 +71,7 @@ describe('how streams end', () => {
     await at.peer.until(() => at.peer.requests.length === 1)
     stream.close(8)
     await at.world.untilEnded(1)
-    assert.deepEqual([at.world.last.responseFlags, at.world.last.responseCodeDetails, at.world.last.responseCode], ['DC', 'http2.remote_reset', 0])
+    assert.deepEqual([at.world.last.responseFlags, at.world.last.responseCodeDetails, at.world.last.responseCode], ['DR', 'http2.remote_reset', 0])
     await at.peer.until(() => at.peer.open === 0)
     at.peer.answer = () => ok('next')
     assert.equal((await at.client.ask()).body, 'next', 'the others go on')

@@ -91,7 +91,7 @@ describe('failures', () => {
     await assert.rejects(at.client.say('x', {}, 300, 'Never'), { code: status.DEADLINE_EXCEEDED })
     await at.world.untilEnded(1)
     await untilCancelled(at.echo)
-    assert.equal(at.world.last.responseFlags, 'DC')
+    assert.equal(at.world.last.responseFlags, 'DR')
   })
 
   test('grpc-timeout is a deadline of the proxy too, and at most what the route says', async () => {

@@ -126,7 +126,7 @@ export class Http2Connection implements TransportHandler, ServedConnection {
   onReset(request: Http2Request, code: number, local: boolean): void {
     if (this.#ending) request.onGone(this.#flags, this.#details)
     else if (local) request.onGone(flag.DPE, 'http2.violation.of.messaging.rule')
-    else request.onGone(flag.DC, code === errorCode.refusedStream ? 'http2.remote_refuse' : 'http2.remote_reset')
+    else request.onGone(flag.DR, code === errorCode.refusedStream ? 'http2.remote_refuse' : 'http2.remote_reset')
   }
 
   onStreamClosed(): void {

@@ -76,6 +76,8 @@ export interface Ask {
   readonly raw?: string
   /** Through curl, with these further parameters. Only at gateways. */
   readonly curl?: readonly string[]
+  /** Over HTTP/2 instead, by prior knowledge. */
+  readonly http2?: boolean
   readonly times?: number
   /** Requests that are made at the same time as this one, each the same. */
   readonly together?: number

@@ -3,6 +3,8 @@ import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { Agent, request } from 'node:http'
 import type { IncomingMessage } from 'node:http'
+import { connect as connectHttp2, constants } from 'node:http2'
+import type { IncomingHttpHeaders } from 'node:http2'
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import type { Ask } from './case.ts'
@@ -73,6 +75,7 @@ export async function ask(door: Door, authority: string, one: Ask): Promise<Repl
   const { socket, clientPort, refused } = await open(door)
   if (refused) return { status: 0, headers: [], trailers: [], body: '', error: 'ended', informational: [], clientPort, ms: performance.now() - started }
   try {
+    if (one.http2 === true) return await askHttp2(socket, authority, one, started)
     return one.raw === undefined ? await askHttp(socket, authority, one, started) : await askRaw(socket, one.raw.replaceAll('$host', authority), started)
   } finally {
     socket.destroy()
@@ -131,6 +134,41 @@ function send(agent: Agent, socket: Socket, authority: string, one: Ask, started
     if (Object.keys(trailers).length > 0) sent.addTrailers(trailers)
     sent.end()
   })
+}
+
+/** A stream on a connection of its own. */
+function askHttp2(socket: Socket, authority: string, one: Ask, started: number): Promise<Reply> {
+  const { method = 'GET', path = '/', headers = {}, body, chunked = false, trailers = {}, leaveMs } = one
+  const length = chunked || body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }
+  const hasTrailers = Object.keys(trailers).length > 0
+  const session = connectHttp2('http://differential.test', { createConnection: () => socket })
+  const stream = session.request({ ':method': method, ':path': path, ':authority': authority, ...length, ...flat(headers) }, { endStream: body === undefined && !hasTrailers, waitForTrailers: hasTrailers })
+  let head: IncomingHttpHeaders = {}
+  let last: IncomingHttpHeaders = {}
+  let text = ''
+  const informational: number[] = []
+  const clientPort = socket.localPort ?? 0
+  const timer = setTimeout(() => stream.close(constants.NGHTTP2_CANCEL), leaveMs ?? patienceMs)
+  stream.setEncoding('utf8').on('data', (piece: string) => (text += piece))
+  stream.on('headers', (got) => informational.push(Number(got[':status'])))
+  stream.on('response', (got) => (head = got))
+  stream.on('trailers', (got) => (last = got))
+  stream.on('error', () => undefined)
+  session.on('error', () => undefined)
+  stream.on('wantTrailers', () => stream.sendTrailers(trailers))
+  if (body !== undefined || hasTrailers) stream.end(body)
+  return new Promise((resolve) => {
+    stream.once('close', () => {
+      clearTimeout(timer)
+      session.destroy()
+      const status = Number(head[':status'] ?? 0)
+      resolve({ status, headers: fieldsOf(head), trailers: fieldsOf(last), body: text, error: status === 0 || (stream.rstCode ?? 0) > 0 ? 'ended' : '', informational, clientPort, ms: performance.now() - started })
+    })
+  })
+}
+
+function fieldsOf(headers: IncomingHttpHeaders): readonly (readonly [string, string])[] {
+  return Object.entries(headers).flatMap(([name, value]) => (name.startsWith(':') || value === undefined ? [] : [value].flat().map((one) => [name, one] as const)))
 }
 
 async function read(incoming: IncomingMessage): Promise<{ text: string; error: string }> {

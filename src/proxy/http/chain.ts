@@ -2,6 +2,7 @@
 // filters without a hook dropped, one flat array per hook.
 import type { Any } from '@bufbuild/protobuf/wkt'
 import type { HttpFilter } from '../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
+import type { Exchange } from './exchange.ts'
 import type { Filter } from './filter.ts'
 import { filterKinds, typeOf } from './filters/table.ts'
 import type { FilterContext, FilterKind } from './filters/table.ts'
@@ -98,4 +99,10 @@ export function chainOf(all: readonly (Filter | undefined)[]): FilterChain {
     onResponseEnd: reversed.filter((filter): filter is With<'onResponseEnd'> => filter.onResponseEnd !== undefined),
     onEnd: reversed.filter((filter): filter is With<'onEnd'> => filter.onEnd !== undefined),
   }
+}
+
+/** Whether one of these (of a data hook) may make the body of this exchange longer or shorter. */
+export function changesBody(filters: readonly Filter[], exchange: Exchange): boolean {
+  for (let i = 0; i < filters.length; i++) if (filters[i]!.leavesBodies?.(exchange) !== true) return true
+  return false
 }

@@ -1,9 +1,10 @@
 // Copies of one request, on their way to mirrors. They never hold the request up and never fail it: each has its own
 // bounded queue, is given up when that is full, and nobody reads what it answers (traffic spec 1.2.4).
 import { HeaderList } from '../../codec/header-list.ts'
-import type { ChoiceContext, Cluster, Host, HostResult, RequestHead, ResetReason, ResponseReader, StreamWaiter, UpstreamStream } from '../upstream/types.ts'
+import type { ChoiceContext, Cluster, Host, RequestHead, ResetReason, ResponseReader, StreamWaiter, UpstreamStream } from '../upstream/types.ts'
 import type { Timed } from './deadlines.ts'
 import type { Exchange } from './exchange.ts'
+import { timedOut } from './host-result.ts'
 import { RequestBody } from './request-body.ts'
 import { clusterOfMirror, draws, shadowAuthority } from './router/mirror-policy.ts'
 import type { CompiledMirror } from './router/mirror-policy.ts'
@@ -75,8 +76,6 @@ function headOf({ method, path, authority, requestHeaders, bodyLength, sendZeroL
   headers.set('x-envoy-internal', 'true')
   return { method, path, authority: shadowHost ? shadowAuthority(authority) : authority, headers, bodyLength, sendZeroLength }
 }
-
-const timedOut: HostResult = { kind: 'local', reason: 'timeout' }
 
 class Mirror implements ResponseReader, StreamWaiter, Timed {
   sweepIndex = -1

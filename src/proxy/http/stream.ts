@@ -5,11 +5,11 @@
 //   The client may vanish and time may run out at any point: see onGone and onTick.
 import type { HeaderList } from '../../codec/header-list.ts'
 import type { Downstream } from './downstream.ts'
-import { after } from './chain.ts'
+import { after, changesBody } from './chain.ts'
 import type { FilterChain, FilterChains } from './chain.ts'
 import type { Timed } from './deadlines.ts'
 import type { Exchange } from './exchange.ts'
-import type { Filter, LocalReply } from './filter.ts'
+import type { LocalReply } from './filter.ts'
 import { flag, parseFlags } from './flags.ts'
 import { buildReply } from './local-reply.ts'
 import { RequestBody } from './request-body.ts'
@@ -65,7 +65,7 @@ export class HttpStream implements Timed {
     const { exchange, runtime } = this
     this.#idleMs = runtime.config.streamIdleTimeoutMs
     this.#lastActive = exchange.startTime
-    if (this.#idleMs > 0) this.#watchTime()
+    if (this.#idleMs > 0) this.watchTime()
     const chain = this.#chooseRoute()
     if (chain.length > 0) exchange.slots = chain.emptySlots.slice()
     this.#runFilters(chain, 0)
@@ -310,15 +310,11 @@ export class HttpStream implements Timed {
 
   #startTimeout(): void {
     this.#deadline = this.runtime.deps.clock.now() + this.#timeoutMs
-    this.#watchTime()
+    this.watchTime()
   }
 
   /** Asks for ticks; UpstreamTries does so for its own limits. */
   watchTime(): void {
-    this.#watchTime()
-  }
-
-  #watchTime(): void {
     if (!this.#ended) this.runtime.deadlines.add(this)
   }
 
@@ -349,9 +345,4 @@ export class HttpStream implements Timed {
     if (hooks !== undefined) for (let i = 0; i < hooks.length; i++) hooks[i]!.onEnd(exchange)
     runtime.onExchangeEnd(exchange)
   }
-}
-
-function changesBody(filters: readonly Filter[], exchange: Exchange): boolean {
-  for (let i = 0; i < filters.length; i++) if (filters[i]!.leavesBodies?.(exchange) !== true) return true
-  return false
 }

@@ -1,11 +1,13 @@
 // Sends one request upstream, again if the route's retry policy says so, and hands the response on. Never again once the
 // response's head has gone to the client, and never with a body that is not whole any more.
 import type { HeaderList } from '../../codec/header-list.ts'
-import type { ChoiceContext, Cluster, Host, HostResult, ResetReason, ResponseReader, StreamWaiter, UpstreamStream } from '../upstream/types.ts'
+import type { Cluster, Host, ResetReason, ResponseReader, StreamWaiter, UpstreamStream } from '../upstream/types.ts'
 import { prepareForward } from './forward-headers.ts'
 import type { Exchange } from './exchange.ts'
 import type { LocalReply } from './filter.ts'
 import { flag } from './flags.ts'
+import { chooseHost } from './host-choice.ts'
+import { resultOf, timedOut } from './host-result.ts'
 import { Mirrors } from './mirrors.ts'
 import { RequestBody } from './request-body.ts'
 import { hasTransportReason, noCluster, noHealthyHost, perTryTimeout, resetAfterHead, upstreamReset } from './rescue.ts'
@@ -21,25 +23,8 @@ import type { HttpStream } from './stream.ts'
 /** Held while no connection is there; then the client waits. */
 const heldBackBytes = 64 * 1024
 
-
 /** A host that stops closes all that it kept: the first or second time the pool has heard of it. */
 const maxStale = 3
-
-const timedOut: HostResult = { kind: 'local', reason: 'timeout' }
-const responses: HostResult[] = Array.from({ length: 600 }, (_, status) => ({ kind: 'response', status }))
-
-/** What of a gRPC status an outlier detector sees (Envoy: grpcToHttpStatus). */
-const grpcAsHttp = [200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401]
-const grpcResults: HostResult[] = grpcAsHttp.map((judgedAs) => ({ kind: 'response', status: 200, judgedAs }))
-
-/** Only a status in the head counts, as in Envoy: what comes in trailers comes too late. */
-function resultOf(status: number, headers: HeaderList, isGrpc: boolean): HostResult {
-  const grpc = isGrpc && status === 200 ? grpcResults[Number(headers.get('grpc-status') ?? NaN)] : undefined
-  return grpc ?? responses[status] ?? { kind: 'response', status }
-}
-
-/** One for all: balancers read it during the call and do not keep it. */
-const choice: { -readonly [Field in keyof ChoiceContext]: ChoiceContext[Field] } = { hash: undefined, originalDestination: undefined, tried: [], avoidPriorities: [], authority: '' }
 
 export class UpstreamTries implements ResponseReader, StreamWaiter {
   readonly #stream: HttpStream
@@ -96,7 +81,7 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
 
   #try(): void {
     const exchange = this.#exchange
-    const host = this.#chooseHost()
+    const host = chooseHost(exchange, this.#cluster!, this.#retry)
     if (host === undefined) return this.#fail(noHealthyHost)
     exchange.attempts++
     if (exchange.virtualHost!.countAttempts) exchange.requestHeaders.set('x-envoy-attempt-count', String(exchange.attempts))
@@ -115,25 +100,6 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
   #request(host: Host): void {
     const cancel = this.#cluster!.request(host, this, this, this.#exchange.authority, this.#exchange.connection)
     if (this.#upstream === undefined && this.#cancel === undefined && !this.#over) this.#cancel = cancel
-  }
-
-  #chooseHost(): Host | undefined {
-    const exchange = this.#exchange
-    if (exchange.host !== undefined) exchange.tried = [...exchange.tried, exchange.host]
-    choice.hash = exchange.hash
-    choice.originalDestination = exchange.connection.destinationOf(exchange.authority)
-    choice.authority = exchange.authority
-    choice.tried = this.#retry?.avoidTriedHosts === true ? exchange.tried : noHosts
-    choice.avoidPriorities = exchange.tried.length === 0 ? noPriorities : this.#prioritiesToLeave()
-    return this.#cluster!.chooseHost(choice)
-  }
-
-  /** Those that were tried, looked at anew every few tries; for the ones between, what was found last holds. */
-  #prioritiesToLeave(): readonly number[] {
-    const after = this.#retry?.leavePrioritiesAfter ?? 0
-    const { tried } = this.#exchange
-    if (after === 0 || tried.length < after) return noPriorities
-    return tried.slice(0, tried.length - (tried.length % after)).map(({ priority = 0 }) => priority)
   }
 
   onStream(upstream: UpstreamStream): void {
@@ -366,6 +332,3 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
     upstream?.reset()
   }
 }
-
-const noHosts: readonly Host[] = []
-const noPriorities: readonly number[] = []

@@ -1,9 +1,8 @@
 // The answer of `trysail explain`: what the client's proxy would do, and whether the destination takes it. The shape is
 // part of the command's contract, and what tests of routing expect is named as in it.
-import type { Explanation } from '../proxy/explain.ts'
+import type { Denial, Explanation } from '../proxy/explain.ts'
 import { MeshExplainer } from './explain-mesh.ts'
 import type { OfflineWorld, Outcome } from './explain-mesh.ts'
-import type { Denial } from './explain-reception.ts'
 import type { AskedRequest } from './request-line.ts'
 
 type Policy = NonNullable<Explanation['policy']> & {
@@ -11,7 +10,7 @@ type Policy = NonNullable<Explanation['policy']> & {
   readonly peerAuthentication: string | null
 }
 
-export interface Answer extends Omit<Explanation, 'policy'> {
+export interface Answer extends Omit<Explanation, 'policy' | 'denied'> {
   readonly from: string
   readonly request: {
     readonly method: string
@@ -35,20 +34,23 @@ export function answer(world: OfflineWorld, from: string, asked: AskedRequest): 
 }
 
 /** What the client's proxy was never sent is not among `considered`. */
-export function answerOf({ from, explained, reception: { modes, denial }, destination }: Outcome, asked: AskedRequest): Answer {
+export function answerOf({ from, explained, reception: { modes, denial: closed }, authorization, destination }: Outcome, asked: AskedRequest): Answer {
   const { method, scheme, host, authority, path } = asked
+  const denial = explained.denied ?? closed ?? authorization
   return inOrder({
     ...explained,
     from,
     request: { method, scheme, host, port: asked.port ?? destination.port, authority, path, headers: Object.fromEntries(asked.headers) },
     policy: explained.policy === null ? null : { ...explained.policy, peerAuthentication: modes.length === 0 ? null : modes.join(', ') },
     denied: denial ?? false,
-    status: denial === undefined ? explained.status : (explained.status ?? deniedStatus),
+    status: denial === undefined ? explained.status : (explained.status ?? (closed === undefined && explained.protocol === 'http' ? forbiddenStatus : deniedStatus)),
   })
 }
 
 /** What the client's own proxy answers when its connections are closed. */
 const deniedStatus = 503
+/** What the destination's proxy answers by its policies. */
+const forbiddenStatus = 403
 
 /** Every key, always, in the order in which the documentation has them. */
 export function inOrder(all: Answer): Answer {

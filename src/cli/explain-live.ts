@@ -17,7 +17,7 @@ export async function liveAnswer(admin: Address, name: string, asked: AskedReque
     ...explained, from: name,
     request: { method, scheme, host, port: port ?? (scheme === 'https' ? 443 : 80), authority, path, headers: Object.fromEntries(headers) },
     policy: explained.policy === null ? null : { ...explained.policy, peerAuthentication: null },
-    denied: null,
+    denied: explained.denied ?? null,
   })
 }
 

@@ -8,7 +8,8 @@ import type { DeploymentSpec } from '../kinds/core/deployment.ts'
 import type { Address } from '../model/address.ts'
 import type { Resource } from '../model/resource.ts'
 import { compileExplainer } from '../proxy/explain.ts'
-import type { Explain, Explanation } from '../proxy/explain.ts'
+import type { Denial, Explain, Explanation } from '../proxy/explain.ts'
+import { denialBehind } from './explain-authorization.ts'
 import { findClient } from './explain-client.ts'
 import type { Client } from './explain-client.ts'
 import { destinationOf, namesOf, outside } from './explain-destination.ts'
@@ -39,6 +40,8 @@ export interface Outcome {
   readonly node: ProxyNode
   readonly explained: Explanation
   readonly reception: Reception
+  /** By the policies of all destinations that take the connection. */
+  readonly authorization: Denial | undefined
   readonly destination: Address
 }
 
@@ -57,7 +60,9 @@ export class MeshExplainer {
     const destination = this.#destinationOf(asker, asked)
     const source = { host: asked.sourceIp ?? (client.type === 'router' ? outside : client.address), port: 0 }
     const explained = asker.explain({ ...asked, destination, source })
-    return { from: client.name, node: session.node, explained, reception: this.#receptionOf(asker, explained, source), destination }
+    const reception = this.#receptionOf(asker, explained, source)
+    const visitor = { node: session.node, trustDomain: this.#world.state.snapshot.mesh.trustDomain, source }
+    return { from: client.name, node: session.node, explained, reception, destination, authorization: denialBehind(reception.doors, visitor, explained, asked) }
   }
 
   /** What is for the asked host and never came to the client's proxy, and why. */
@@ -89,8 +94,8 @@ export class MeshExplainer {
 
   /** The same destinations, reached in the same way from the same place, receive alike. */
   #receptionOf({ session, receptions }: Asker, explained: Explanation, source: Address): Reception {
-    const { destinations, policy } = explained
-    const key = [source.host, policy?.tls ?? '', ...destinations.map(({ cluster }) => cluster)].join(' ')
+    const { destinations, policy, protocol } = explained
+    const key = [source.host, policy?.tls ?? '', protocol ?? '', ...destinations.map(({ cluster }) => cluster)].join(' ')
     return remembered(receptions, key, () => receptionOf(this.#world.state, session.node, explained, source))
   }
 }

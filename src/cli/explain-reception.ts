@@ -11,43 +11,40 @@ import type { WorldState } from '../control/world-state.ts'
 import type { Address } from '../model/address.ts'
 import type { Workload } from '../model/workload.ts'
 import { takesConnection } from '../proxy/explain.ts'
-import type { Explanation } from '../proxy/explain.ts'
+import type { Denial, ExplainedConnection, Explanation } from '../proxy/explain.ts'
+import type { Door } from './explain-authorization.ts'
 import { ofWorkload } from './explain-client.ts'
-
-export interface Denial {
-  /** `PeerAuthentication/namespace/name`. */
-  readonly policy: string
-  readonly rule: number | null
-  readonly reason: string
-}
 
 export interface Reception {
   /** Modes of the ports behind the destinations, each once. */
   readonly modes: readonly string[]
   /** Set when none of them would take the connection. */
   readonly denial: Denial | undefined
+  /** Those that would: policies may still deny what comes. */
+  readonly doors: readonly Door[]
 }
 
 interface Port {
   readonly mode: string
   readonly taken: boolean
   readonly policy: string
+  readonly door: Door | undefined
 }
 
 /** Of a service with thousands of endpoints, a few say enough. */
 const maxWorkloads = 50
 
-export function receptionOf(state: WorldState, client: ProxyNode, { destinations, policy }: Explanation, source: Address): Reception {
+export function receptionOf(state: WorldState, client: ProxyNode, { destinations, policy, protocol }: Explanation, source: Address): Reception {
   const clusters = new Set(destinations.map((one) => one.cluster))
-  const ports = [...clusters].flatMap((cluster) => portsBehind(cluster, state, client, policy?.tls ?? 'auto', source))
+  const ports = [...clusters].flatMap((cluster) => portsBehind(cluster, state, client, { tls: policy?.tls ?? 'auto', bytes: protocol !== 'http' }, source))
   const modes = [...new Set(ports.map((one) => one.mode))].sort()
   const [first] = ports
-  if (first === undefined || ports.some((one) => one.taken)) return { modes, denial: undefined }
+  if (first === undefined || ports.some((one) => one.taken)) return { modes, denial: undefined, doors: ports.flatMap(({ taken, door }) => (taken && door !== undefined ? [door] : [])) }
   const how = policy?.tls === 'DISABLE' ? 'plaintext' : 'mutual TLS'
-  return { modes, denial: { policy: first.policy, rule: null, reason: `it is ${first.mode}, and the client sends ${how}: the connection is closed` } }
+  return { modes, doors: [], denial: { policy: first.policy, rule: null, reason: `it is ${first.mode}, and the client sends ${how}: the connection is closed` } }
 }
 
-function portsBehind(cluster: string, state: WorldState, client: ProxyNode, tls: string, source: Address): readonly Port[] {
+function portsBehind(cluster: string, state: WorldState, client: ProxyNode, spoken: Spoken, source: Address): readonly Port[] {
   const { snapshot } = state
   const found = findOutbound(client, snapshot, cluster)
   if (found === undefined) return []
@@ -57,33 +54,41 @@ function portsBehind(cluster: string, state: WorldState, client: ProxyNode, tls:
   const labels = rule?.subsets.find((one) => one.name === subset)?.labels ?? {}
   const names = new Set(known.filter((one) => one.mutualTls && selects(labels, one.labels)).map((one) => one.workload))
   const workloads = snapshot.workloads.all.filter((one) => one.mutualTls && names.has(`${one.namespace}/${one.name}`)).slice(0, maxWorkloads)
-  return workloads.flatMap((workload) => portOf(workload, { hostname: service.hostname, port: port.number, tls, source }, state))
+  return workloads.flatMap((workload) => portOf(workload, { hostname: service.hostname, port: port.number, spoken, source }, state))
 }
 
 /** Nobody is there yet: what would hold for whoever comes, unless a policy selects it. */
 const unknownPort = (namespace: string, { peerAuthentications }: Snapshot): Port =>
-  ({ mode: peerAuthentications.namespaceMode(namespace), taken: true, policy: '' })
+  ({ mode: peerAuthentications.namespaceMode(namespace), taken: true, policy: '', door: undefined })
+
+/** What the client's proxy sends. */
+interface Spoken {
+  readonly tls: string
+  readonly bytes: boolean
+}
 
 interface Wanted {
   readonly hostname: string
   readonly port: number
-  readonly tls: string
+  readonly spoken: Spoken
   readonly source: Address
 }
 
-function portOf(workload: Workload, { hostname, port, tls, source }: Wanted, state: WorldState): readonly Port[] {
+function portOf(workload: Workload, { hostname, port, spoken: { tls, bytes }, source }: Wanted, state: WorldState): readonly Port[] {
   const session = state.connect(ofWorkload(workload, state.snapshot).node)
   const inbound = inboundPorts(session.node, state.snapshot).find((one) => one.hostname === hostname && one.servicePort === port)
   const listener = session.get(typeUrls.LDS, virtualInbound)
   if (inbound === undefined || listener === undefined) return []
-  const taken = tls === 'auto' || takesConnection(listener.bytes, {
+  const mutual = tls === 'ISTIO_MUTUAL' || (tls === 'auto' && inbound.mode !== 'DISABLE')
+  const connection: ExplainedConnection = {
     destination: { host: workload.addresses[0] ?? source.host, port: inbound.targetPort },
     source,
-    transport: tls === 'DISABLE' ? 'raw_buffer' : 'tls',
+    transport: tls === 'DISABLE' || (tls === 'auto' && !mutual) ? 'raw_buffer' : 'tls',
     serverName: tls === 'DISABLE' ? '' : hostname,
-    applicationProtocols: tls === 'ISTIO_MUTUAL' ? ['istio-http/1.1', 'istio'] : ['http/1.1'],
-  }, tls === 'ISTIO_MUTUAL')
-  return [{ mode: inbound.mode, taken, policy: policyOf(workload, inbound.targetPort, state.snapshot) }]
+    applicationProtocols: mutual ? [bytes ? 'istio-peer-exchange' : 'istio-http/1.1', 'istio'] : bytes ? [] : ['http/1.1'],
+  }
+  const taken = tls === 'auto' || takesConnection(listener.bytes, connection, tls === 'ISTIO_MUTUAL')
+  return [{ mode: inbound.mode, taken, policy: policyOf(workload, inbound.targetPort, state.snapshot), door: { listener: listener.bytes, connection, mutual } }]
 }
 
 function policyOf(workload: Workload, port: number, snapshot: Snapshot): string {

@@ -1,5 +1,6 @@
 // The shape of what explain says of one request, and the parts of it that HTTP and TCP share.
 import type { Address } from '../model/address.ts'
+import type { Denial } from './explain-authorization.ts'
 import type { ExplainedTls } from './explain-chain.ts'
 import type { ExplainedPolicy } from './explain-cluster.ts'
 import type { ExplainedEndpoint } from './explain-endpoints.ts'
@@ -51,6 +52,8 @@ export interface Explanation extends ExplainedRoute {
   readonly endpoints: readonly ExplainedEndpoint[]
   /** Of an answer that the mesh certainly gives itself. */
   readonly status: number | null
+  /** By a policy of this proxy. */
+  readonly denied: Denial | null
   readonly passthrough: boolean
   readonly blocked: boolean
   readonly considered: readonly ConsideredRoute[]
@@ -59,7 +62,7 @@ export interface Explanation extends ExplainedRoute {
 
 export const nothing: Explanation = {
   ...noRoute, listener: null, protocol: null, tls: null, virtualHost: null, matchedVirtualService: null, routeIndex: null, routeName: null, matchIndex: null,
-  policy: null, session: null, chosen: null, endpoints: [], status: null, passthrough: false, blocked: false, considered: [], origin: null,
+  policy: null, session: null, chosen: null, endpoints: [], status: null, denied: null, passthrough: false, blocked: false, considered: [], origin: null,
 }
 
 export function sourceOf({ resource, rule, match, file, line }: Provenance): Pick<Explanation, 'matchedVirtualService' | 'routeIndex' | 'matchIndex' | 'origin'> {

@@ -9,6 +9,8 @@ import type { RouteConfiguration } from '../proto/gen/envoy/config/route/v3/rout
 import type { TcpProxy } from '../proto/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts'
 import { blockedCluster, maxNamed, nothing, passthroughClusters, sourceOf } from './explain-answer.ts'
 import type { ConsideredRoute, ExplainableRequest, Explanation } from './explain-answer.ts'
+import { denialAt, verdictsAt } from './explain-authorization.ts'
+import type { Arriving, Denial, PolicyVerdict } from './explain-authorization.ts'
 import { missedChains, protocolOf, tlsOf } from './explain-chain.ts'
 import { ClusterLookup } from './explain-clusters.ts'
 import type { SentClusters } from './explain-clusters.ts'
@@ -26,6 +28,7 @@ import type { Provenance } from './xds/provenance.ts'
 
 export type { ExplainableRequest, Explanation } from './explain-answer.ts'
 export type { ExplainedConnection } from './explain-listener.ts'
+export type { Arriving, Denial, PolicyVerdict } from './explain-authorization.ts'
 
 /** What a proxy is sent: encoded messages, as on the wire. */
 export interface SentResources extends SentClusters {
@@ -56,6 +59,8 @@ export function compileExplainer(sent: SentResources, running?: FindCluster): Ex
     if (chain === undefined) return { ...nothing, listener: listener.name, considered: [noChain(listener, request), ...missed] }
     const met = { listener: listener.name, protocol: protocolOf(chain), tls: tlsOf(chain, connection) }
     if (chain.tls !== undefined && connection.transport === 'raw_buffer') return { ...nothing, ...met, considered: [expectsTls(listener), ...missed] }
+    const denied = denialAt(chain, arrivingOf(request))
+    if (denied !== undefined && !(chain.terminal.kind === 'http' && isBare(request))) return { ...nothing, ...met, denied, status: chain.terminal.kind === 'http' ? 403 : null, considered: missed }
     if (chain.terminal.kind === 'tcp') {
       const explained = explainTcp(chainClusterNames(chain), chain.terminal.config, provenanceOf(chain.message.metadata), clusters)
       return { ...explained, ...met, considered: missed }
@@ -66,6 +71,15 @@ export function compileExplainer(sent: SentResources, running?: FindCluster): Ex
     const table = inline ?? tables.get(routeNameOf(chain) ?? '')
     if (table === undefined) return { ...nothing, ...met, status: 404 }
     return { ...explainHttp(routesOf(table), config, request, clusters), ...met }
+  }
+}
+
+/** From outside: who comes to a gateway has shown no certificate that anybody here knows of. */
+function arrivingOf(request: ExplainableRequest): Arriving {
+  const { method, scheme, authority, path, headers, destination, source } = request
+  return {
+    identities: undefined, serverName: scheme === 'https' || scheme === 'tls' ? serverNameOf(request) : '', sourceIp: source.host, remoteIp: source.host, destination,
+    request: isBare(request) ? undefined : { method, authority, path, headers: headers.map(([name, value]) => [name.toLowerCase(), value]) },
   }
 }
 
@@ -117,4 +131,27 @@ function explainTcp(clusterNames: readonly string[], config: TcpProxy, from: Pro
 export function takesConnection(listener: Uint8Array, connection: ExplainedConnection, meshTls: boolean): boolean {
   const chain = compileOneListener(fromBinary(ListenerSchema, listener))(connection)?.chain
   return chain !== undefined && (!meshTls || chain.tls !== undefined)
+}
+
+/** What the policies of a workload's own proxy decide about what comes to it. */
+export interface Authorization {
+  /** Undefined: nothing denies it. */
+  denial(connection: ExplainedConnection, arriving: Arriving): Denial | undefined
+  /** Of every policy that its chain has. */
+  verdicts(connection: ExplainedConnection, arriving: Arriving): readonly PolicyVerdict[]
+}
+
+/** Compiled once for a listener, asked about any number of requests. */
+export function compileAuthorization(listener: Uint8Array): Authorization {
+  const find = compileOneListener(fromBinary(ListenerSchema, listener))
+  return {
+    denial(connection, arriving) {
+      const chain = find(connection)?.chain
+      return chain === undefined ? undefined : denialAt(chain, chain.terminal.kind === 'tcp' ? { ...arriving, request: undefined } : arriving)
+    },
+    verdicts(connection, arriving) {
+      const chain = find(connection)?.chain
+      return chain === undefined ? [] : verdictsAt(chain, chain.terminal.kind === 'tcp' ? { ...arriving, request: undefined } : arriving)
+    },
+  }
 }

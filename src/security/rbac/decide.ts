@@ -45,6 +45,11 @@ export class Decisions {
     return this.#best === none ? -1 : this.#best
   }
 
+  /** Whether one of the policies matches, on its own. */
+  matches(policy: RbacPolicy, facts: RbacFacts): boolean {
+    return this.#tests[this.policies.indexOf(policy)]?.(facts) === true
+  }
+
   #look(found: readonly number[]): void {
     for (let i = 0; i < found.length; i++) {
       const policy = found[i]!

@@ -1,10 +1,9 @@
 // `npm run bench`: starts upstreams, nginx, HAProxy and our own mesh, puts them under the same load in turns, and says what
 // a request costs each. What is compared is in scenarios.ts, how it is measured in measure.ts.
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, release, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { freePort } from '../src/net/reserve-port.ts'
 import { Children } from './children.ts'
 import { openGenerator } from './load/load.ts'
 import type { LoadGenerator } from './load/load.ts'
@@ -12,18 +11,15 @@ import { measure } from './measure.ts'
 import type { Measured } from './measure.ts'
 import { measureMemory, memoryTable } from './memory.ts'
 import type { MemoryFigures } from './memory.ts'
-import { MeshProcesses } from './mesh-processes.ts'
-import { writeEnvoyMesh } from './mesh-envoy.ts'
 import { readOptions, usage } from './options.ts'
 import type { BenchOptions } from './options.ts'
 import { loadOf, scenarios } from './scenarios.ts'
-import type { Bar, Scenario, World } from './scenarios.ts'
+import type { Bar, Scenario } from './scenarios.ts'
 import { markdownTable, ratioTo, summarize } from './table.ts'
 import type { Summary } from './table.ts'
 import { envoyMissing } from './twins/envoy.ts'
-import { haproxyTlsUpstream } from './twins/haproxy.ts'
 import { hasNghttp2 } from './twins/nghttp2.ts'
-import { nginxUpstream } from './twins/nginx.ts'
+import { openWorld } from './world.ts'
 
 interface JudgedBar extends Bar {
   readonly ratio: number
@@ -50,24 +46,11 @@ function versions(): Record<string, string> {
   return { node: process.version, nginx: ask('nginx', '-v'), haproxy: ask('haproxy', '-v'), kernel: release(), cpu: `${cpus().length} x ${cpus()[0]?.model ?? ''}` }
 }
 
-async function openWorld(folder: string, children: Children, nodeFlags: readonly string[]): Promise<World> {
-  const [upstream, tlsUpstream, h2Upstream] = [await freePort(), await freePort(), await freePort()]
-  const envoy = envoyMissing() === undefined ? { gateway: await freePort(), inbound: await freePort(), outbound: await freePort(), h2: await freePort() } : undefined
-  const envoyMesh = join(folder, 'envoy.yaml')
-  if (envoy !== undefined) writeEnvoyMesh(envoyMesh, envoy, { plain: upstream, tls: tlsUpstream, h2: h2Upstream })
-  const mesh = await MeshProcesses.start(children, folder, nodeFlags, envoy === undefined ? [] : [envoyMesh])
-  const output = join(folder, 'upstream.out')
-  chmodSync(folder, 0o711) // nginx drops root before it reads what it serves
-  await children.server('upstream', nginxUpstream(folder, upstream), [upstream], { core: 'load', output })
-  await children.server('TLS upstream', haproxyTlsUpstream(folder, tlsUpstream), [tlsUpstream], { core: 'load', output })
-  return { folder, children, mesh, upstream, tlsUpstream, h2Upstream, envoy }
-}
-
 async function runScenario(scenario: Scenario, options: BenchOptions, generator: LoadGenerator): Promise<ScenarioResult> {
   const folder = mkdtempSync(join(tmpdir(), 'trysail-bench-'))
   try {
     await using children = new Children()
-    const world = await openWorld(folder, children, options.nodeFlags)
+    const world = await openWorld(folder, children, { nodeFlags: options.nodeFlags, withEnvoy: envoyMissing() === undefined })
     const contenders = await scenario.start(world)
     const measured = await measure(contenders, {
       generator, folder, rounds: options.rounds, warmupSeconds: Math.min(5, options.seconds * 3),
@@ -95,7 +78,7 @@ async function runMemory(options: BenchOptions, generator: LoadGenerator): Promi
   try {
     await using children = new Children()
     const scenario = scenarios[0]!
-    const contenders = await scenario.start(await openWorld(folder, children, options.nodeFlags))
+    const contenders = await scenario.start(await openWorld(folder, children, { nodeFlags: options.nodeFlags, withEnvoy: envoyMissing() === undefined }))
     return await measureMemory(contenders, generator, loadOf(scenario, folder))
   } finally {
     rmSync(folder, { recursive: true, force: true })

@@ -1,11 +1,9 @@
 // What is compared: for each hop, the programs that do it, the first of which the others are held against.
 import { join } from 'node:path'
 import { freePort } from '../src/net/reserve-port.ts'
-import type { Children } from './children.ts'
 import type { LoadOptions } from './load/load.ts'
 import { serverHost } from './mesh-envoy.ts'
-import type { EnvoyPorts } from './mesh-envoy.ts'
-import type { MeshProcesses } from './mesh-processes.ts'
+import type { World } from './world.ts'
 import { haproxyGateway, haproxyH2, haproxyInbound, haproxyOutbound, haproxyRelay, haproxyTlsRelay } from './twins/haproxy.ts'
 import { nghttpd, nghttpx } from './twins/nghttp2.ts'
 import { bigPath, nginxGateway, nginxInbound, nginxOutbound } from './twins/nginx.ts'
@@ -21,19 +19,6 @@ export interface Contender {
   readonly pids: readonly number[]
   /** Instead of the scenario's. */
   readonly headers?: readonly string[]
-}
-
-export interface World {
-  readonly folder: string
-  readonly children: Children
-  readonly mesh: MeshProcesses
-  /** An application that answers 1 KB, and the same behind mutual TLS. */
-  readonly upstream: number
-  readonly tlsUpstream: number
-  /** Where nghttpd is to listen, if it is needed. */
-  readonly h2Upstream: number
-  /** Where a real Envoy's listeners are; undefined when there is none. */
-  readonly envoy: EnvoyPorts | undefined
 }
 
 export interface Bar {

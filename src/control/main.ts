@@ -30,6 +30,7 @@ import { startGrpcServer } from './serve/grpc.ts'
 import type { GrpcServer } from './serve/grpc.ts'
 import { worldSource } from './serve/world-source.ts'
 import type { ControlSettings } from './settings.ts'
+import type { MeshTrust } from './snapshot.ts'
 import type { MeshConfigSpec } from './specs.ts'
 import { WorldState } from './world-state.ts'
 
@@ -88,10 +89,12 @@ export async function startControl(settings: ControlSettings, parts: ControlPart
 async function serve(settings: ControlSettings, parts: ControlParts, worlds: Worlds): Promise<ControlPlane> {
   const { state } = worlds
   const { clock = systemClock } = parts
-  const { stateDir, certificateLifetime } = settings
+  const { stateDir, caDir, certificateLifetime } = settings
   const { trustDomain } = state.snapshot.mesh
   const log = (line: string): void => parts.log('info', line)
-  const ca = await openCa({ stateDir, trustDomain, lifetimeMs: certificateLifetime, clock, log })
+  const ca = await openCa({ stateDir, caDir: caDir === '' ? undefined : caDir, trustDomain, lifetimeMs: certificateLifetime, clock, log })
+  worlds.setTrust(ca)
+  ca.onChange(() => worlds.setTrust(ca))
   const tokens = await createBootstrapTokens({ stateDir, clock })
   const certificate = ca.serverCertificate(reachedAs(settings.address))
   const methods = [...adsMethods(worldSource(state), { log, audit: parts.audit }), certificateService({ ca, tokens, log, audit: parts.audit })]
@@ -99,6 +102,7 @@ async function serve(settings: ControlSettings, parts: ControlParts, worlds: Wor
   const close = async (): Promise<void> => {
     await Promise.all([servers.grpc.close(), servers.debug.close()])
     certificate.close()
+    ca.close()
     await worlds.close()
   }
   return {
@@ -106,7 +110,9 @@ async function serve(settings: ControlSettings, parts: ControlParts, worlds: Wor
     xds: servers.grpc.tlsAddress!,
     plaintext: servers.grpc.plaintextAddress!,
     debug: { host: '127.0.0.1', port: servers.debug.port },
-    roots: ca.roots,
+    get roots() {
+      return ca.roots
+    },
     bootstrapToken: (identity) => tokens.create(identity, tokenLifetimeMs),
     setReadiness: (ready) => worlds.setReadiness(ready),
     settle: (timeoutMs) => worlds.settle(timeoutMs),
@@ -150,6 +156,7 @@ class Worlds {
   #ready: Readiness
   readonly #audit: ConfigAudit | undefined
   #keys: KeyStore | undefined = undefined
+  #trust: MeshTrust | undefined = undefined
   /** A push that gives issuers of tokens a moment to answer for the first time. */
   #waiting: Promise<void> | undefined = undefined
   #closed = false
@@ -183,6 +190,12 @@ class Worlds {
   setReadiness(ready: Readiness): void {
     this.#ready = ready
     if (this.state.ready) this.#debounce.changed('endpoints')
+  }
+
+  /** Whom the mesh trusts: told to every proxy. */
+  setTrust({ roots, crl }: MeshTrust): void {
+    this.#trust = { roots, crl }
+    this.#debounce.changed('files')
   }
 
   async settle(timeoutMs: number): Promise<boolean> {
@@ -227,7 +240,7 @@ class Worlds {
     const config = { ...this.#parts.meshDefaults, ...definedFields(world.meshConfig) }
     const { resources, services, workloads, endpoints } = world
     const mesh = meshSettings(config, domain, trustDomain)
-    this.state.update({ resources, services, workloads, endpoints, mesh, keySets: this.#keys?.current }, world.issues, world.held)
+    this.state.update({ resources, services, workloads, endpoints, mesh, keySets: this.#keys?.current, trust: this.#trust }, world.issues, world.held)
     this.#audit?.follow({ resources: this.state.snapshot.resources, services: ofNoResource(services), meshConfig: world.meshConfig }, this.state.snapshot.generation)
     const held = this.state.board.resources.flatMap(({ key, state, earlier, errors }) => (state === 'held' && earlier ? errors.map((error) => `${key} is held at its last good version: ${error}`) : []))
     this.#say([...this.state.findings, ...held])

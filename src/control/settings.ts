@@ -8,6 +8,7 @@ export const controlSettingsTable = {
   plaintextPort: port(15010, 'xDS and CA without TLS, always on loopback; 0: any free port.'),
   debugPort: port(15014, 'Readiness, metrics and debug pages, on loopback; 0: any free port.'),
   stateDir: text('.trysail', 'Folder for what must survive a restart: the root of the CA.'),
+  caDir: text('', 'Folder of a CA of your own, in the layout of Istio\'s Secret cacerts: ca-cert.pem, ca-key.pem, root-cert.pem, cert-chain.pem, ca-crl.pem. It is followed. Without it, a root is made in the state folder.'),
   clusterId: text('Kubernetes', 'Name of the cluster or site that this control plane speaks for.'),
   trustDomain: text('cluster.local', 'Trust domain of the identities that it signs; MeshConfig.trustDomain wins.'),
   domain: text('cluster.local', 'DNS domain of the cluster.'),

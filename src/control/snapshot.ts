@@ -25,6 +25,12 @@ import type { GatewaySpec } from './specs.ts'
 
 export type Gateway = Resource<GatewaySpec>
 
+/** PEM: roots of the mesh, and what is revoked, or empty. */
+export interface MeshTrust {
+  readonly roots: string
+  readonly crl: string
+}
+
 /** What all sources together say. */
 export interface World {
   readonly resources: readonly Resource[]
@@ -34,6 +40,7 @@ export interface World {
   readonly mesh?: MeshSettings | undefined
   /** Keys of issuers, by where they come from (jwks/key-store.ts). The same map while they are the same. */
   readonly keySets?: ReadonlyMap<string, string> | undefined
+  readonly trust?: MeshTrust | undefined
 }
 
 /** Anything that is a client or server in the mesh: a proxy's node, a workload. */
@@ -56,10 +63,12 @@ export interface Snapshot {
   readonly authorizations: AttachedPolicies<AuthorizationPolicy>
   readonly requestAuthentications: AttachedPolicies<RequestAuthentication>
   readonly keySets: ReadonlyMap<string, string>
+  /** Undefined until there is a CA. */
+  readonly trust: MeshTrust | undefined
   readonly sidecars: readonly Sidecar[]
   /** By age. */
   readonly gateways: readonly Gateway[]
-  /** Kinds with a change since the last snapshot, and `Endpoint`, `HeadlessEndpoint`, `Service`, `Workload`, `MeshConfig`, `KeySet`. */
+  /** Kinds with a change since the last snapshot, and `Endpoint`, `HeadlessEndpoint`, `Service`, `Workload`, `MeshConfig`, `KeySet`, `Trust`. */
   readonly changed: ReadonlySet<string>
   scopeOf(peer: Pick<Peer, 'namespace' | 'labels'>, type: string): SidecarScope
   servicesOf(peer: Peer): readonly Service[]
@@ -108,6 +117,7 @@ export function createSnapshot(given: World, earlier?: Snapshot, written: readon
     workloads: earlier !== undefined && world.workloads === before.workloads ? earlier.workloads : new WorkloadIndex(world.workloads),
     ...indexes,
     keySets: world.keySets ?? noKeys,
+    trust: world.trust,
     sidecars,
     gateways,
     changed: changes(before, world),
@@ -146,6 +156,7 @@ function internWorld(given: World, before: World): World {
     endpoints: internList(before.endpoints, given.endpoints, (one) => `${one.namespace}/${one.hostname}/${one.servicePortName}/${one.address}/${one.port}`),
     mesh: sameMesh(before.mesh, given.mesh) ? before.mesh : given.mesh,
     keySets: given.keySets,
+    trust: isDeepStrictEqual(before.trust, given.trust) ? before.trust : given.trust,
   }
 }
 
@@ -209,6 +220,7 @@ function changes(before: World, now: World): ReadonlySet<string> {
     if (!sameItems(endpointsOfHeadless(before), endpointsOfHeadless(now))) changed.add('HeadlessEndpoint')
   }
   if (before.mesh !== now.mesh) changed.add('MeshConfig')
+  if (before.trust !== now.trust) changed.add('Trust')
   if (before.keySets !== now.keySets && now.keySets !== undefined) changed.add('KeySet')
   if (before.resources === now.resources) return changed
   const old = Map.groupBy(before.resources, (one) => one.kind)

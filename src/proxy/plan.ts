@@ -15,6 +15,7 @@ import type { ClusterStore } from './plan-clusters.ts'
 import type { Rejection, ResourceUpdate, WantedNames } from './plan-updates.ts'
 import { WarmingSet } from './plan-warming.ts'
 import { routeClusterNames } from './xds/route.ts'
+import { meshTrustName } from '../xds/types.ts'
 import { decodeSecret, localSecretNames } from './xds/secret.ts'
 import type { SecretStore } from './xds/secret.ts'
 
@@ -182,6 +183,7 @@ export class Planner {
     const routes = this.#routeNames()
     const secrets = new Set([...this.#listeners.all()].flatMap(({ secretNames }) => secretNames))
     for (const name of this.clusters.secretNames()) secrets.add(name)
+    if (secrets.has('ROOTCA')) secrets.add(meshTrustName)
     const wanted: WantedNames = {
       endpoints: [...this.clusters.wantedAssignments()].sort(),
       routes: [...routes].sort(),

@@ -27,3 +27,6 @@ export function typeNameOf(typeUrl: string): TypeName | undefined {
 export function canWildcard(type: TypeName): boolean {
   return type === 'CDS' || type === 'LDS'
 }
+
+/** The secret that says whom the mesh trusts; ours, not Envoy's. */
+export const meshTrustName = 'mesh-trust'

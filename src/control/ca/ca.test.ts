@@ -95,7 +95,7 @@ test('an expired root stops the CA, and it signs nothing once its root is over',
   await clock.advance(day)
   const csr = request()
   assert.throws(() => ca.sign(csr, reviews, 0), { code: 'ca/expired' })
-  await assert.rejects(openCa({ stateDir: folder.path, trustDomain, clock }), { code: 'ca/expired', message: /ca-cert\.pem expired on 20/ })
+  await assert.rejects(openCa({ stateDir: folder.path, trustDomain, clock }), { code: 'ca/expired', message: /"O=cluster\.local" in .* expired on 20/ })
   await assert.rejects(openCa({ stateDir: folder.path, trustDomain, clock: manualClock(clock.now() - 30 * day) }), { code: 'ca/expired', message: /clock right/ })
 })
 

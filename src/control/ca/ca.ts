@@ -16,6 +16,8 @@ const day = 86_400_000
 
 export interface CaOptions {
   readonly stateDir: string
+  /** Of a CA that somebody else gives, in Istio's layout; undefined: our own root in the state folder. */
+  readonly caDir?: string | undefined
   readonly trustDomain: string
   /** Of certificates, when none is asked for, and at most. 24 h. */
   readonly lifetimeMs?: number
@@ -37,8 +39,13 @@ export interface SignedCertificate {
 
 export interface Ca {
   readonly trustDomain: string
-  /** PEM bundle: what everybody in the mesh trusts. */
+  /** PEM bundle: what everybody in the mesh trusts now. */
   readonly roots: string
+  /** PEM: what is revoked; empty for nothing. */
+  readonly crl: string
+  /** Roots, revocations or the signer are others. The result ends it. */
+  onChange(listener: () => void): () => void
+  close(): void
   /**
    * Vouches that the request's key belongs to `identity`, whatever the request says. A lifetime of zero leaves it to the
    * CA. Throws `x509/...` for a bad request, `ca/ttl` for a lifetime that nobody gets, `ca/expired`.
@@ -49,20 +56,28 @@ export interface Ca {
 }
 
 export async function openCa(options: CaOptions): Promise<Ca> {
-  const { stateDir, trustDomain, lifetimeMs = day, maxRequestedMs = 90 * day, rootLifetimeMs = 3650 * day, clock = systemClock, log } = options
-  const root = await openRoot({ stateDir, trustDomain, lifetimeMs: rootLifetimeMs, clock })
+  const { stateDir, caDir, trustDomain, lifetimeMs = day, maxRequestedMs = 90 * day, rootLifetimeMs = 3650 * day, clock = systemClock, log = () => {} } = options
+  const signing = await openRoot({ stateDir, caDir, trustDomain, lifetimeMs: rootLifetimeMs, clock, log })
   return {
     trustDomain,
-    roots: root.pem,
+    get roots() {
+      return signing.current.roots
+    },
+    get crl() {
+      return signing.current.crl
+    },
+    onChange: (listener) => signing.onChange(listener),
+    close: () => signing.close(),
     sign(requestPem, identity, requestedMs) {
       const { spki } = readRequest(requestPem)
       if (requestedMs > maxRequestedMs) {
         throw caError('ca/ttl', `a lifetime of ${Math.round(requestedMs / 1000)} s was asked for, at most ${Math.round(maxRequestedMs / 1000)} s may be`)
       }
-      const validity = validityWithin(root, clock.now(), requestedMs > 0 ? Math.min(requestedMs, lifetimeMs) : lifetimeMs)
-      const { pem, serial } = issueWorkload(root, spki, formatSpiffeId(identity), validity)
-      return { chain: [pem], serial, notAfter: validity.notAfter }
+      const { issuer, chain } = signing.current
+      const validity = validityWithin(issuer, clock.now(), requestedMs > 0 ? Math.min(requestedMs, lifetimeMs) : lifetimeMs)
+      const { pem, serial } = issueWorkload(issuer, spki, formatSpiffeId(identity), validity)
+      return { chain: [pem, ...chain], serial, notAfter: validity.notAfter }
     },
-    serverCertificate: (names) => openServerCertificate({ root, clock, lifetimeMs, names: names ?? {}, log: log ?? (() => {}) }),
+    serverCertificate: (names) => openServerCertificate({ signing, clock, lifetimeMs, names: names ?? {}, log }),
   }
 }

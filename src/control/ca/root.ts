@@ -1,54 +1,110 @@
-// The CA's root on disk: `ca/ca-cert.pem` and `ca/ca-key.pem` in the state folder, named as Istio names them. Made on the
-// first start, read on every later one, never changed.
+// What the CA signs with over time: the root of its own in the state folder, made on the first start and never changed by
+// us, or a CA that somebody else put into a folder. The folder is followed: what replaces its files is adopted when it fits,
+// and what does not fit is said and changes nothing.
 import { join } from 'node:path'
+import { systemClock } from '../../lib/clock.ts'
 import type { Clock } from '../../lib/clock.ts'
+import { describe, spawn } from '../../lib/errors.ts'
 import { issueRoot } from '../../security/x509/issue.ts'
-import { openIssuer } from '../../security/x509/issuer.ts'
-import type { Issuer } from '../../security/x509/issuer.ts'
 import { exportKey, generateKey } from '../../security/x509/key.ts'
-import { caError } from './errors.ts'
-import { createFolderOnce, readPublicFile, readSecretFile } from './state-folder.ts'
+import { readSigning, rootChangeProblem } from './signing.ts'
+import type { Signing } from './signing.ts'
+import { createFolderOnce } from './state-folder.ts'
 import type { FolderContent } from './state-folder.ts'
 import { backdateMs } from './validity.ts'
 
 const folderName = 'ca'
-const certificateFile = 'ca-cert.pem'
-const keyFile = 'ca-key.pem'
+/** The files have a few KB. */
+const lookEveryMs = 1000
 
 export interface RootOptions {
   readonly stateDir: string
+  /** Where somebody else's CA is; undefined: our own root. */
+  readonly caDir?: string | undefined
   readonly trustDomain: string
   readonly lifetimeMs: number
   readonly clock: Clock
+  readonly log: (line: string) => void
+}
+
+export interface SigningSource {
+  readonly current: Signing
+  /** Another one is current. The result ends it. */
+  onChange(listener: () => void): () => void
+  close(): void
 }
 
 /** Throws `ca/state` or `ca/expired`, naming the file. */
-export async function openRoot(options: RootOptions): Promise<Issuer> {
-  await createFolderOnce(options.stateDir, folderName, () => createRoot(options))
-  const folder = join(options.stateDir, folderName)
-  const key = await readSecretFile(join(folder, keyFile))
-  const root = openPair(await readPublicFile(join(folder, certificateFile)), key, folder)
-  checkTime(root, join(folder, certificateFile), options.clock.now())
-  return root
+export async function openRoot(options: RootOptions): Promise<SigningSource> {
+  if (options.caDir === undefined) await createFolderOnce(options.stateDir, folderName, () => createRoot(options))
+  const read = (): Promise<Signing> => readSigning(options.caDir ?? join(options.stateDir, folderName), options.clock.now(), options.caDir === undefined ? 'private' : 'any')
+  return new FollowedSigning(await read(), read, options)
 }
 
 function createRoot({ trustDomain, lifetimeMs, clock }: RootOptions): FolderContent {
   const key = generateKey()
   const { pem } = issueRoot(key, trustDomain, { notBefore: clock.now() - backdateMs, notAfter: clock.now() + lifetimeMs })
-  return new Map([[certificateFile, pem], [keyFile, exportKey(key)]])
+  return new Map([['ca-cert.pem', pem], ['ca-key.pem', exportKey(key)]])
 }
 
-function openPair(certificate: string, key: string, folder: string): Issuer {
-  try {
-    return openIssuer(certificate, key)
-  } catch (error) {
-    throw caError('ca/state', `${certificateFile} and ${keyFile} in ${folder} cannot be used`, error)
-  }
-}
+class FollowedSigning implements SigningSource {
+  #current: Signing
+  readonly #read: () => Promise<Signing>
+  readonly #options: RootOptions
+  readonly #listeners = new Set<() => void>()
+  #said = ''
+  #cancel: () => void = () => {}
+  #closed = false
 
-function checkTime({ notBefore, notAfter }: Issuer, file: string, now: number): void {
-  if (now >= notAfter) {
-    throw caError('ca/expired', `the root in ${file} expired on ${new Date(notAfter).toISOString()}: move its folder away to begin anew; every proxy then needs the new root`)
+  constructor(first: Signing, read: () => Promise<Signing>, options: RootOptions) {
+    this.#current = first
+    this.#read = read
+    this.#options = options
+    this.#schedule()
   }
-  if (now < notBefore) throw caError('ca/expired', `the root in ${file} is not valid before ${new Date(notBefore).toISOString()}: is this machine's clock right?`)
+
+  get current(): Signing {
+    return this.#current
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#cancel()
+    this.#listeners.clear()
+  }
+
+  #schedule(): void {
+    // Files change in the machine's own time, whatever the CA takes for now.
+    if (!this.#closed) this.#cancel = systemClock.after(lookEveryMs, () => spawn('looking at the files of the CA', this.#look()))
+  }
+
+  async #look(): Promise<void> {
+    const next = await this.#read().catch((error: unknown) => describe(error))
+    if (this.#closed) return
+    if (typeof next === 'string') this.#say(next)
+    else this.#consider(next)
+    this.#schedule()
+  }
+
+  #consider(next: Signing): void {
+    const { issuer, chain, roots, crl } = this.#current
+    if (next.issuer.pem === issuer.pem && next.roots === roots && next.crl === crl && next.chain.join('') === chain.join('')) return this.#say('')
+    const problem = rootChangeProblem(roots, next.roots)
+    if (problem !== undefined) return this.#say(`the CA that was put there is not taken: ${problem}`)
+    this.#current = next
+    this.#say('')
+    this.#options.log(`the CA was replaced: certificates are signed by it from now on, until ${new Date(next.issuer.notAfter).toISOString()}`)
+    for (const listener of this.#listeners) listener()
+  }
+
+  /** Once, until it is another thing. */
+  #say(problem: string): void {
+    if (problem !== '' && problem !== this.#said) this.#options.log(`${problem}; the CA goes on with what it has`)
+    this.#said = problem
+  }
 }

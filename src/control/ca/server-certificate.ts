@@ -5,8 +5,8 @@ import { callAt } from '../../lib/call-at.ts'
 import { createBackoff } from '../../lib/backoff.ts'
 import { describe } from '../../lib/errors.ts'
 import { issueServer } from '../../security/x509/issue.ts'
-import type { Issuer } from '../../security/x509/issuer.ts'
 import { exportKey, generateKey, publicKeyInfo } from '../../security/x509/key.ts'
+import type { SigningSource } from './root.ts'
 import { validityWithin } from './validity.ts'
 
 export interface ServerNames {
@@ -16,11 +16,12 @@ export interface ServerNames {
   readonly addresses: readonly string[]
 }
 
-/** PEM: leaf and key, and the roots by which clients' certificates are verified. */
+/** PEM: leaf with what is above it, key, and the roots and revocations by which clients' certificates are verified. */
 export interface ServedIdentity {
   readonly chain: string
   readonly key: string
   readonly roots: string
+  readonly crl: string
 }
 
 export interface ServerCertificate {
@@ -38,7 +39,7 @@ const ownAddresses = ['127.0.0.1', '::1']
 const renewAfter = 0.45
 
 export interface ServerCertificateOptions {
-  readonly root: Issuer
+  readonly signing: SigningSource
   readonly clock: Clock
   readonly lifetimeMs: number
   readonly names: Partial<ServerNames>
@@ -55,11 +56,13 @@ class RenewedCertificate implements ServerCertificate {
   readonly #listeners = new Set<() => void>()
   readonly #backoff = createBackoff({ firstMs: 1000, maxMs: 60_000 })
   #cancel: () => void = () => {}
+  readonly #forget: () => void
 
   constructor(options: ServerCertificateOptions, first: ServedIdentity) {
     this.#options = options
     this.#current = first
     this.#schedule(options.lifetimeMs * renewAfter)
+    this.#forget = options.signing.onChange(() => this.#renew())
   }
 
   current(): ServedIdentity {
@@ -73,6 +76,7 @@ class RenewedCertificate implements ServerCertificate {
 
   close(): void {
     this.#cancel()
+    this.#forget()
     this.#listeners.clear()
   }
 
@@ -82,6 +86,7 @@ class RenewedCertificate implements ServerCertificate {
   }
 
   #renew(): void {
+    this.#cancel()
     try {
       this.#current = issue(this.#options)
     } catch (error) {
@@ -94,12 +99,13 @@ class RenewedCertificate implements ServerCertificate {
   }
 }
 
-function issue({ root, clock, lifetimeMs, names }: ServerCertificateOptions): ServedIdentity {
+function issue({ signing, clock, lifetimeMs, names }: ServerCertificateOptions): ServedIdentity {
   const key = generateKey()
   const all = {
     dnsNames: [...new Set([...ownDnsNames, ...(names.dnsNames ?? [])])],
     addresses: [...new Set([...ownAddresses, ...(names.addresses ?? [])])],
   }
-  const { pem } = issueServer(root, publicKeyInfo(key), all, validityWithin(root, clock.now(), lifetimeMs))
-  return { chain: pem, key: exportKey(key), roots: root.pem }
+  const { issuer, chain, roots, crl } = signing.current
+  const { pem } = issueServer(issuer, publicKeyInfo(key), all, validityWithin(issuer, clock.now(), lifetimeMs))
+  return { chain: [pem, ...chain].join(''), key: exportKey(key), roots, crl }
 }

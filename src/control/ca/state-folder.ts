@@ -90,8 +90,9 @@ export async function readSecretFile(path: string): Promise<string> {
   return text
 }
 
-export async function readPublicFile(path: string): Promise<string> {
-  return (await read(path)).text
+/** Undefined when it is not there. */
+export async function readPresentFile(path: string): Promise<string | undefined> {
+  return (await exists(path)) ? (await read(path)).text : undefined
 }
 
 async function read(path: string): Promise<{ readonly text: string; readonly mode: number }> {

@@ -21,6 +21,8 @@ export interface ServingIdentity {
   readonly chain: string
   readonly key: string
   readonly roots: string
+  /** PEM of revoked client certificates, or empty. */
+  readonly crl?: string
 }
 
 export interface IdentityProvider {
@@ -141,12 +143,12 @@ class ServerParts {
   }
 }
 
-function secureOptions({ chain, key, roots }: ServingIdentity) {
+function secureOptions({ chain, key, roots, crl = '' }: ServingIdentity) {
   const ca = roots.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
   // Without `ca`, the whole world's authorities would be trusted.
   if (ca.length === 0) throw new MeshError('control/tls', 'there are no roots to verify client certificates by')
   return {
-    cert: chain, key, ca, minVersion: 'TLSv1.2' as const, honorCipherOrder: true,
+    cert: chain, key, ca, ...(crl === '' ? {} : { crl }), minVersion: 'TLSv1.2' as const, honorCipherOrder: true,
     // A resumed session would skip the verification of the client's certificate by the roots of today.
     secureOptions: cryptoConstants.SSL_OP_NO_TICKET,
   }

@@ -5,11 +5,11 @@ import type { TypeName } from './table.ts'
 /** Kinds of changes that never show in a type. What is not listed shows everywhere: looking in vain costs time, not truth. */
 const ignores: Readonly<Record<TypeName, readonly string[]>> = {
   // Clusters name the identities of their endpoints: a change of endpoints may show.
-  CDS: ['WorkloadEntry', 'WorkloadGroup', 'AuthorizationPolicy', 'RequestAuthentication', 'KeySet', 'Secret', 'Telemetry', 'ProxyConfig', 'Namespace', 'Node'],
-  EDS: ['WorkloadGroup', 'AuthorizationPolicy', 'RequestAuthentication', 'KeySet', 'Secret', 'Telemetry', 'Namespace'],
-  LDS: ['WorkloadEntry', 'WorkloadGroup', 'Secret', 'Endpoint', 'Namespace', 'Node'],
+  CDS: ['Trust', 'WorkloadEntry', 'WorkloadGroup', 'AuthorizationPolicy', 'RequestAuthentication', 'KeySet', 'Secret', 'Telemetry', 'ProxyConfig', 'Namespace', 'Node'],
+  EDS: ['Trust', 'WorkloadGroup', 'AuthorizationPolicy', 'RequestAuthentication', 'KeySet', 'Secret', 'Telemetry', 'Namespace'],
+  LDS: ['Trust', 'WorkloadEntry', 'WorkloadGroup', 'Secret', 'Endpoint', 'Namespace', 'Node'],
   RDS: [
-    'WorkloadEntry', 'WorkloadGroup', 'AuthorizationPolicy', 'RequestAuthentication', 'KeySet', 'PeerAuthentication', 'Secret', 'Telemetry',
+    'Trust', 'WorkloadEntry', 'WorkloadGroup', 'AuthorizationPolicy', 'RequestAuthentication', 'KeySet', 'PeerAuthentication', 'Secret', 'Telemetry',
     'ProxyConfig', 'Endpoint', 'Namespace', 'Node',
   ],
   SDS: [],
@@ -24,7 +24,7 @@ const sidecarIgnores: Readonly<Partial<Record<TypeName, readonly string[]>>> = {
 }
 
 export function isAffected(type: TypeName, proxyType: ProxyType, changed: ReadonlySet<string>): boolean {
-  if (type === 'SDS') return changed.has('Secret')
+  if (type === 'SDS') return changed.has('Secret') || changed.has('Trust')
   const ignored = new Set([...ignores[type], ...(proxyType === 'sidecar' ? sidecarIgnores[type] ?? [] : [])])
   return [...changed].some((kind) => !ignored.has(kind))
 }

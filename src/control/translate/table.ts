@@ -12,6 +12,7 @@ import { outboundListeners } from './listener/outbound.ts'
 import { gatewayRoutes } from './route/gateway.ts'
 import { outboundRoutes } from './route/outbound.ts'
 import { secrets } from './secret/kubernetes.ts'
+import { meshTrust } from './secret/mesh-trust.ts'
 import type { Translator } from './translator.ts'
 
 export type TypeName = 'CDS' | 'EDS' | 'LDS' | 'RDS' | 'SDS'
@@ -21,7 +22,7 @@ export const translators: Readonly<Record<TypeName, readonly Translator[]>> = {
   EDS: [outboundEndpoints, dnatEndpoints, fleetEndpoints],
   LDS: [outboundListeners, inboundListeners, gatewayListeners],
   RDS: [outboundRoutes, gatewayRoutes],
-  SDS: [secrets],
+  SDS: [secrets, meshTrust],
 }
 
 export const typeNames = Object.keys(translators) as readonly TypeName[]

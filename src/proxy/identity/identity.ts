@@ -57,6 +57,7 @@ class RenewedIdentity implements Identity {
   readonly #backoff
   readonly #ready = Promise.withResolvers<void>()
   #held: Obtained | undefined
+  #trust: TrustSecret | undefined
   /** What was said about why there is none; empty once there is. */
   #said = ''
   #cancel: () => void = () => {}
@@ -83,7 +84,7 @@ class RenewedIdentity implements Identity {
   }
 
   trust(name: string): TrustSecret | undefined {
-    return name === 'ROOTCA' && this.#held !== undefined ? { roots: this.#held.roots, crl: '' } : undefined
+    return name === 'ROOTCA' ? this.#trust : undefined
   }
 
   onChange(changed: (name: string) => void): () => void {
@@ -114,7 +115,7 @@ class RenewedIdentity implements Identity {
     const { ca, bearer, lifetimeMs = 86_400_000, timeoutMs = 10_000 } = this.#options
     const held = this.#held
     const valid = held !== undefined && this.#clock.now() < held.notAfter
-    const tls = ca.tls === undefined ? undefined : { serverName: ca.tls.serverName, roots: held?.roots ?? ca.tls.roots }
+    const tls = ca.tls === undefined ? undefined : { serverName: ca.tls.serverName, roots: this.#trust?.roots ?? ca.tls.roots }
     return obtainCertificate({
       ca: { address: ca.address, tls }, uri: this.#uri, key: generateKey(), lifetimeMs, timeoutMs, clock: this.#clock, signal: this.#closing.signal,
       bearer: bearer?.() ?? '',
@@ -124,7 +125,6 @@ class RenewedIdentity implements Identity {
   }
 
   #take(obtained: Obtained): void {
-    const before = this.#held
     this.#held = obtained
     this.#backoff.reset()
     if (this.#said !== '') this.#options.log?.(`a certificate for ${this.#uri} is there, good until ${new Date(obtained.notAfter).toISOString()}`)
@@ -132,8 +132,15 @@ class RenewedIdentity implements Identity {
     this.#scheduleRenewal(obtained.notAfter)
     this.#ready.resolve()
     // Roots first: whoever shows the new certificate is ready for peers that are verified by them.
-    if (before?.roots !== obtained.roots) this.#listeners.tell('ROOTCA')
+    this.takeTrust({ roots: obtained.roots, crl: this.#trust?.crl ?? '' })
     this.#listeners.tell('default')
+  }
+
+  takeTrust(trust: TrustSecret): void {
+    const before = this.#trust
+    if (before?.roots === trust.roots && before.crl === trust.crl) return
+    this.#trust = trust
+    this.#listeners.tell('ROOTCA')
   }
 
   #scheduleRenewal(notAfter: number): void {

@@ -21,4 +21,6 @@ export interface Secrets {
   trust(name: string): TrustSecret | undefined
   /** Calls back with the name of each secret that arrived, changed or went; the result stops it. */
   onChange(changed: (name: string) => void): () => void
+  /** The control plane says whom the mesh trusts now. Absent where somebody else says so. */
+  takeTrust?(trust: TrustSecret): void
 }

@@ -32,6 +32,8 @@ export class EnvCapture implements Capture {
   readonly #open = new Map<Tap, Listening>()
   readonly #listen: Listen
   #deliver: Deliver | undefined
+  /** One update after the other: two at once would open a tap twice, and its connections would be delivered twice. */
+  #updating: Promise<void> = Promise.resolve()
 
   constructor(taps: readonly Tap[], dialMap: DialMap, application: DialMap = new Map(), listenOn: Listen = listen) {
     this.#listen = listenOn
@@ -60,7 +62,13 @@ export class EnvCapture implements Capture {
   }
 
   /** Opens taps that are new and closes those that are gone; a tap is the same while it is the same object. */
-  async update(taps: readonly Tap[], dialMap: DialMap, application: DialMap): Promise<void> {
+  update(taps: readonly Tap[], dialMap: DialMap, application: DialMap): Promise<void> {
+    const updated = this.#updating.then(() => this.#update(taps, dialMap, application))
+    this.#updating = updated.catch(() => {}) // whoever asked hears of it; the next one starts afresh
+    return updated
+  }
+
+  async #update(taps: readonly Tap[], dialMap: DialMap, application: DialMap): Promise<void> {
     const gone = this.#taps.filter((tap) => !taps.includes(tap))
     this.#taps = taps
     this.#dialMap = dialMap
@@ -73,6 +81,7 @@ export class EnvCapture implements Capture {
 
   async stop(): Promise<void> {
     this.#deliver = undefined
+    await this.#updating
     await Promise.all(this.#taps.map((tap) => this.#close(tap)))
     this.#taps = []
   }

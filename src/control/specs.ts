@@ -240,6 +240,7 @@ export interface OutlierDetection {
   readonly baseEjectionTime?: number | undefined
   readonly maxEjectionPercent?: number | undefined
   readonly minHealthPercent?: number | undefined
+  readonly outlierDetectionHttpErrorCodes?: readonly number[] | undefined
 }
 
 export interface ClientTls {

@@ -8,7 +8,7 @@ import { proxyConfigNotServed, proxyConfigSchema } from './proxy-config.ts'
 import { retries } from '../networking/http-route.ts'
 import { knownCiphers, knownCurves } from '../networking/server-tls-rules.ts'
 import { localityLbSetting, zoneAwareLbSetting } from '../networking/load-balancer.ts'
-import { clientTls, connectionPool, outlierCodesNotServed, outlierDetection, tcpKeepalive } from '../networking/traffic-policy.ts'
+import { clientTls, connectionPool, outlierDetection, tcpKeepalive } from '../networking/traffic-policy.ts'
 
 const everyone = ['*']
 const later = z.unknown().optional()
@@ -113,7 +113,6 @@ export const meshConfigNotServed: readonly NotServed[] = [
   { path: 'enableTracing', instead: 'no spans are sent' },
   { path: 'enableEnvoyAccessLogService' },
   { path: 'disableEnvoyListenerLog' },
-  outlierCodesNotServed('defaultTrafficPolicy.outlierDetection'),
   { path: 'tlsDefaults.minProtocolVersion', quiet: 'ignored, as by Istio: TLS 1.2 is the least' },
   { path: 'enablePrometheusMerge', quiet: "not served yet, without a warning, since every installation writes it: an application's own metrics are not merged" },
   ...proxyConfigNotServed('defaultConfig'),

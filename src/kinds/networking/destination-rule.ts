@@ -4,7 +4,7 @@ import { dnsLabel, wildcardHost } from '../fields/host.ts'
 import { exportTo, labels, matchLabels } from '../fields/labels.ts'
 import type { Frozen, Kind, NotServed } from '../kind.ts'
 import { destinationRuleRules } from './destination-rule-rules.ts'
-import { outlierCodesNotServed, trafficPolicy } from './traffic-policy.ts'
+import { trafficPolicy } from './traffic-policy.ts'
 
 export const subset = z.strictObject({
   name: dnsLabel,
@@ -24,14 +24,7 @@ export type DestinationRule = z.infer<typeof schema>
 export type DestinationRuleSpec = Frozen<DestinationRule>
 export type Subset = z.infer<typeof subset>
 
-/** Of the blocks that stand at the top, at a port and in a subset alike. */
-const policyNotServed: readonly NotServed[] = [
-  outlierCodesNotServed('outlierDetection'),
-]
-
 const wholePolicyNotServed: readonly NotServed[] = [
-  ...policyNotServed,
-  ...policyNotServed.map((row) => ({ ...row, path: `portLevelSettings[].${row.path}` })),
   { path: 'retryBudget.budgetInterval', instead: 'the budget is counted by what runs right now' },
 ]
 

@@ -3,7 +3,6 @@ import { z } from 'zod'
 import { duration, durationOrZero } from '../fields/duration.ts'
 import { hostOrIp } from '../fields/host.ts'
 import { count, port, portSelector } from '../fields/number.ts'
-import type { NotServed } from '../kind.ts'
 import { loadBalancer } from './load-balancer.ts'
 
 export const tcpKeepalive = z.strictObject({
@@ -38,11 +37,6 @@ export const connectionPool = z.strictObject({
 })
 
 export type ConnectionPool = z.infer<typeof connectionPool>
-
-/** Wherever a kind has outlier detection. */
-export function outlierCodesNotServed(at: string): NotServed {
-  return { path: `${at}.outlierDetectionHttpErrorCodes`, instead: 'errors are those of 500 to 599' }
-}
 
 /** 0 to 100, checked by a rule so that the message can name the field. */
 const percentage = z.int().optional()

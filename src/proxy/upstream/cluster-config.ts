@@ -29,6 +29,7 @@ import { defaultBreakerLimits } from './breakers.ts'
 import type { BreakerLimits } from './breakers.ts'
 import { decodeEndpoints } from './endpoints.ts'
 import type { EndpointSettings } from './endpoints.ts'
+import { errorCodesOf } from './outlier/error-codes.ts'
 import { decodeOutlierDetection } from './outlier/settings.ts'
 import type { OutlierSettings } from './outlier/settings.ts'
 import type { Cluster } from './types.ts'
@@ -105,7 +106,7 @@ export function decodeCluster(message: ClusterMessage): ClusterConfig {
     weighsLocalities: message.commonLbConfig?.localityConfigSpecifier.case === 'localityWeightedLbConfig',
     zoneAware: zoneAwareOf(message),
     warmUp: warmUpOf(message),
-    outliers: decodeOutlierDetection(message),
+    outliers: decodeOutlierDetection(message, errorCodesOf(message.name, httpOptions(message))),
     connectTimeoutMs,
     keepAlive: keepAliveOf(message),
     breakers: breakersOf(message),

@@ -53,7 +53,7 @@ export function commonFile(layout: Layout): string {
 apiVersion: networking.istio.io/v1
 kind: WorkloadEntry
 metadata: { name: client, namespace: client }
-spec: { address: ${workloadAddress(layout)}, labels: { app: client }, serviceAccount: client }
+spec: { address: ${workloadAddress(layout)}, labels: { app: client }, serviceAccount: client, locality: r/z1 }
 ---
 apiVersion: networking.istio.io/v1
 kind: Sidecar
@@ -73,6 +73,7 @@ export function caseFile(one: Case, index: number, layout: Layout): string {
   const documents = [...serviceDocuments(one, index, layout), ...routeDocuments(one, namespace, host), one.yaml ?? '']
   return documents.filter((text) => text.trim() !== '').join('\n---\n')
     .replaceAll('$ns', namespace).replaceAll('$host', host).replaceAll('$net', layout.net)
+    .replaceAll('$inport', String(layout.inboundPorts.get(index) ?? ''))
     .replaceAll('$port', String(gatewayPortOf(index))).replaceAll('$backend', String(layout.backendPort))
 }
 

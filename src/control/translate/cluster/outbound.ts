@@ -231,7 +231,7 @@ function httpOptions(view: OutboundView, policy: PolicyBlocks): ClusterInit {
   if (!mayBeHttp(view.port.protocol) && !autoServerName) return {}
   const named = [...(tls?.subjectAltNames ?? []), ...view.service.subjectAltNames].length > 0
   const autoVerify = !named && tls?.insecureSkipVerify !== true
-  return httpProtocolOptions(upstreamProtocol(view, policy), policy.connectionPool, { autoServerName, autoVerify })
+  return httpProtocolOptions(upstreamProtocol(view, policy), policy.connectionPool, { autoServerName, autoVerify, errorCodes: policy.outlierDetection?.outlierDetectionHttpErrorCodes ?? [] })
 }
 
 /** What a DestinationRule asks for, then what the port is declared to speak, then what the mesh asks for (traffic spec 2.5). */

@@ -129,7 +129,7 @@ const protocolOptionsKey = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptio
 export function httpProtocolOptions(
   protocol: UpstreamProtocol,
   pool: ConnectionPool | undefined,
-  more: { readonly idleMs?: number; readonly autoServerName?: boolean; readonly autoVerify?: boolean } = {},
+  more: { readonly idleMs?: number; readonly autoServerName?: boolean; readonly autoVerify?: boolean; readonly errorCodes?: readonly number[] } = {},
 ): ClusterInit {
   const http = pool?.http
   const idleTimeoutMs = setOr(http?.idleTimeout, setOr(pool?.tcp?.idleTimeout, more.idleMs))
@@ -147,8 +147,22 @@ export function httpProtocolOptions(
       upstreamHttpProtocolOptions: { autoSni: true, autoSanValidation: more.autoVerify === true },
     }),
     upstreamProtocolOptions: upstreamProtocol(protocol, http2Options(http)),
+    ...errorMatcher(more.errorCodes ?? []),
   })
   return { typedExtensionProtocolOptions: { [protocolOptionsKey]: options } }
+}
+
+/** What outlier detection takes for an error, in the place of 5xx. */
+function errorMatcher(codes: readonly number[]): Pick<Init<typeof HttpProtocolOptionsSchema>, 'outlierDetection'> {
+  const [only, ...more] = [...new Set(codes)].map((code) => ({
+    rule: {
+      case: 'httpResponseHeadersMatch' as const,
+      value: { headers: [{ name: ':status', headerMatchSpecifier: { case: 'stringMatch' as const, value: { matchPattern: { case: 'exact' as const, value: String(code) } } } }] },
+    },
+  }))
+  if (only === undefined) return {}
+  // Envoy takes no choice of one.
+  return { outlierDetection: { errorMatcher: more.length === 0 ? only : { rule: { case: 'orMatch', value: { rules: [only, ...more] } } } } }
 }
 
 type UpstreamProtocolOptions = NonNullable<Init<typeof HttpProtocolOptionsSchema>['upstreamProtocolOptions']>

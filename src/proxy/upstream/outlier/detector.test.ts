@@ -38,6 +38,20 @@ test('a row of 5xx ejects at its last one, and says why', () => {
   assert.deepEqual([stats['outlier_detection.ejections_active'], stats['outlier_detection.ejections_enforced_consecutive_5xx']], [1, 1])
 })
 
+test('where statuses are named as errors, those count and no others; failures of our own count as ever', () => {
+  const { monitors: [one, two], fail } = detection(2, { errorCodes: new Set([429, 503]) })
+  fail(one, 50, 500)
+  assert.equal(one.ejected, false)
+  fail(one, 4, 429)
+  fail(one, 1, 500)
+  fail(one, 4, 503)
+  assert.equal(one.ejected, false)
+  fail(one, 1, 429)
+  assert.equal(one.ejected, true)
+  for (let i = 0; i < 5; i++) two!.onLocalFailure('connection-failure')
+  assert.equal(two!.ejected, true)
+})
+
 test('a row is broken by anything that is no 5xx', () => {
   const { monitors: [one], fail } = detection(1)
   for (let i = 0; i < 10; i++) {

@@ -26,11 +26,13 @@ export class OutlierMonitor {
   }
 
   onStatus(status: number): void {
-    if (status < 500 || status > 599) {
-      this.#server = 0
-      this.#gateway = 0
-      return
-    }
+    const { errorCodes } = this.#settings
+    if (errorCodes === undefined ? status >= 500 && status <= 599 : errorCodes.has(status)) return this.#onError(status)
+    this.#server = 0
+    this.#gateway = 0
+  }
+
+  #onError(status: number): void {
     const { consecutive_5xx, consecutive_gateway_failure } = this.#settings.triggers
     if (status < 502 || status > 504) this.#gateway = 0
     else if (++this.#gateway === consecutive_gateway_failure.count) this.#onOutlier(this, 'consecutive_gateway_failure')
@@ -40,7 +42,7 @@ export class OutlierMonitor {
   /** Of our own making: no connection, a reset, a timeout. A connection that we closed ourselves says nothing of the host. */
   onLocalFailure(reason: ResetReason | 'timeout'): void {
     if (reason === 'overflow' || reason === 'local-reset') return
-    if (!this.#settings.splitsLocal) return this.onStatus(reason === 'timeout' ? 504 : 503)
+    if (!this.#settings.splitsLocal) return this.#onError(reason === 'timeout' ? 504 : 503)
     if (++this.#local === this.#settings.triggers.consecutive_local_origin_failure.count) this.#onOutlier(this, 'consecutive_local_origin_failure')
   }
 

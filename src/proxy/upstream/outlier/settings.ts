@@ -18,6 +18,8 @@ export interface OutlierSettings {
   readonly triggers: Readonly<Record<OutlierCause, OutlierTrigger>>
   /** Failures to connect, resets and timeouts have a counter of their own, instead of being 5xx. */
   readonly splitsLocal: boolean
+  /** Statuses that are errors; undefined: 500 to 599. */
+  readonly errorCodes?: ReadonlySet<number> | undefined
   readonly intervalMs: number
   readonly baseEjectionMs: number
   readonly maxEjectionMs: number
@@ -31,7 +33,7 @@ const defaultBaseEjectionMs = 30_000
 const defaultMaxEjectionMs = 300_000
 const defaultMaxEjectionPercent = 10
 
-export function decodeOutlierDetection({ name, outlierDetection: found }: ClusterMessage): OutlierSettings | undefined {
+export function decodeOutlierDetection({ name, outlierDetection: found }: ClusterMessage, errorCodes?: ReadonlySet<number>): OutlierSettings | undefined {
   if (found === undefined) return undefined
   refuseStatistics(name, found)
   const baseEjectionMs = found.baseEjectionTime === undefined ? defaultBaseEjectionMs : milliseconds(found.baseEjectionTime)
@@ -43,6 +45,7 @@ export function decodeOutlierDetection({ name, outlierDetection: found }: Cluste
       consecutive_local_origin_failure: { count: found.consecutiveLocalOriginFailure ?? defaultCount, enforced: found.enforcingConsecutiveLocalOriginFailure ?? 100 },
     },
     splitsLocal: found.splitExternalLocalOriginErrors,
+    ...(errorCodes !== undefined && { errorCodes }),
     intervalMs: found.interval === undefined ? defaultIntervalMs : milliseconds(found.interval),
     baseEjectionMs,
     maxEjectionMs: Math.max(maxEjectionMs, baseEjectionMs),

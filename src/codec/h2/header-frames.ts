@@ -18,7 +18,7 @@ const priorityBytes = 5
 
 export class HeaderFrames<User> {
   readonly decoder: HpackDecoder
-  /** Of the read that is going on. */
+  /** Of the read that is going on, in whole ms. */
   now = 0
   readonly #client: boolean
   readonly #events: H2Events<User>
@@ -112,7 +112,7 @@ export class HeaderFrames<User> {
     if (message.fault !== '') return table.refuse(streamId, errorCode.protocolError)
     this.#guard.earn(framesPerMessage)
     const stream = new Stream<User>(this.#sender, streamId, undefined, this.#streamWindow, this.#sender.streamWindow, this.now)
-    table.open.set(streamId, stream)
+    table.open.add(stream)
     stream.remoteHead = true
     stream.remoteDone = endStream
     stream.dropsBody = message.tooLarge

@@ -58,7 +58,7 @@ export class Sender<User> implements StreamOwner<User>, SendQueueOwner<User> {
     stream.sendWindow = this.streamWindow
     stream.id = this.#table.nextLocalId
     this.#table.nextLocalId += 2
-    this.#table.open.set(stream.id, stream)
+    this.#table.open.add(stream)
     stream.isHead = method === 'HEAD'
     stream.isConnect = method === 'CONNECT'
     this.encoder.begin(frameHeadBytes)

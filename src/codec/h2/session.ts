@@ -45,6 +45,7 @@ class Session<User> implements H2Session<User>, FrameSink {
   readonly #data: DataFrames<User>
   readonly #reader: FrameReader
   readonly #peer: PeerSettings
+  /** Of the read that is going on, in whole ms that may wrap: a number of its own for each stream would cost an object. */
   #now = 0
   /** GOAWAY came or went, or the connection broke; after that nothing is read or written. */
   #closing = false
@@ -95,8 +96,8 @@ class Session<User> implements H2Session<User>, FrameSink {
 
   receive(bytes: Buffer, length: number, now: number): void {
     if (this.#dead) return
-    this.#now = now
-    this.#headers.now = now
+    this.#now = now | 0
+    this.#headers.now = now | 0
     this.#guard.at(now)
     try {
       const from = this.#client || this.#prefaceRead === clientPreface.length ? 0 : this.#readPreface(bytes, length)
@@ -129,7 +130,7 @@ class Session<User> implements H2Session<User>, FrameSink {
 
   /** `visit` may end streams. */
   eachUser(visit: (user: User) => void): void {
-    for (const { user } of this.#table.open.values()) if (user !== undefined) visit(user)
+    for (const { user } of this.#table.open.all()) if (user !== undefined) visit(user)
   }
 
   open(user: User): H2Stream<User> | undefined {
@@ -265,7 +266,7 @@ class Session<User> implements H2Session<User>, FrameSink {
 
   /** §6.9.2: of all open streams. A window may become negative. */
   #moveWindows(delta: number): void {
-    for (const stream of this.#table.open.values()) {
+    for (const stream of this.#table.open.all()) {
       if (!this.#sender.addWindow(stream, delta)) throw connectionError(errorCode.flowControlError, 'SETTINGS_INITIAL_WINDOW_SIZE makes a window too large')
     }
     this.#sender.queue.pump()

@@ -6,6 +6,7 @@ import { connectionError, protocolError } from './errors.ts'
 import type { FloodGuard } from './flood-guard.ts'
 import type { FrameWriter } from './frame-writer.ts'
 import { largestStreamId } from './frame.ts'
+import { StreamMap } from './stream-map.ts'
 import type { Stream } from './stream.ts'
 import { errorCode } from './types.ts'
 import type { H2Events } from './types.ts'
@@ -14,7 +15,7 @@ import type { H2Events } from './types.ts'
 const prematureMs = 1000
 
 export class StreamTable<User> {
-  readonly open = new Map<number, Stream<User>>()
+  readonly open = new StreamMap<User>()
   /** Client: streams that were opened and have not sent their request yet, so that they have no id. */
   unsent = 0
   /** The highest id that the peer has used. */
@@ -111,13 +112,13 @@ export class StreamTable<User> {
   }
 
   resetByPeer(stream: Stream<User>, code: number, now: number): void {
-    if (!this.#client && now - stream.openedAt < prematureMs && !stream.localDone) this.#guard.reset()
+    if (!this.#client && ((now - stream.openedAt) | 0) < prematureMs && !stream.localDone) this.#guard.reset()
     this.#end(stream, code, false, ended.resetByPeer)
   }
 
   /** GOAWAY has come: the peer has not seen these, and they may be tried elsewhere. */
   refuseAbove(lastStreamId: number): void {
-    for (const stream of this.open.values()) {
+    for (const stream of this.open.all()) {
       if (stream.id > lastStreamId) this.#end(stream, errorCode.refusedStream, false, ended.resetByPeer)
     }
   }
@@ -131,7 +132,7 @@ export class StreamTable<User> {
 
   /** The connection is gone. */
   endAll(): void {
-    for (const stream of this.open.values()) this.#end(stream, errorCode.cancel, false, ended.resetByPeer)
+    for (const stream of this.open.all()) this.#end(stream, errorCode.cancel, false, ended.resetByPeer)
   }
 
   #end(stream: Stream<User>, code: number, local: boolean, how: number): void {

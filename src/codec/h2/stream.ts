@@ -27,6 +27,7 @@ export class Stream<User> implements H2Stream<User> {
   /** Our own head (the final one of a response) has been sent; the peer's has come. */
   localHead = false
   remoteHead = false
+  /** Whole ms. */
   readonly openedAt: number
 
   // Reception. Bytes that the peer may still send, those to be given back, and those that Content-Length still promises.

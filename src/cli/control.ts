@@ -35,7 +35,7 @@ certificate, a token: 'trysail control roots' and 'trysail control token' print 
     const log = serviceLog(io, settings.logLevel)
     const audit = openAudit(settings.auditLog === '' ? join(settings.stateDir, 'audit.log') : settings.auditLog, (line) => log('error', line))
     const control = await startControl(settings, {
-      sources: [await filesOf(invocation, io)], log, ...(audit === undefined ? {} : { audit: audit.writer('control') }),
+      sources: [await filesOf(invocation, io)], log, ...(audit === undefined ? {} : { audit: audit.writer('control'), auditCounts: () => audit.stats }),
     })
     const announcement = announce()
     try {

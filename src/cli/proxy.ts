@@ -54,7 +54,7 @@ failed request: new settings, or a new version.`,
     const ended = new AbortController()
     const audit = openAudit(settings.auditLog, (line) => log('error', line))
     const options = {
-      ...(audit === undefined ? {} : { audit: audit.writer(`${settings.name}.${settings.namespace}`) }),
+      ...(audit === undefined ? {} : { audit: audit.writer(`${settings.name}.${settings.namespace}`), auditCounts: () => audit.stats }),
       ...credentials, version: packageVersion(), log: (line: string) => log('warning', line), onQuit: () => ended.abort(),
     }
     try {

@@ -11,7 +11,7 @@ import type { SpiffeId } from '../model/spiffe-id.ts'
 import { WorldMerger } from '../sources/merge.ts'
 import type { MergedWorld, Readiness } from '../sources/merge.ts'
 import type { Source, SourceIssue } from '../sources/source.ts'
-import type { WriteAudit } from '../telemetry/audit/events.ts'
+import type { AuditCounts, WriteAudit } from '../telemetry/audit/events.ts'
 import { openCa } from './ca/ca.ts'
 import type { ServerCertificate } from './ca/server-certificate.ts'
 import { createBootstrapTokens } from './ca/tokens.ts'
@@ -49,6 +49,7 @@ export interface ControlParts {
   readonly onWorld?: (world: MergedWorld) => void
   /** Where it is written down who joined, who got which certificate, and what operators changed. */
   readonly audit?: WriteAudit
+  readonly auditCounts?: () => AuditCounts
 }
 
 export interface ControlPlane extends AsyncDisposable {
@@ -139,7 +140,7 @@ async function openServers(settings: ControlSettings, methods: Methods, identity
     log: (line) => parts.log('info', line),
   })
   try {
-    return { grpc, debug: await startDebugServer(state, settings.debugPort) }
+    return { grpc, debug: await startDebugServer(state, settings.debugPort, parts.auditCounts) }
   } catch (error) {
     await grpc.close()
     throw error

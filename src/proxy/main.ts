@@ -5,7 +5,7 @@ import type { Clock } from '../lib/clock.ts'
 import { MeshError } from '../lib/errors.ts'
 import { formatAddress, parseAddress } from '../model/address.ts'
 import type { Address } from '../model/address.ts'
-import type { WriteAudit } from '../telemetry/audit/events.ts'
+import type { AuditCounts, WriteAudit } from '../telemetry/audit/events.ts'
 import { ListenSet } from '../net/listen-set.ts'
 import type { Metrics } from '../telemetry/metrics/registry.ts'
 import { mergedMetrics, snapshotOf } from '../telemetry/metrics/snapshot.ts'
@@ -24,6 +24,7 @@ import type { Capture } from './listen/capture.ts'
 import { InboundPeers } from './listen/inbound-peers.ts'
 import { runProxy } from './running-proxy.ts'
 import type { Proxy, ProxyParts } from './running-proxy.ts'
+import type { StatLine } from './admin/paths.ts'
 import type { ProxySettings } from './settings.ts'
 import { ProxyTelemetry } from './telemetry/proxy-telemetry.ts'
 import { answerTo } from './threads/answering.ts'
@@ -58,6 +59,8 @@ export interface ProxyOptions {
   readonly standardOutput?: (line: string) => void
   /** Where denials and admin actions are written down. */
   readonly audit?: WriteAudit
+  /** Of the audit log, where this proxy has one of its own. */
+  readonly auditCounts?: () => AuditCounts
   /** POST /quitquitquit. */
   readonly onQuit?: () => void
   /** Which thread of several this is, from 0. */
@@ -116,7 +119,7 @@ function partsOf(settings: ProxySettings, options: ProxyOptions): SharedParts {
   const telemetry = new ProxyTelemetry(settings, { sinks: sinksOf(files, options), version, clock, audit: options.audit, inboundPeers })
   let clusters: Clusters | undefined
   const httpCounters = new HttpCounters()
-  const counters = () => [...(clusters?.stats() ?? []), ...httpCounters.lines(), ...files.stats()]
+  const counters = () => [...(clusters?.stats() ?? []), ...httpCounters.lines(), ...files.stats(), ...auditLines(options.auditCounts?.())]
   return {
     openUpstream: (secrets, dial) => (clusters = openClusters({ secrets, dial, clock, log, locality: localityOf(settings) })),
     compileRoutes,
@@ -174,6 +177,10 @@ function addressOf(text: string, setting: string): Address {
 function localityOf({ locality }: ProxySettings): string {
   const [region = '', zone = '', subzone = ''] = locality.split('/')
   return region === '' ? '' : `${region}/${zone}/${subzone}`
+}
+
+function auditLines(counts: AuditCounts | undefined): readonly StatLine[] {
+  return counts === undefined ? [] : [{ name: 'audit.written', value: counts.written }, { name: 'audit.lost', value: counts.lost }]
 }
 
 const standardOutputs: ReadonlySet<string> = new Set(['/dev/stdout', '/dev/stderr'])

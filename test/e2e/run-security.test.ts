@@ -129,6 +129,8 @@ test('the audit log says who joined, who got which certificate and what changed,
   await world.edit(() => world.folder.remove('mesh/strict.yaml'))
   await until(world, 'the removal', ({ event, kind }) => event === 'config-removed' && kind === 'PeerAuthentication')
   assert.equal(statSync(world.folder.at('state/audit.log')).mode & 0o777, 0o600)
+  const { port } = world.mesh.control.debug
+  assert.match(await (await fetch(`http://127.0.0.1:${port}/metrics`)).text(), /\ntrysail_audit_events \d+\n# TYPE trysail_audit_events_lost counter\ntrysail_audit_events_lost 0\n/)
   assert.equal(statSync(world.folder.at('state')).mode & 0o777, 0o700)
 })
 

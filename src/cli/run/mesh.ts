@@ -92,7 +92,7 @@ class LocalMesh implements Mesh {
       log: (level, line) => this.#say(level, line),
       readiness: this.#ready(),
       onWorld: (world) => this.#follow(world),
-      ...(audit === undefined ? {} : { audit: audit.writer('control') }),
+      ...(audit === undefined ? {} : { audit: audit.writer('control'), auditCounts: () => audit.stats }),
     })
     this.#control = control
     this.#units = new MeshUnits({

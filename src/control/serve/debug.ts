@@ -6,6 +6,7 @@ import { MeshError } from '../../lib/errors.ts'
 import { formatAddress } from '../../model/address.ts'
 import { listenError } from '../../net/listen-error.ts'
 import { isLoopbackAuthority } from '../../net/loopback.ts'
+import type { AuditCounts } from '../../telemetry/audit/events.ts'
 import { proxyStatusJson } from '../status/proxies.ts'
 import type { WorldState } from '../world-state.ts'
 import { dump } from '../translate/dump.ts'
@@ -19,7 +20,7 @@ export interface DebugServer {
 interface Page {
   readonly path: string
   readonly sentence: string
-  readonly render: (state: WorldState, query: URLSearchParams) => Answer
+  readonly render: (state: WorldState, query: URLSearchParams, auditCounts: AuditCounts | undefined) => Answer
 }
 
 interface Answer {
@@ -33,7 +34,7 @@ const plain = (body: string, status = 200): Answer => ({ status, type: 'text/pla
 
 const pages: readonly Page[] = [
   { path: '/ready', sentence: 'whether a source has delivered', render: (state) => (state.ready ? plain('ready') : plain('no source has delivered yet', 503)) },
-  { path: '/metrics', sentence: 'Prometheus', render: (state) => plain(metrics(state).trimEnd()) },
+  { path: '/metrics', sentence: 'Prometheus', render: (state, _query, auditCounts) => plain(metrics(state, auditCounts).trimEnd()) },
   { path: '/debug/syncz', sentence: 'proxies, and what each has taken', render: (state) => json(proxyStatusJson(state.board.proxies.values(), Date.now())) },
   { path: '/debug/configz', sentence: 'resources in use', render: (state) => json(state.snapshot.resources) },
   { path: '/debug/status', sentence: 'what became of each resource', render: (state) => json(statusOf(state)) },
@@ -48,10 +49,10 @@ const pages: readonly Page[] = [
 const maxConnections = 64
 
 /** Only ever on loopback: it shows everything but secrets. Fails with `control/listen` when the port is taken. */
-export async function startDebugServer(state: WorldState, port: number): Promise<DebugServer> {
+export async function startDebugServer(state: WorldState, port: number, auditCounts: () => AuditCounts | undefined = () => undefined): Promise<DebugServer> {
   const server = createServer((request, response) => {
     // A page in a browser can reach loopback by a name of its own: only loopback's own names are served.
-    if (isLoopbackAuthority(request.headers.host)) answer(response, request.method ?? '', new URL(request.url ?? '/', 'http://localhost'), state)
+    if (isLoopbackAuthority(request.headers.host)) answer(response, request.method ?? '', new URL(request.url ?? '/', 'http://localhost'), { state, auditCounts: auditCounts() })
     else write(response, plain('this server is for loopback', 403))
   })
   server.maxConnections = maxConnections
@@ -69,8 +70,13 @@ function closeServer(server: Server): Promise<void> {
   return new Promise((resolve) => server.close(() => resolve()))
 }
 
-function answer(response: ServerResponse, method: string, url: URL, state: WorldState): void {
-  write(response, method === 'GET' || method === 'HEAD' ? render(url, state) : plain('GET only', 405))
+interface Known {
+  readonly state: WorldState
+  readonly auditCounts: AuditCounts | undefined
+}
+
+function answer(response: ServerResponse, method: string, url: URL, known: Known): void {
+  write(response, method === 'GET' || method === 'HEAD' ? render(url, known) : plain('GET only', 405))
 }
 
 function write(response: ServerResponse, { status, type, body }: Answer): void {
@@ -78,10 +84,10 @@ function write(response: ServerResponse, { status, type, body }: Answer): void {
   response.end(body)
 }
 
-function render(url: URL, state: WorldState): Answer {
+function render(url: URL, { state, auditCounts }: Known): Answer {
   const page = pages.find((one) => one.path === url.pathname)
   if (page !== undefined) {
-    return state.ready || page.path === '/ready' || page.path === '/metrics' ? page.render(state, url.searchParams) : plain('not ready', 503)
+    return state.ready || page.path === '/ready' || page.path === '/metrics' ? page.render(state, url.searchParams, auditCounts) : plain('not ready', 503)
   }
   const known = pages.map((one) => `${one.path.padEnd(22)}${one.sentence}`).join('\n')
   return ['/', '/debug', '/debug/', '/debug/list'].includes(url.pathname) ? plain(known) : plain(`no such page; there are:\n${known}`, 404)
@@ -102,7 +108,7 @@ function configDump(state: WorldState, query: URLSearchParams): Answer {
   return json(dump({ id: node.id, metadata, locality: node.locality }, state.snapshot))
 }
 
-function metrics(state: WorldState): string {
+function metrics(state: WorldState, audit: AuditCounts | undefined): string {
   const proxies = [...state.board.proxies.values()]
   const sum = (field: 'sent' | 'nacked') => typeNames.map((type) => {
     const total = state.board.total(type, field)
@@ -114,6 +120,7 @@ function metrics(state: WorldState): string {
     '# TYPE pilot_total_xds_rejects counter', ...sum('nacked'),
     '# TYPE pilot_services gauge', `pilot_services ${state.ready ? state.snapshot.services.all.length : 0}`,
     '# TYPE pilot_total_rejected_configs gauge', `pilot_total_rejected_configs ${state.board.resources.filter((one) => one.state !== 'valid').length}`,
+    ...(audit === undefined ? [] : ['# TYPE trysail_audit_events counter', `trysail_audit_events ${audit.written}`, '# TYPE trysail_audit_events_lost counter', `trysail_audit_events_lost ${audit.lost}`]),
     '# TYPE trysail_push_generation counter', `trysail_push_generation ${state.board.generation}`,
     '# TYPE trysail_resource_builds counter', `trysail_resource_builds ${state.builds}`,
     '',

@@ -7,7 +7,7 @@ import { LogFile } from '../sink/log-file.ts'
 import type { FileCalls } from '../sink/log-file.ts'
 import { rotatingCalls } from '../sink/rotating-calls.ts'
 import type { Rotation } from '../sink/rotating-calls.ts'
-import type { AuditEvent, WriteAudit } from './events.ts'
+import type { AuditCounts, AuditEvent, WriteAudit } from './events.ts'
 
 export interface AuditLogOptions {
   /** 16 MiB is some 40,000 events; with nine files that moved aside, 160 MiB at most. */
@@ -24,7 +24,7 @@ export interface AuditLogOptions {
 export interface AuditLog extends AsyncDisposable {
   /** `source`: who writes, such as `control` or the node id of a proxy. */
   writer(source: string): WriteAudit
-  readonly stats: { readonly written: number; readonly lost: number }
+  readonly stats: AuditCounts
   /** After the file was moved away. */
   reopen(): void
   flush(): Promise<void>
@@ -59,7 +59,7 @@ class FileAuditLog implements AuditLog {
     this.#file = new LogFile(path, { clock, what: 'audit log', bufferBytes, calls: calls ?? rotating, onProblem: (message) => alarm(message) })
   }
 
-  get stats(): { readonly written: number; readonly lost: number } {
+  get stats(): AuditCounts {
     const { dropped } = this.#file.stats
     return { written: this.#number - dropped, lost: dropped }
   }

@@ -92,5 +92,11 @@ export interface LostEvent {
 export type AuditEvent =
   | RequestEvent | ConnectionEvent | CertificateIssued | CertificateRefused | ProxyEvent | ConfigEvent | AdminEvent | LostEvent
 
+/** How many events are in the file, and how many found no room. */
+export interface AuditCounts {
+  readonly written: number
+  readonly lost: number
+}
+
 /** Never throws, never waits. */
 export type WriteAudit = (event: AuditEvent) => void

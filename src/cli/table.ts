@@ -14,5 +14,6 @@ export const commands: readonly CommandRow[] = [
   { name: 'proxy-status', summary: 'Shows the connected proxies and what each has taken.', load: async () => (await import('./proxy-status.ts')).command },
   { name: 'proxy-config', summary: 'Shows what a running proxy has accepted.', load: async () => (await import('./proxy-config.ts')).command },
   { name: 'authn readiness', summary: 'Says which clients STRICT mutual TLS would turn away, before it does.', load: async () => (await import('./authn-readiness.ts')).command },
+  { name: 'authz check', summary: 'Shows the AuthorizationPolicies of a workload, and what they decide.', load: async () => (await import('./authz-check.ts')).command },
   { name: 'version', summary: 'Shows the version of Trysail and of Node.', load: async () => (await import('./version.ts')).command },
 ]

@@ -44,6 +44,8 @@ export interface Service {
   readonly subjectAltNames: readonly string[]
   /** Kubernetes' wish to stay near, `PreferClose` and the like; annotations may say it too. */
   readonly trafficDistribution?: string | undefined
+  /** Where it is reached from outside of its network: those of its load balancer, and others that were given to it. */
+  readonly externalAddresses?: readonly string[] | undefined
   /** Clients use endpoints of their own node, and no others. */
   readonly nodeLocal?: boolean | undefined
   readonly creationTimestamp: number

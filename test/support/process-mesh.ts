@@ -2,7 +2,7 @@
 // ingress gateway, and a control plane. The application is a server in the test: it answers with whom the mesh says it saw.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -52,6 +52,11 @@ export class ProcessMesh implements AsyncDisposable {
   write(name: string, text: string): void {
     mkdirSync(join(this.folder, 'mesh'), { recursive: true })
     writeFileSync(join(this.folder, 'mesh', name), text)
+  }
+
+  /** Of what it reads already. */
+  edit(name: string, change: (text: string) => string): void {
+    this.write(name, change(readFileSync(join(this.folder, 'mesh', name), 'utf8')))
   }
 
   /** Before the control plane starts: it signs with this root then, and so can the test. */

@@ -5,7 +5,7 @@ import { exportToOrNone, labelSelector } from '../fields/labels.ts'
 import { port, portOrNone } from '../fields/number.ts'
 import type { Frozen, Kind } from '../kind.ts'
 import { serviceEntryRules } from './service-entry-rules.ts'
-import { networkNotServed as network, workloadEntrySchema } from './workload-entry.ts'
+import { workloadEntrySchema } from './workload-entry.ts'
 
 const servicePort = z.strictObject({
   number: port,
@@ -37,7 +37,5 @@ export const serviceEntry: Kind<ServiceEntry> = {
   body: 'spec',
   schema,
   rules: serviceEntryRules,
-  notServed: [
-    { path: 'endpoints[].network', instead: network },
-  ],
+  notServed: [],
 }

@@ -35,6 +35,6 @@ export const workloadEntryRules: readonly Rule<WorkloadEntry>[] = [
     }
   }),
   warning(function* ({ address, network }) {
-    if (address === '' && network !== '') yield [['address'], `is not given: the workload is reached through the gateways of network ${network}`]
+    if (address === '' && network !== '') yield [['address'], `is not given: only its network ${network} knows where the workload is, and nobody is sent there yet`]
   }),
 ]

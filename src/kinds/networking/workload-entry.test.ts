@@ -22,6 +22,5 @@ testKind(workloadEntry, [
   { title: 'a label that is none', change: ['labels', { a: 'b c' }], path: 'labels.a', message: '"b c" is not a label value', twin: ['labels', { 'x.com/a': '' }] },
   { title: 'a locality that is none', severity: 'warning', change: ['locality', 'a//c'], message: '"a//c" is not a locality: write region, region/zone or region/zone/subzone', twin: ['locality', 'a/b/c'] },
   { title: 'a negative weight', change: ['weight', -1], message: 'must be at least 0, not -1', twin: ['weight', 7] },
-  { title: 'a workload that only its network knows', severity: 'warning', change: [['address', ''], ['network', 'n']], path: 'address', message: 'is not given: the workload is reached through the gateways of network n', twin: ['network', ''] },
-  { title: 'a network, since it is not served', severity: 'warning', change: ['network', 'n'], message: 'network is not served yet: the address is connected to directly, as if it were in the same network', twin: ['network', ''] },
+  { title: 'a workload that only its network knows', severity: 'warning', change: [['address', ''], ['network', 'n']], path: 'address', message: 'is not given: only its network n knows where the workload is, and nobody is sent there yet', twin: ['network', ''] },
 ])

@@ -18,9 +18,6 @@ export const workloadEntrySchema = z.strictObject({
 export type WorkloadEntry = z.infer<typeof workloadEntrySchema>
 export type WorkloadEntrySpec = Frozen<WorkloadEntry>
 
-/** What `network` does today. */
-export const networkNotServed = 'the address is connected to directly, as if it were in the same network'
-
 export const workloadEntry: Kind<WorkloadEntry> = {
   kind: 'WorkloadEntry',
   group: 'networking.istio.io',
@@ -29,5 +26,5 @@ export const workloadEntry: Kind<WorkloadEntry> = {
   body: 'spec',
   schema: workloadEntrySchema,
   rules: workloadEntryRules,
-  notServed: [{ path: 'network', instead: networkNotServed }],
+  notServed: [],
 }

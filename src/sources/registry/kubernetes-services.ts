@@ -47,9 +47,16 @@ export function kubernetesService(resource: KubernetesService, allocated: string
     subjectAltNames: [],
     ...(spec.trafficDistribution !== undefined && { trafficDistribution: spec.trafficDistribution }),
     ...(spec.internalTrafficPolicy === 'Local' && { nodeLocal: true }),
+    ...externalAddresses(resource),
     creationTimestamp: metadata.creationTimestamp ?? undated,
     origin: resource.origin,
   })
+}
+
+/** Names of load balancers are not looked up. */
+function externalAddresses({ spec: { spec, status } }: KubernetesService): Pick<Service, 'externalAddresses'> {
+  const found = [...(status?.loadBalancer?.ingress ?? []).map(({ ip }) => ip ?? ''), ...spec.externalIPs].filter((one) => one !== '')
+  return found.length === 0 ? {} : { externalAddresses: [...new Set(found)] }
 }
 
 function addressesOf(spec: KubernetesServiceSpec['spec'], allocated: string | undefined): readonly string[] {

@@ -4,11 +4,13 @@ import { ClusterLoadAssignmentSchema } from '../../../proto/gen/envoy/config/end
 import { selects } from '../../hosts.ts'
 import { effectivePolicy, withMeshDefaults } from '../../snapshot-destination-rules.ts'
 import type { Snapshot } from '../../snapshot.ts'
+import type { PolicyBlocks } from '../../specs.ts'
 import { discoveryOf, findOutbound, outboundClusters, outboundSharing } from '../cluster/outbound.ts'
 import { outboundCluster } from '../names.ts'
 import type { ProxyNode } from '../proxy-node.ts'
 import { translator } from '../translator.ts'
 import { loadAssignment } from './assignment.ts'
+import { networksKey, throughNetworks } from './networks.ts'
 import { withPeerModes } from './peer-modes.ts'
 import { nodeOf, placementOf } from './placement.ts'
 import type { Placement } from './placement.ts'
@@ -28,7 +30,7 @@ export const outboundEndpoints = translator<EndpointsView, typeof ClusterLoadAss
   view: endpointsView,
   sharing(proxy, snapshot) {
     const sharing = outboundSharing(proxy, snapshot)
-    return { ...sharing, key: `${sharing.key} ${proxy.clusterId}` }
+    return { ...sharing, key: `${sharing.key} ${proxy.clusterId} ${networksKey(proxy, snapshot)}` }
   },
   build: (view) => loadAssignment(outboundCluster(view.port.number, view.subset, view.service.hostname), view.endpoints, { clusterId: view.clusterId, placement: view }),
 })
@@ -51,8 +53,13 @@ function endpointsView(proxy: ProxyNode, snapshot: Snapshot, name: string): Endp
     service,
     port,
     subset,
-    endpoints: all ? endpoints : endpoints.filter(fits),
+    endpoints: throughNetworks(all ? endpoints : endpoints.filter(fits), isMutual(policy, service, snapshot), proxy, snapshot),
     clusterId: proxy.clusterId,
     ...placementOf(service, policy, proxy, snapshot),
   }
+}
+
+/** Whether the client speaks the mesh's mutual TLS, to endpoints that take it. */
+function isMutual({ tls }: PolicyBlocks, { meshExternal }: Service, { mesh }: Snapshot): boolean {
+  return tls?.mode === undefined ? mesh.enableAutoMtls && !meshExternal : tls.mode === 'ISTIO_MUTUAL'
 }

@@ -7,7 +7,6 @@ import { openCa } from '../../src/control/ca/ca.ts'
 import { createBootstrapTokens } from '../../src/control/ca/tokens.ts'
 import { certificateService } from '../../src/control/serve/ca.ts'
 import { startGrpcServer } from '../../src/control/serve/grpc.ts'
-import { connect } from '../../src/net/connect.ts'
 import { createClientTls } from '../../src/net/tls.ts'
 import type { ClientTls } from '../../src/net/tls.ts'
 import { openIdentity } from '../../src/proxy/identity/identity.ts'
@@ -17,6 +16,7 @@ import { ListenerWorld } from '../support/listener-world.ts'
 import { mutualTls, tcpChain, tcpListener } from '../support/xds-messages.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 import { scriptedPeer } from '../support/http-peers.ts'
+import { shake } from '../support/shake.ts'
 
 const wanted = Number(process.env['TRYSAIL_TEST_HANDSHAKES'] ?? 1500)
 const leastRenewals = 3
@@ -61,24 +61,6 @@ function contextsOf(identity: Identity): { current(): ClientTls; readonly serial
       return made.tls
     },
   }
-}
-
-/** One handshake, and one byte from behind it: only then has the server accepted the client's certificate. Says what failed. */
-function shake(port: number, tls: ClientTls): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    connect({ address: { host: '127.0.0.1', port }, timeoutMs: 20_000, tls }, (error, transport) => {
-      if (transport === undefined) return resolve(String(error))
-      transport.handler = {
-        onData() {
-          resolve(undefined)
-          transport.destroy()
-        },
-        onDrain() {}, onEnd() {},
-        onClose: (cause) => resolve(`closed without an answer: ${String(cause)}`),
-      }
-      transport.resume()
-    })
-  })
 }
 
 test('no handshake fails while certificates of both ends are renewed every one and a half seconds', { timeout: 300_000 }, async () => {

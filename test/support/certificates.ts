@@ -15,6 +15,8 @@ export interface TestAuthority {
   readonly key: string
   /** `san` as openssl spells it: `URI:spiffe://...,DNS:a.test`. Dates are days from now, for expired ones too. */
   issue(san: string, validDays?: { readonly from: number; readonly to: number }, key?: 'EC' | 'RSA'): TestCertificate
+  /** A CA below this one; `more` are lines of openssl's extensions. */
+  subordinate(commonName: string, more?: string): TestCertificate
   /** The list of all that were revoked so far. */
   revoke(certificate: TestCertificate): string
 }
@@ -49,6 +51,14 @@ export function createAuthority(commonName = 'test root'): TestAuthority {
       )
       return { chain: read(`${name}.pem`), key: read(`${name}.key`) }
     },
+    subordinate(name, more = '') {
+      const file = `sub${count++}`
+      key(file)
+      openssl('req', '-new', '-key', `${file}.key`, '-subj', `/O=${name}`, '-out', `${file}.csr`)
+      writeFileSync(join(folder, `${file}.ext`), `basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n${more}\n`)
+      openssl('x509', '-req', '-in', `${file}.csr`, '-CA', 'ca.pem', '-CAkey', 'ca.key', '-set_serial', String(5000 + count), '-days', '5', '-extfile', `${file}.ext`, '-out', `${file}.pem`)
+      return { chain: read(`${file}.pem`), key: read(`${file}.key`) }
+    },
     revoke({ chain }) {
       writeFileSync(join(folder, 'revoked.pem'), chain)
       writeFileSync(join(folder, 'crl.cnf'), '[ca]\ndefault_ca=d\n[d]\ndatabase=index.txt\ndefault_md=sha256\ndefault_crl_days=2\n')
@@ -63,4 +73,19 @@ export function createAuthority(commonName = 'test root'): TestAuthority {
 /** `20260102030405Z`. */
 function asn1Date(days: number): string {
   return `${new Date(Date.now() + days * 86_400_000).toISOString().replace(/[-:T]|\.\d+/g, '')}`
+}
+
+/** A leaf that `ca` signs, whatever it is: a CA below another one, or none at all. */
+export function leafBelow(ca: TestCertificate, san: string): TestCertificate {
+  const folder = mkdtempSync(join(tmpdir(), 'trysail-certificates-'))
+  try {
+    const openssl = (...args: string[]): string => execFileSync('openssl', args, { cwd: folder, encoding: 'utf8', stdio: 'pipe' })
+    for (const [name, text] of Object.entries({ 'ca.pem': ca.chain, 'ca.key': ca.key, 'leaf.ext': `subjectAltName=${san}\n` })) writeFileSync(join(folder, name), text)
+    openssl('genpkey', '-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256', '-out', 'leaf.key')
+    openssl('req', '-new', '-key', 'leaf.key', '-subj', '/O=trysail', '-out', 'leaf.csr')
+    openssl('x509', '-req', '-in', 'leaf.csr', '-CA', 'ca.pem', '-CAkey', 'ca.key', '-set_serial', '77', '-days', '2', '-extfile', 'leaf.ext', '-out', 'leaf.pem')
+    return { chain: readFileSync(join(folder, 'leaf.pem'), 'utf8'), key: readFileSync(join(folder, 'leaf.key'), 'utf8') }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
 }

@@ -1,7 +1,7 @@
 // Starts the proxy of `trysail proxy` with all that the process around it decides: threads, sockets of its own or of the process
 // before, and when the admin server is its own.
 import { formatAddress } from '../model/address.ts'
-import { ListenSet } from '../net/listen-set.ts'
+import { forOtherThread, ListenSet } from '../net/listen-set.ts'
 import type { OfferedSocket, TakenOver } from '../net/take-over.ts'
 import { startProxy } from '../proxy/main.ts'
 import type { Proxy, ProxyOptions } from '../proxy/main.ts'
@@ -9,7 +9,7 @@ import type { ProxySettings } from '../proxy/settings.ts'
 import { placeProxy, withPorts } from './proxy-places.ts'
 import type { Places } from './proxy-places.ts'
 import { takeOverFrom } from './proxy-take-over.ts'
-import { dealtOut, forOtherThread, spawnThread, threadSettings } from './proxy-threads.ts'
+import { dealtOut, spawnThread, threadSettings } from './proxy-threads.ts'
 import type { ServiceLog } from './service-log.ts'
 
 export interface BegunProxy {
@@ -61,7 +61,7 @@ export async function beginProxy(beginning: Beginning): Promise<BegunProxy> {
 }
 
 function socketsOf(proxy: Proxy, own: ListenSet): readonly OfferedSocket[] {
-  const admin: OfferedSocket[] = proxy.adminDescriptor === undefined ? [] : [{ role: 'admin', address: { host: '127.0.0.1', port: proxy.adminPort }, fd: proxy.adminDescriptor }]
+  const admin: OfferedSocket[] = proxy.adminHandle === undefined ? [] : [{ role: 'admin', address: { host: '127.0.0.1', port: proxy.adminPort }, on: { handle: proxy.adminHandle } }]
   return [...admin, ...[...own.sockets, ...proxy.threadSockets].map((socket): OfferedSocket => ({ role: 'listener', ...socket }))]
 }
 

@@ -5,7 +5,6 @@ import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { formatAddress } from '../model/address.ts'
 import type { BoundSocket } from '../net/listen-set.ts'
-import { descriptorOfHandle } from '../net/socket-passing.ts'
 import type { FromThread, ThreadHandle } from '../proxy/main.ts'
 import type { ProxySettings } from '../proxy/settings.ts'
 import type { Places } from './proxy-places.ts'
@@ -39,14 +38,6 @@ export function dealtOut(sockets: readonly BoundSocket[], threads: number): Boun
     dealt[turn % threads]!.push(socket)
   }
   return dealt
-}
-
-/** Handles belong to the thread that made them; another one goes on with their descriptor. */
-export function forOtherThread(sockets: readonly BoundSocket[]): BoundSocket[] {
-  return sockets.flatMap(({ address, on }) => {
-    const fd = 'handle' in on ? descriptorOfHandle(on.handle) : on.fd
-    return fd === undefined ? [] : [{ address, on: { fd } }]
-  })
 }
 
 export function spawnThread(data: ThreadData): ThreadHandle {

@@ -6,7 +6,8 @@ import type { Address } from '../model/address.ts'
 import { formatAddress } from '../model/address.ts'
 import { listen } from './listen.ts'
 import type { Listening, ListenOptions } from './listen.ts'
-import { closeSocket } from './socket-passing.ts'
+import { closeSocket, descriptorAt } from './socket-passing.ts'
+import type { SocketPlace } from './socket-passing.ts'
 
 export type Listen = (options: ListenOptions) => Promise<Listening>
 
@@ -19,13 +20,7 @@ export type Sharing = 'alone' | 'first' | 'joins'
 /** A socket that listens, of another thread or process. */
 export interface BoundSocket {
   readonly address: Address
-  readonly on: { readonly fd: number } | { readonly handle: object }
-}
-
-/** A socket that is open here. */
-export interface OpenSocket {
-  readonly address: Address
-  readonly fd: number
+  readonly on: SocketPlace
 }
 
 export interface ListenSetParts {
@@ -57,9 +52,9 @@ export class ListenSet {
   }
 
   /** Under the addresses that were asked for. */
-  get sockets(): readonly OpenSocket[] {
-    return [...this.#open].flatMap(({ wanted, listening: { address, descriptor } }) =>
-      (descriptor === undefined ? [] : [{ address: wanted.port === 0 && !isPath(wanted) ? address : wanted, fd: descriptor }]))
+  get sockets(): readonly BoundSocket[] {
+    return [...this.#open].flatMap(({ wanted, listening: { address, handle } }) =>
+      (handle === undefined ? [] : [{ address: wanted.port === 0 && !isPath(wanted) ? address : wanted, on: { handle } }]))
   }
 
   readonly listen: Listen = async (options) => {
@@ -116,7 +111,7 @@ export class ListenSet {
     this.onChange()
     return {
       get address() { return listening.address },
-      get descriptor() { return listening.descriptor },
+      get handle() { return listening.handle },
       get connections() { return listening.connections },
       destroyConnections: () => listening.destroyConnections(),
       close: () => {
@@ -149,8 +144,8 @@ class JoinedLater implements Listening {
     this.#forget = forget
   }
 
-  get descriptor(): number | undefined {
-    return this.#listening?.descriptor
+  get handle(): object | undefined {
+    return this.#listening?.handle
   }
 
   get connections(): number {
@@ -179,7 +174,7 @@ function joined(all: readonly Listening[]): Listening {
   if (all.length === 1) return first!
   return {
     get address() { return first!.address },
-    get descriptor() { return first!.descriptor },
+    get handle() { return first!.handle },
     get connections() { return all.reduce((sum, { connections }) => sum + connections, 0) },
     destroyConnections: () => all.forEach((one) => one.destroyConnections()),
     close: async () => void (await Promise.all(all.map((one) => one.close()))),
@@ -187,5 +182,13 @@ function joined(all: readonly Listening[]): Listening {
 }
 
 function nowhere(address: Address): Listening {
-  return { address, descriptor: undefined, connections: 0, close: () => Promise.resolve(), destroyConnections() {} }
+  return { address, handle: undefined, connections: 0, close: () => Promise.resolve(), destroyConnections() {} }
+}
+
+/** Handles belong to the thread that made them; another one goes on with their descriptor. */
+export function forOtherThread(sockets: readonly BoundSocket[]): BoundSocket[] {
+  return sockets.flatMap(({ address, on }) => {
+    const fd = descriptorAt(on)
+    return fd === undefined ? [] : [{ address, on: { fd } }]
+  })
 }

@@ -7,7 +7,7 @@ import { SocketInbound } from './inbound.ts'
 import type { Inbound } from './inbound.ts'
 import { listenError } from './listen-error.ts'
 import { takeWaiting } from './reserve-port.ts'
-import { descriptorOf } from './socket-options.ts'
+import { handleOf } from './socket-options.ts'
 import { defaultTransports } from './transports.ts'
 import type { Transports } from './transport-options.ts'
 import { isUnixAddress, removeStale, unixAddress, unixPath } from './unix-path.ts'
@@ -35,8 +35,8 @@ export type ListenOptions = ListenOn & {
 
 export interface Listening {
   readonly address: Address
-  /** Of the socket; undefined once it is closed, and where there are none. */
-  readonly descriptor: number | undefined
+  /** Of its socket; undefined once it is closed, and while there is none. */
+  readonly handle: object | undefined
   /** Open connections that came from here. */
   readonly connections: number
   /** Stops listening; resolves at once, open connections go on. */
@@ -64,8 +64,7 @@ async function openOverStale(options: ListenOptions): ReturnType<typeof openServ
 async function openServer(options: ListenOptions): Promise<{ server: Server; early: readonly Socket[] }> {
   if ('server' in options) return { server: options.server, early: takeWaiting(options.server) }
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true })
-  const at = 'fd' in options ? { host: `fd ${options.fd}`, port: 0 } : options.address
-  const on = 'fd' in options ? { fd: options.fd } : socketOf(options.address)
+  const at = 'address' in options ? options.address : { host: 'fd' in options ? `fd ${options.fd}` : 'a socket of another process', port: 0 }
   await new Promise<void>((resolve, reject) => {
     const onError = (error: Error): void => reject(listenError(at, error))
     server.once('error', onError)
@@ -79,10 +78,10 @@ async function openServer(options: ListenOptions): Promise<{ server: Server; ear
   })
   return { server, early: [] }
 }
+
 function placeOf({ address, reusePort }: { readonly address: Address; readonly reusePort?: boolean }) {
   return { ...socketOf(address), ...(reusePort === true && { reusePort }) }
 }
-
 
 /** `unix:///path` or host and port. */
 function socketOf(address: Address): { path: string } | { host: string; port: number } {
@@ -106,15 +105,15 @@ class ServerListening implements Listening {
     for (const socket of early) this.#accept(socket)
   }
 
-  get connections(): number {
-    return this.#open.size
-  get descriptor(): number | undefined {
-    return descriptorOf(this.#server)
+  get handle(): object | undefined {
+    return handleOf(this.#server)
   }
 
   }
 
   close(): Promise<void> {
+  get connections(): number {
+    return this.#open.size
     this.#server.close()
     return Promise.resolve()
   }

@@ -34,6 +34,12 @@ export const linuxOptions = {
   originalDestinationV6: { name: 'IP6T_SO_ORIGINAL_DST', level: 41, code: 80 },
 } as const satisfies Record<string, SocketOption>
 
+/** What node itself reads and writes through. */
+export function handleOf(socket: Socket | Server): object | undefined {
+  const handle: unknown = Reflect.get(socket, '_handle')
+  return typeof handle === 'object' && handle !== null ? handle : undefined
+}
+
 /** One of the two is there. */
 export interface SocketOptionsAccess {
   readonly options: SocketOptions | undefined
@@ -61,8 +67,8 @@ export function openSocketOptions(platform: NodeJS.Platform, load: () => unknown
 
 /** The descriptor of a socket or server that is open; undefined when it has none (any more). */
 export function descriptorOf(socket: Socket | Server): number | undefined {
-  const handle: unknown = Reflect.get(socket, '_handle')
-  const fd: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined
+  const handle = handleOf(socket)
+  const fd: unknown = handle === undefined ? undefined : Reflect.get(handle, 'fd')
   return typeof fd === 'number' && fd >= 0 ? fd : undefined
 }
 

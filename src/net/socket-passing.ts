@@ -10,7 +10,10 @@ import { descriptorOf } from './socket-options.ts'
 export interface PassingEnd {
   onLine: (line: string, socket: object | undefined) => void
   onEnd: () => void
-  send(line: string, socket?: object): void
+  /** False: it cannot be sent. */
+  send(line: string, socket?: object): boolean
+  /** Of the end that has connected. */
+  close(): void
 }
 
 interface PipeHandle {
@@ -92,11 +95,15 @@ class PipeEnd implements PassingEnd {
     pipe.readStart()
   }
 
-  send(line: string, socket?: object): void {
+  send(line: string, socket?: object): boolean {
     const request = new this.#bindings.WriteWrap()
     request.oncomplete = () => {}
     const failed = socket === undefined ? this.#pipe.writeUtf8String(request, `${line}\n`) : this.#pipe.writeUtf8String(request, `${line}\n`, socket)
-    if (failed !== 0) this.onEnd()
+    return failed === 0
+  }
+
+  close(): void {
+    this.#pipe.close()
   }
 
   #read(bytes: ArrayBuffer | undefined): void {
@@ -160,20 +167,23 @@ export async function listenPassing(path: string, onConnection: (end: PassingEnd
   return { close: () => void server.close() }
 }
 
-/** A handle for a socket of another thread, to be passed on. It borrows the descriptor: whoever has the socket closes it. */
-export function borrowSocket(fd: number): object {
-  return handleFor(fd)
+/** A socket that listens, of this thread (`handle`) or another one (`fd`). */
+export type SocketPlace = { readonly fd: number } | { readonly handle: object }
+
+/** To be passed on. For another thread's it borrows the descriptor: whoever has the socket closes it. */
+export function passable(on: SocketPlace): object {
+  return 'handle' in on ? on.handle : handleFor(on.fd)
 }
 
-/** Of a socket that came from another process. */
-export function descriptorOfHandle(handle: object): number | undefined {
-  const fd: unknown = Reflect.get(handle, 'fd')
+/** What another thread can go on with. Undefined when it is closed. */
+export function descriptorAt(on: SocketPlace): number | undefined {
+  const fd: unknown = 'fd' in on ? on.fd : Reflect.get(on.handle, 'fd')
   return typeof fd === 'number' && fd >= 0 ? fd : undefined
 }
 
 /** Lets a socket go that nothing has listened on here. */
-export function closeSocket(on: { readonly fd: number } | { readonly handle: object }): void {
-  const handle: unknown = 'fd' in on ? handleFor(on.fd) : on.handle
+export function closeSocket(on: SocketPlace): void {
+  const handle: unknown = passable(on)
   ;(handle as SocketHandle).close()
 }
 

@@ -9,17 +9,14 @@ import { hasCode, spawn } from '../lib/errors.ts'
 import type { Address } from '../model/address.ts'
 import { netError } from './errors.ts'
 import type { BoundSocket } from './listen-set.ts'
-import { borrowSocket, connectPassing, listenPassing } from './socket-passing.ts'
+import { connectPassing, listenPassing, passable } from './socket-passing.ts'
 import type { PassingEnd, PassingServer } from './socket-passing.ts'
 
 /** What a socket is for. */
 export type Role = 'listener' | 'admin'
 
-export interface OfferedSocket {
+export interface OfferedSocket extends BoundSocket {
   readonly role: Role
-  /** As it was asked for. */
-  readonly address: Address
-  readonly fd: number
 }
 
 export interface OfferSource {
@@ -50,7 +47,7 @@ function answer(end: PassingEnd, source: OfferSource): void {
       const [next, ...others] = left
       left = others
       if (next === undefined) end.send('end')
-      else end.send(JSON.stringify({ role: next.role, address: next.address }), borrowSocket(next.fd))
+      else if (!end.send(JSON.stringify({ role: next.role, address: next.address }), passable(next.on))) end.send('gone')
     } else if (line === 'ready') {
       over = true
       spawn('handing the sockets over', source.yieldTo().then(() => end.send('yours')))
@@ -75,6 +72,15 @@ export async function takeOver(path: string): Promise<TakenOver | undefined> {
     throw error
   })
   if (end === undefined) return undefined
+  try {
+    return await conversation(end)
+  } catch (error) {
+    end.close()
+    throw error
+  }
+}
+
+async function conversation(end: PassingEnd): Promise<TakenOver> {
   const ask = asker(end)
   const { line: greeting } = await ask(hello)
   if (greeting !== 'ok') throw netError('net/failed', `the process that runs speaks another version of the take-over: ${JSON.stringify(greeting)}`)
@@ -83,12 +89,13 @@ export async function takeOver(path: string): Promise<TakenOver | undefined> {
   for (;;) {
     const { line, socket } = await ask('next')
     if (line === 'end') break
+    if (line === 'gone') continue
     const told = JSON.parse(line) as { role: Role; address: Address }
     if (socket === undefined) throw netError('net/failed', 'a socket did not come with its address')
     if (told.role === 'admin') admin = socket
     else listeners.push({ address: told.address, on: { handle: socket } })
   }
-  return { listeners, admin, confirm: async () => void (await ask('ready')) }
+  return { listeners, admin, confirm: () => ask('ready').then(() => end.close()) }
 }
 
 interface Answer {

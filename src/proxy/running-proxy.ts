@@ -5,7 +5,7 @@ import type { Clock } from '../lib/clock.ts'
 import { describe } from '../lib/errors.ts'
 import { formatAddress } from '../model/address.ts'
 import type { Address } from '../model/address.ts'
-import type { Listen, OpenSocket } from '../net/listen-set.ts'
+import type { Listen, BoundSocket } from '../net/listen-set.ts'
 import type { Node } from '../proto/gen/envoy/config/core/v3/base_pb.ts'
 import type { Listener } from '../proto/gen/envoy/config/listener/v3/listener_pb.ts'
 import type { RouteConfiguration } from '../proto/gen/envoy/config/route/v3/route_pb.ts'
@@ -132,8 +132,8 @@ export interface Proxy extends AsyncDisposable {
   /** Where a listener really listens. */
   boundAddress(listener: string): Address | undefined
   /** The sockets of all threads, and the admin server's. */
-  readonly threadSockets: readonly OpenSocket[]
-  readonly adminDescriptor: number | undefined
+  readonly threadSockets: readonly BoundSocket[]
+  readonly adminHandle: object | undefined
   /** What this thread has counted. */
   report(): ThreadReport
   /** Where it was told to, or with a socket of the process before. */
@@ -222,12 +222,12 @@ class RunningProxy implements Proxy {
     return this.#serving.sockets.boundAddress(listener)
   }
 
-  get threadSockets(): readonly OpenSocket[] {
+  get threadSockets(): readonly BoundSocket[] {
     return this.#threads?.sockets ?? []
   }
 
-  get adminDescriptor(): number | undefined {
-    return this.#admin?.descriptor
+  get adminHandle(): object | undefined {
+    return this.#admin?.handle
   }
 
   report(): ThreadReport {
@@ -305,11 +305,11 @@ class RunningProxy implements Proxy {
     })
   }
 
-  #tcpHooks(config: TcpProxy, { name }: Listener): TcpHooks {
   #guardOf({ guards }: Extract<TerminalFilter, { kind: 'tcp' }>): { readonly guard?: ConnectionGuard } {
     return guards.length === 0 ? {} : { guard: new ConnectionGuard(guards, this.#parts.rbacCounters ?? new RbacCounters()) }
   }
 
+      onServerFirst: (destination) => this.#log(`the server at ${formatAddress(destination)} speaks first: its bytes are forwarded as they are. Name its port tcp-..., or set appProtocol: tcp, and no client waits while this is found out`),
     const hooks = within(`listener ${name}, tcp_proxy`, () => this.#parts.tcpHooks?.(config))
     return {
       onOpen: (session) => hooks?.onOpen?.(session),
@@ -318,6 +318,7 @@ class RunningProxy implements Proxy {
         this.#parts.onConnectionEnd?.(sessionEntry(session))
       },
     }
+  #tcpHooks(config: TcpProxy, { name }: Listener): TcpHooks {
   }
 
   #createPlanner(): Planner {
@@ -345,16 +346,15 @@ class RunningProxy implements Proxy {
   #take(updates: Updates, update: XdsUpdate): string | undefined {
     const nack = updates.take(update)
     if (nack !== undefined) this.#log(`rejected: ${nack}`)
-    return nack
     this.#threads?.feed(update)
   }
 
   async #becomeReady(): Promise<void> {
     await this.planner.whenReady
     await this.#serving.whenBound()
-    if (this.#drained !== undefined) return
     await this.#threads?.whenReady
     await this.#serving.startCapture()
+    return nack
     this.#serves = true
   }
 
@@ -362,6 +362,7 @@ class RunningProxy implements Proxy {
     if (this.#drained !== undefined) return 'draining'
     if (this.#failsHealthcheck) return 'told to fail its health check'
     if (this.#serves) return ''
+    if (this.#drained !== undefined) return
     return this.planner.warming > 0 ? `${this.planner.warming} listeners and route tables wait for what they depend on` : 'no configuration yet'
   }
 

@@ -40,8 +40,8 @@ export class HttpLoad implements AsyncDisposable {
   #stopped = false
 
   /** Every connection pauses between two requests: load, not a race for the last core. */
-  constructor(urls: readonly string[], { connections = 6, pauseMs = 4, onAnswer = () => {} }: { connections?: number; pauseMs?: number; onAnswer?: (answer: Answer) => void } = {}) {
-    this.#agent = new Agent({ keepAlive: true, maxSockets: connections })
+  constructor(urls: readonly string[], { connections = 6, pauseMs = 4, keepAlive = true, onAnswer = () => {} }: { connections?: number; pauseMs?: number; keepAlive?: boolean; onAnswer?: (answer: Answer) => void } = {}) {
+    this.#agent = new Agent({ keepAlive, maxSockets: connections })
     this.#onAnswer = onAnswer
     this.#workers = Array.from({ length: connections }, (_, i) => this.#work(urls[i % urls.length]!, pauseMs))
   }

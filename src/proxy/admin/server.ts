@@ -7,7 +7,7 @@ import { formatAddress } from '../../model/address.ts'
 import type { Address } from '../../model/address.ts'
 import { listenError } from '../../net/listen-error.ts'
 import { isLoopbackAuthority } from '../../net/loopback.ts'
-import { descriptorOf } from '../../net/socket-options.ts'
+import { handleOf } from '../../net/socket-options.ts'
 
 export interface AdminRequest {
   readonly path: string
@@ -41,7 +41,7 @@ export type AdminPlace = number | { readonly handle: object }
 export interface AdminServer {
   readonly port: number
   /** Of its socket, while it listens. */
-  readonly descriptor: number | undefined
+  readonly handle: object | undefined
   close(): Promise<void>
 }
 
@@ -61,7 +61,7 @@ export async function startAdmin(on: AdminPlace, paths: readonly AdminPath[], on
   const bound = server.address()
   return {
     port: typeof bound === 'object' && bound !== null ? bound.port : 0,
-    get descriptor() { return descriptorOf(server) },
+    get handle() { return handleOf(server) },
     close: () => new Promise((resolve) => {
       server.close(() => resolve())
       server.closeAllConnections()

@@ -62,7 +62,7 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
   /** Ends with its next response, or once it has been idle for a while. */
   drain(): void {
     this.#writer.closes = true
-    if (this.idle && this.#life.now() - this.#life.since >= drainIdleMs) this.#endConnection()
+    if (this.idle && this.#life.now() - this.#life.since >= drainIdleMs) this.#endWhenIdle()
   }
 
   /** Ends it at once. */
@@ -260,6 +260,13 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
     this.#transport.destroy(true)
   }
 
+  /** What the client has sent meanwhile is read first: timers run before sockets, and those of a busy process are late. */
+  #endWhenIdle(): void {
+    setImmediate(() => {
+      if (this.idle) this.#endConnection()
+    })
+  }
+
   #endConnection(): void {
     this.#waiting = undefined
     this.#life.end()
@@ -273,7 +280,7 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
     else if (this.#stream !== undefined) this.#checkRequestTime(now)
     else if (!this.#parser.idle) {
       if (now - this.#life.since >= config.headTimeoutMs && config.headTimeoutMs > 0) this.#refuse(slowHead)
-    } else if (this.#life.isIdleTooLong(now, this.#owner.draining) || this.#life.wornOut) this.#endConnection()
+    } else if (this.#life.isIdleTooLong(now, this.#owner.draining) || this.#life.wornOut) this.#endWhenIdle()
   }
 
   #checkRequestTime(now: number): void {

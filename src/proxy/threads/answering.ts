@@ -1,5 +1,6 @@
 // One of the other threads of a proxy: does what the first one says, and says what the first one has to know.
 import { spawn } from '../../lib/errors.ts'
+import { forOtherThread } from '../../net/listen-set.ts'
 import type { ListenSet } from '../../net/listen-set.ts'
 import type { Proxy } from '../running-proxy.ts'
 import type { FedIdentity, FedStream } from './fed-parts.ts'
@@ -24,6 +25,6 @@ export function answerTo(link: Link<FromThread, ToThread>, { proxy, identity, st
       case 'close': return spawn('ending a thread', proxy.close(0).then(() => link.send({ kind: 'closed' })))
     }
   }
-  sockets.onChange = () => link.send({ kind: 'sockets', sockets: sockets.sockets })
+  sockets.onChange = () => link.send({ kind: 'sockets', sockets: forOtherThread(sockets.sockets) })
   spawn('becoming ready', proxy.whenReady.then(() => link.send({ kind: 'ready' })))
 }

@@ -1,7 +1,7 @@
 // What the first thread of a proxy and the others say to each other. The first one owns what there is one of: identity,
 // the stream to the control plane, the admin server. What it accepts it tells the others, as the bytes that came.
 import type { AuditEvent } from '../../telemetry/audit/events.ts'
-import type { OpenSocket } from '../../net/listen-set.ts'
+import type { BoundSocket } from '../../net/listen-set.ts'
 import type { CertificateSecret, TrustSecret } from '../identity/secrets.ts'
 import type { ThreadReport } from './report.ts'
 
@@ -27,7 +27,7 @@ export type FromThread =
   | { readonly kind: 'ready' }
   | { readonly kind: 'report'; readonly report: ThreadReport }
   /** Its listening sockets, whenever they change. */
-  | { readonly kind: 'sockets'; readonly sockets: readonly OpenSocket[] }
+  | { readonly kind: 'sockets'; readonly sockets: readonly BoundSocket[] }
   | { readonly kind: 'drained'; readonly left: number }
   /** Everything has ended; the thread may go. */
   | { readonly kind: 'closed' }

@@ -6,7 +6,7 @@ import { createBackoff } from '../../lib/backoff.ts'
 import type { Backoff } from '../../lib/backoff.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { formatAddress } from '../../model/address.ts'
-import type { ListenSet, OpenSocket } from '../../net/listen-set.ts'
+import type { ListenSet, BoundSocket } from '../../net/listen-set.ts'
 import type { AuditEvent } from '../../telemetry/audit/events.ts'
 import type { Secrets } from '../identity/secrets.ts'
 import type { XdsUpdate } from '../main-updates.ts'
@@ -54,7 +54,7 @@ interface Thread {
   readonly backoff: Backoff
   handle: ThreadHandle
   startedAt: number
-  sockets: readonly OpenSocket[]
+  sockets: readonly BoundSocket[]
   report: ThreadReport | undefined
   /** Called with the next message of that kind, or when the thread has gone. */
   readonly waiting: Map<FromThread['kind'], ((message: FromThread | undefined) => void)[]>
@@ -88,7 +88,7 @@ export class ThreadSet {
   }
 
   /** The listening sockets of all of them. */
-  get sockets(): readonly OpenSocket[] {
+  get sockets(): readonly BoundSocket[] {
     return this.#threads.flatMap(({ sockets }) => sockets)
   }
 

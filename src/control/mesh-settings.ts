@@ -16,6 +16,8 @@ export interface MeshSettings {
   readonly accessLogFile: string
   readonly accessLogJson: boolean
   readonly accessLogFormat: string
+  /** Also connections that no filter chain takes. */
+  readonly logsListeners: boolean
   readonly defaultRetry: HttpRetry
   /** From a sidecar to its own workload. */
   readonly inboundRetry: HttpRetry
@@ -76,6 +78,7 @@ export function meshSettings(config: MeshConfigSpec = {}, domain = 'cluster.loca
     accessLogFormat: config.accessLogFormat ?? '',
     defaultRetry: config.defaultHttpRetryPolicy ?? builtInRetry,
     inboundRetry: config.defaultInboundHttpRetryPolicy ?? builtInInboundRetry,
+    logsListeners: config.disableEnvoyListenerLog !== true,
     localityLb: config.localityLbSetting,
     zoneAwareLb: config.zoneAwareLbSetting,
     defaultConnectionPool: config.defaultTrafficPolicy?.connectionPool,

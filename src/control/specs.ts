@@ -405,3 +405,4 @@ export interface MeshConfigSpec {
   readonly defaultServiceExportTo?: readonly string[] | undefined
   readonly pathNormalization?: { readonly normalization?: string | undefined } | undefined
 }
+  readonly disableEnvoyListenerLog?: boolean | undefined

@@ -112,7 +112,6 @@ export const meshConfigNotServed: readonly NotServed[] = [
   { path: 'hboneIdleTimeout' },
   { path: 'enableTracing', instead: 'no spans are sent' },
   { path: 'enableEnvoyAccessLogService' },
-  { path: 'disableEnvoyListenerLog' },
   { path: 'tlsDefaults.minProtocolVersion', quiet: 'ignored, as by Istio: TLS 1.2 is the least' },
   { path: 'enablePrometheusMerge', quiet: "not served yet, without a warning, since every installation writes it: an application's own metrics are not merged" },
   ...proxyConfigNotServed('defaultConfig'),

@@ -46,8 +46,9 @@ export function accessLogs(mesh: MeshSettings): AccessLogInit[] {
   return mesh.accessLogFile === '' ? [] : [fileLog(mesh)]
 }
 
-/** For connections that no filter chain takes: those alone, with flag NR. */
+/** For connections that no filter chain takes: those alone, with flag NR, where the mesh wants them logged. */
 export function noRouteLogs(mesh: MeshSettings): AccessLogInit[] {
+  if (!mesh.logsListeners) return []
   const filter = { filterSpecifier: { case: 'responseFlagFilter' as const, value: { flags: ['NR'] } } }
   return accessLogs(mesh).map((log) => ({ ...log, filter }))
 }

@@ -117,6 +117,7 @@ export class HeaderFrames<User> {
     stream.remoteDone = endStream
     stream.dropsBody = message.tooLarge
     stream.bodyLeft = message.bodyLength
+    stream.isTunnel = message.method === 'CONNECT'
     this.#events.onRequest(stream, message, endStream || message.tooLarge)
   }
 
@@ -131,6 +132,7 @@ export class HeaderFrames<User> {
       stream.remoteHead = true
       stream.bodyLeft = message.bodyLength
       stream.remoteDone = endStream
+      stream.isTunnel = stream.isConnect && message.status < 300
     }
     this.#events.onResponse(stream, message, endStream)
     if (endStream) this.#table.closeIfDone(stream)
@@ -139,7 +141,7 @@ export class HeaderFrames<User> {
   #onTrailers(stream: Stream<User>, endStream: boolean, bytes: Buffer, at: number, end: number): void {
     this.#decode(section.trailers, bytes, at, end)
     const { fault, tooLarge, headers } = this.#message
-    if (fault !== '' || tooLarge || !endStream || (stream.bodyLeft > 0 && !stream.dropsBody)) return this.#table.fault(stream, errorCode.protocolError)
+    if (fault !== '' || tooLarge || !endStream || stream.isTunnel || (stream.bodyLeft > 0 && !stream.dropsBody)) return this.#table.fault(stream, errorCode.protocolError)
     this.#table.peerEnded(stream, headers.size === 0 ? undefined : headers)
   }
 }

@@ -37,9 +37,11 @@ export class Stream<User> implements H2Stream<User> {
   paused = false
   /** Answered without its body: what comes of it is dropped. */
   dropsBody = false
-  /** Client: the request was HEAD, or a CONNECT. */
+  /** Client: the request was HEAD. */
   isHead = false
+  /** The request was a CONNECT. Once it is accepted nothing but DATA may come. */
   isConnect = false
+  isTunnel = false
 
   // Sending.
   sendWindow: number

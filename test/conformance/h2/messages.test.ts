@@ -1,7 +1,7 @@
 // RFC 9113, section 8 (and RFC 8441): which messages are malformed, and what is made of the good ones.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { HeaderList } from '../../../src/codec/header-list.ts'
+import { HeaderList } from '../../../src/codec/header-list.ts'
 import { END_HEADERS, END_STREAM, block, data, field, headers, ok, ping } from '../../support/h2-frames.ts'
 import { H2Peer } from '../../support/h2-peer.ts'
 
@@ -194,6 +194,40 @@ describe('RFC 9113: responses, as a client sees them', () => {
     peer.send(headers(1, block(':status', '200', 'content-length', '1'), END_HEADERS), data(1, 'abc'))
     assert.equal(stream.sendData(Buffer.from('xyz'), 0, 3), true)
     assert.deepEqual([peer.log, peer.written()], [['response 1 200 [content-length 1]', 'data 1 abc'], ['DATA 1 3 bytes']])
+  })
+})
+
+describe('RFC 9113 section 8.5: nothing but DATA goes through a tunnel', () => {
+  const tunnel = request({ ':method': 'CONNECT', ':scheme': none, ':path': none, ':authority': 'a:443' })
+
+  test('HEADERS of a client on a stream that it has connected', () => {
+    const peer = new H2Peer('server').send(headers(1, tunnel, END_HEADERS), data(1, 'abc'), headers(1, block('x-t', '1')))
+    assert.deepEqual(peer.log.slice(1), ['data 1 abc', ...failed()])
+    assert.deepEqual(peer.written(), ['RST_STREAM 1 PROTOCOL_ERROR'])
+  })
+
+  test('HEADERS of a server after it has accepted', () => {
+    const peer = new H2Peer('client')
+    peer.request('CONNECT', false)
+    peer.send(head(':status', '200'), data(1, 'abc'), headers(1, block('x-t', '1')))
+    assert.deepEqual(peer.log, ['response 1 200 []', 'data 1 abc', ...failed()])
+  })
+
+  test('a server that refuses may send trailers', () => {
+    const peer = new H2Peer('client')
+    peer.request('CONNECT', false)
+    peer.send(head(':status', '403'), data(1, 'abc'), headers(1, block('x-t', '1')))
+    assert.deepEqual(peer.log, ['response 1 403 []', 'data 1 abc', 'end 1 [x-t 1]'])
+  })
+
+  test('each side may end its own half', () => {
+    const peer = new H2Peer('server').send(headers(1, tunnel, END_HEADERS))
+    const stream = peer.streams.get(1)!
+    stream.sendResponse(200, new HeaderList(), false)
+    peer.send(data(1, 'abc', END_STREAM))
+    assert.deepEqual([stream.closed, stream.sendData(Buffer.from('xyz'), 0, 3)], [false, true])
+    stream.sendEnd(undefined)
+    assert.deepEqual([stream.closed, peer.log.slice(1)], [true, ['data 1 abc', 'end 1', 'closed 1']])
   })
 })
 

@@ -5,6 +5,7 @@ import type { Clock } from '../lib/clock.ts'
 import { spawn } from '../lib/errors.ts'
 import { systemClock } from '../lib/clock.ts'
 import type { Address } from '../model/address.ts'
+import { formatAddress } from '../model/address.ts'
 import { formatPath } from '../model/resource.ts'
 import type { Service } from '../model/service.ts'
 import type { SpiffeId } from '../model/spiffe-id.ts'
@@ -138,6 +139,7 @@ async function openServers(settings: ControlSettings, methods: Methods, identity
     tls: { address: { host: settings.address, port: settings.xdsPort }, identity },
     plaintextPort: settings.plaintextPort,
     log: (line) => parts.log('info', line),
+    onRefused: (from, reason) => parts.audit?.({ event: 'proxy-refused', client: { address: formatAddress(from), identity: '' }, node: '', reason }),
   })
   try {
     return { grpc, debug: await startDebugServer(state, settings.debugPort, parts.auditCounts) }

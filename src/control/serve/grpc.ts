@@ -40,6 +40,8 @@ export interface GrpcServerOptions {
   readonly limits?: Partial<GrpcLimits>
   readonly clock?: Clock
   readonly log?: (line: string) => void
+  /** A client that did not get as far as a call: by TLS, or by the certificate that it showed. */
+  readonly onRefused?: (from: Address, reason: string) => void
 }
 
 export interface GrpcServer extends AsyncDisposable {
@@ -70,22 +72,27 @@ class ServerParts {
   readonly #limits: GrpcLimits
   readonly #clock: Clock
   readonly #log: (line: string) => void
+  readonly #onRefused: (from: Address, reason: string) => void
   readonly #methods: ReadonlyMap<string, Method>
   readonly #servers: NodeServer[] = []
   readonly #connections = new Set<GrpcConnection>()
   readonly #ends: (() => void)[] = []
 
-  constructor({ methods, limits, clock = systemClock, log = () => undefined }: GrpcServerOptions) {
+  constructor({ methods, limits, clock = systemClock, log = () => undefined, onRefused = () => undefined }: GrpcServerOptions) {
     this.#methods = new Map([healthMethod, ...methods].map((method) => [method.path, method]))
     this.#limits = { ...defaultGrpcLimits, ...limits }
     this.#clock = clock
     this.#log = log
+    this.#onRefused = onRefused
   }
 
   listenTls(address: Address, identity: IdentityProvider): Promise<Address> {
     const options = { ...this.#http2Options(), ...secureOptions(identity.current()), handshakeTimeout: this.#limits.handshakeTimeoutMs, requestCert: true, rejectUnauthorized: false }
     const server = usable(() => createSecureServer(options))
-    server.on('tlsClientError', (error, socket) => this.#log(`TLS handshake of ${socket.remoteAddress ?? 'a client that left'} failed: ${error.message}`))
+    server.on('tlsClientError', (error, socket) => {
+      this.#log(`TLS handshake of ${socket.remoteAddress ?? 'a client that left'} failed: ${error.message}`)
+      this.#onRefused({ host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 }, `TLS handshake failed: ${error.message}`)
+    })
     this.#ends.push(identity.onChange(() => this.#rotate(server, identity)))
     return this.#listen(server, address, 'xDS over TLS (xdsPort)')
   }
@@ -120,6 +127,7 @@ class ServerParts {
     const identified = identify(session)
     if (!identified.ok) {
       this.#log(`refused ${formatAddress(identified.from)}: ${identified.reason}`)
+      this.#onRefused(identified.from, identified.reason)
       session.destroy()
       return
     }

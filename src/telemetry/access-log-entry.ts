@@ -28,6 +28,8 @@ export interface AccessLogEntry {
   readonly downstreamLocalAddress: string
   readonly downstreamRemoteAddress: string
   readonly requestedServerName: string
+  /** Tries of a request; undefined: none were made. */
+  readonly attempts?: number
   readonly routeName: string
   /** `grpc-status` of a gRPC response, else empty. */
   readonly grpcStatus: string

@@ -16,12 +16,16 @@ export function readTarget(exchange: Exchange, { target, headers }: H1Head, conf
   return setTarget(exchange, absolute?.authority ?? host, absolute?.path ?? target, config)
 }
 
+/** `OPTIONS *` is for the server as a whole, and which one that is no route says. */
+const noPath: LocalReply = { status: 404, body: '', details: 'absolute_path_rejected', flags: '', headers: [], grpcStatus: undefined }
+
 /** Whom it is for and what of it, as the client named them. */
 export function setTarget(exchange: Exchange, named: string, path: string, config: ManagerConfig): LocalReply | undefined {
   const authority = exchange.connection.authorityOf(named)
   exchange.authority = config.stripAnyPort ? withoutPort(authority) : authority
   exchange.setPath(path)
   if (exchange.authority === '') return missingHost
+  if (path.charCodeAt(0) !== 0x2f) return noPath
   return isSuspicious(exchange.path) ? normalize(exchange, config) : undefined
 }
 

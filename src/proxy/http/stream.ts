@@ -308,6 +308,11 @@ export class HttpStream implements Timed {
     if (timeoutMs > 0 && this.exchange.requestComplete) this.#startTimeout()
   }
 
+  /** Of the limit for all tries; all of it as long as it has not begun. */
+  timeLeftMs(): number {
+    return Math.min(this.#timeoutMs, this.#deadline - this.runtime.deps.clock.now())
+  }
+
   #startTimeout(): void {
     this.#deadline = this.runtime.deps.clock.now() + this.#timeoutMs
     this.watchTime()

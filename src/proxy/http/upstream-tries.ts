@@ -85,11 +85,18 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
     if (host === undefined) return this.#fail(noHealthyHost)
     exchange.attempts++
     if (exchange.virtualHost!.countAttempts) exchange.requestHeaders.set('x-envoy-attempt-count', String(exchange.attempts))
+    if (exchange.attempts > 1 && this.#timeoutMs > 0) this.#tellTimeLeft()
     exchange.host = host
     exchange.upstreamTransportFailureReason = ''
     if (exchange.attempts === 1 && this.#action.mirrors.length > 0 && !this.#holds) this.#startMirrors()
     if (this.#bodyEnded) this.#startTryTimeout()
     this.#request(host)
+  }
+
+  /** Of the time for all tries some is gone. */
+  #tellTimeLeft(): void {
+    const left = Math.max(1, Math.round(this.#stream.timeLeftMs()))
+    this.#exchange.requestHeaders.set('x-envoy-expected-rq-timeout-ms', String(this.#perTryMs > 0 ? Math.min(left, this.#perTryMs) : left))
   }
 
   #startMirrors(): void {

@@ -5,6 +5,7 @@ import type { Transport } from '../../net/transport.ts'
 import type { AccessLogEntry } from '../../telemetry/access-log-entry.ts'
 import type { TcpSession } from '../tcp/tcp-proxy.ts'
 import type { Refused } from './accept.ts'
+import { serverNameOf } from './detect.ts'
 
 /** All that TCP does not have. */
 const noHttp = {
@@ -66,7 +67,7 @@ export function refusedEntry({ refusal, detail, inbound, arrival }: Refused, now
     upstreamHost: '', upstreamCluster: '', upstreamLocalAddress: '',
     downstreamLocalAddress: formatAddress(arrival.originalDestination),
     downstreamRemoteAddress: formatAddress(inbound.remoteAddress),
-    requestedServerName: '',
+    requestedServerName: serverNameOf(inbound),
     downstreamPeerUri: '', downstreamLocalUri: '', upstreamPeerUri: '', upstreamLocalUri: '',
   }
 }

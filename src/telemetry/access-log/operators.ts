@@ -57,6 +57,7 @@ const plain: Readonly<Record<string, Operator>> = {
   BYTES_RECEIVED: number(({ bytesReceived }) => bytesReceived),
   BYTES_SENT: number(({ bytesSent }) => bytesSent),
   DURATION: number(({ duration }) => Math.round(duration)),
+  UPSTREAM_REQUEST_ATTEMPT_COUNT: number(({ attempts = 0 }) => attempts),
   ROUTE_NAME: steady(({ routeName }) => routeName),
   REQUESTED_SERVER_NAME: word(({ requestedServerName }) => requestedServerName),
   UPSTREAM_TRANSPORT_FAILURE_REASON: word(({ upstreamTransportFailureReason }) => upstreamTransportFailureReason),

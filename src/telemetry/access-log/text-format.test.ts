@@ -26,6 +26,8 @@ const cases: readonly { readonly title: string; readonly format: string; readonl
   { title: 'flags', format: '%RESPONSE_FLAGS% %RESPONSE_FLAGS_LONG%', entry: { responseFlags: 'UF,URX' }, line: 'UF,URX UpstreamConnectionFailure,UpstreamRetryLimitExceeded' },
   { title: 'details never hold white space', format: '%RESPONSE_CODE_DETAILS%', entry: { responseCodeDetails: 'not so good' }, line: 'not_so_good' },
   { title: 'addresses and their parts', format: '%UPSTREAM_HOST% %DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% %DOWNSTREAM_REMOTE_PORT% %UPSTREAM_REMOTE_PORT%', line: '10.0.0.7:9080 10.0.0.2 51004 9080' },
+  { title: 'how often a request was tried', format: '%UPSTREAM_REQUEST_ATTEMPT_COUNT%', entry: { attempts: 3 }, line: '3' },
+  { title: 'what was never tried', format: '%UPSTREAM_REQUEST_ATTEMPT_COUNT%', line: '0' },
   { title: 'no host', format: '%UPSTREAM_HOST% %UPSTREAM_REMOTE_PORT%', entry: { upstreamHost: '' }, line: '- -' },
   { title: 'gRPC status, three ways', format: '%GRPC_STATUS% %GRPC_STATUS(SNAKE_STRING)% %GRPC_STATUS_NUMBER%', entry: { grpcStatus: '5' }, line: 'NotFound NOT_FOUND 5' },
   { title: 'gRPC status without a name', format: '%GRPC_STATUS%', entry: { grpcStatus: '99' }, line: '99' },

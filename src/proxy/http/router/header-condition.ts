@@ -1,4 +1,5 @@
-// Compiles HeaderMatcher, pseudo headers included. Values of a repeated header are compared joined by commas.
+// Compiles HeaderMatcher, pseudo headers included. Of a header that is repeated each value is compared by itself, and one that
+// fits is enough.
 import type { HeaderMatcher } from '../../../proto/gen/envoy/config/route/v3/route_components_pb.ts'
 import { badConfig } from './problem.ts'
 import type { Condition, RoutedRequest } from './request.ts'
@@ -16,20 +17,41 @@ export function headerCondition(matcher: HeaderMatcher): Condition {
   const { headerMatchSpecifier: { case: kind, value }, invertMatch: invert } = matcher
   if (kind === undefined) return presence(name, read, !invert)
   if (kind === 'presentMatch') return presence(name, read, value !== invert)
-  return onValue(name, read, textMatchOf(matcher), invert, matcher.treatMissingHeaderAsEmpty)
+  const text = textMatchOf(matcher)
+  return isPseudo(name) ? onValue(name, read, text, invert) : onHeader(name, text, invert, matcher.treatMissingHeaderAsEmpty)
 }
 
-/** A header that is missing matches neither way, unless it is to count as empty. */
-function onValue(name: string, read: Read, { test, words }: TextMatch, invert: boolean, missingIsEmpty: boolean): Condition {
+const isPseudo = (name: string): boolean => name.startsWith(':') || name === 'host'
+
+function onValue(name: string, read: Read, { test, words }: TextMatch, invert: boolean): Condition {
   return {
     matches(request) {
-      const value = read(request) ?? (missingIsEmpty ? '' : undefined)
+      const value = read(request)
       return value !== undefined && test(value) !== invert
     },
-    words: invert ? `not: header ${name} ${words}` : `header ${name} ${words}`,
+    words: wordsOf(name, words, invert),
     found: (request) => foundValue(read(request)),
   }
 }
+
+/** A header that is missing matches neither way, unless it is to count as empty. */
+function onHeader(name: string, { test, words }: TextMatch, invert: boolean, missingIsEmpty: boolean): Condition {
+  return {
+    matches({ requestHeaders: { flat } }) {
+      let isThere = false
+      for (let i = 0; i < flat.length; i += 2) {
+        if (flat[i] !== name) continue
+        if (test(flat[i + 1]!)) return !invert
+        isThere = true
+      }
+      return isThere ? invert : missingIsEmpty && test('') !== invert
+    },
+    words: wordsOf(name, words, invert),
+    found: ({ requestHeaders }) => foundValue(requestHeaders.joined(name)),
+  }
+}
+
+const wordsOf = (name: string, words: string, invert: boolean): string => (invert ? `not: header ${name} ${words}` : `header ${name} ${words}`)
 
 function presence(name: string, read: Read, wanted: boolean): Condition {
   return {

@@ -21,7 +21,7 @@ export const rewriting: readonly Case[] = [
   one('redirect to another scheme', '[{ redirect: { scheme: https, redirectCode: 302 } }]', { path: '/old', host: '$host:80', expect: { status: 302, headers: { location: /^https:/ } } }),
   one('redirect to another port', '[{ redirect: { port: 8443, scheme: https } }]', { path: '/x', expect: { status: 301, headers: { location: /:8443\/x$/ } } }),
   one('redirect with derivePort', '[{ redirect: { derivePort: FROM_REQUEST_PORT } }]', { path: '/x', host: '$host:80', expect: { status: 301 } }),
-  one('redirect of a prefix', '[{ match: [{ uri: { prefix: /old } }], redirect: { uri: "%PREFIX()%/new" } }, { redirect: { uri: /x } }]', { path: '/old/y', expect: { status: 301 }, ...unlike('not as Envoy yet: a slash is put before a path that has none', { status: 301 }) }, { issues: /./ }),
+  one('redirect of a prefix', '[{ match: [{ uri: { prefix: /old } }], redirect: { uri: "%PREFIX()%/new" } }, { redirect: { uri: /x } }]', { path: '/old/y', expect: { status: 301 }, ...unlike('a slash is put before a path that has none (decision 0012)', { status: 301 }) }, { issues: /./ }),
   ...[303, 307].map((code) => one(`redirect with ${code}`, `[{ redirect: { uri: /new, redirectCode: ${code} } }]`, { method: 'POST', body: 'x', expect: { status: code } })),
   one('a direct response with a body', '[{ directResponse: { status: 503, body: { string: "no, thanks" } } }]', { expect: { status: 503, body: 'no, thanks', headers: { 'content-type': 'text/plain', 'content-length': '10' }, flags: '-', details: 'direct_response' } }),
   one('a direct response of bytes', '[{ directResponse: { status: 200, body: { bytes: aGVsbG8= } } }]', { expect: { status: 200, body: 'hello' } }),

@@ -11,10 +11,12 @@ const lifetime = duration('10m', 'How long the token is good for.')
 export const command: Command = {
   summary: 'Prints a token with which a proxy joins as one identity.',
   about: `Whoever has it can become that identity until it ends: hand it over as a file that only the proxy can read.
-A proxy that joins over TLS needs it once, one that joins over plaintext whenever its certificate is renewed.`,
+It is good for one certificate, with which the proxy gets the next ones. A proxy that joins over plaintext shows a token whenever
+its certificate is renewed, and needs one that is --reusable.`,
   operands: [],
   options: [
     { name: 'identity', value: 'NAMESPACE/ACCOUNT', required: true, sentence: 'Namespace and service account.' },
+    { name: 'reusable', sentence: 'Good for any number of certificates while it lasts.' },
     { name: 'lifetime', value: lifetime.type, initial: '10m', sentence: lifetime.sentence },
     ...controlStateOptions,
   ],
@@ -23,7 +25,7 @@ A proxy that joins over TLS needs it once, one that joins over plaintext wheneve
     const { namespace, serviceAccount, lifetimeMs } = wantedToken(invocation)
     const { stateDir, trustDomain } = controlStateOf(invocation)
     const tokens = await createBootstrapTokens({ stateDir })
-    io.stdout(`${tokens.create({ trustDomain, namespace, serviceAccount }, lifetimeMs)}\n`)
+    io.stdout(`${tokens.create({ trustDomain, namespace, serviceAccount }, lifetimeMs, invocation.flag('reusable') ? 'any' : 'one')}\n`)
     return exitCode.fine
   },
 }

@@ -2,7 +2,7 @@
 // changed for them; beside it the CA, and pages for people. Several may run in one process: nothing here is global.
 import { hostname, networkInterfaces } from 'node:os'
 import type { Clock } from '../lib/clock.ts'
-import { spawn } from '../lib/errors.ts'
+import { MeshError, spawn } from '../lib/errors.ts'
 import { systemClock } from '../lib/clock.ts'
 import type { Address } from '../model/address.ts'
 import { formatAddress } from '../model/address.ts'
@@ -16,6 +16,8 @@ import type { AuditCounts, WriteAudit } from '../telemetry/audit/events.ts'
 import { openCa } from './ca/ca.ts'
 import type { ServerCertificate } from './ca/server-certificate.ts'
 import { createBootstrapTokens } from './ca/tokens.ts'
+import { openWorkloadTokens } from './ca/workload-tokens.ts'
+import type { WorkloadTokens } from './ca/workload-tokens.ts'
 import { ConfigAudit } from './config-audit.ts'
 import { KeyFiles, readRoots } from './jwks/key-files.ts'
 import { KeyStore } from './jwks/key-store.ts'
@@ -99,7 +101,7 @@ async function serve(settings: ControlSettings, parts: ControlParts, worlds: Wor
   ca.onChange(() => worlds.setTrust(ca))
   const tokens = await createBootstrapTokens({ stateDir, clock })
   const certificate = ca.serverCertificate(reachedAs(settings.address))
-  const methods = [...adsMethods(worldSource(state), { log, audit: parts.audit }), certificateService({ ca, tokens, log, audit: parts.audit })]
+  const methods = [...adsMethods(worldSource(state), { log, audit: parts.audit }), certificateService({ ca, tokens, workloadTokens: await workloadTokensOf(settings, trustDomain, clock), log, audit: parts.audit })]
   const servers = await openServers(settings, methods, certificate, state, parts)
   const close = async (): Promise<void> => {
     await Promise.all([servers.grpc.close(), servers.debug.close()])
@@ -121,6 +123,14 @@ async function serve(settings: ControlSettings, parts: ControlParts, worlds: Wor
     close,
     [Symbol.asyncDispose]: close,
   }
+}
+
+/** A platform is known by its issuer and its keys: one without the other is a mistake. */
+async function workloadTokensOf({ tokenIssuer, tokenKeysFile, tokenAudiences }: ControlSettings, trustDomain: string, clock: Clock): Promise<WorkloadTokens | undefined> {
+  if (tokenIssuer === '' && tokenKeysFile === '') return undefined
+  if (tokenIssuer === '' || tokenKeysFile === '') throw new MeshError('control/settings', 'tokenIssuer and tokenKeysFile belong together: give both, or none')
+  const audiences = tokenAudiences.split(',').map((one) => one.trim()).filter((one) => one !== '')
+  return await openWorkloadTokens({ issuer: tokenIssuer, keysFile: tokenKeysFile, audiences, trustDomain, clock })
 }
 
 /** The names that other hosts may dial it by: on all addresses, those of this machine and its name. */

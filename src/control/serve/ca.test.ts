@@ -1,14 +1,18 @@
 import assert from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import { temporaryFolder } from '../../../test/support/temporary-folder.ts'
+import { createSigner, keySetOf } from '../../../test/support/tokens.ts'
 import { IstioCertificateRequestSchema, IstioCertificateResponseSchema } from '../../proto/gen/istio/v1/auth/ca_pb.ts'
 import { generateKey } from '../../security/x509/key.ts'
 import { createRequest } from '../../security/x509/request.ts'
 import { openCa } from '../ca/ca.ts'
 import { createBootstrapTokens } from '../ca/tokens.ts'
+import { openWorkloadTokens } from '../ca/workload-tokens.ts'
 import { certificateService } from './ca.ts'
 import { grpcStatus } from './rpc.ts'
 import type { Caller } from './rpc.ts'
@@ -28,7 +32,7 @@ async function openService() {
   const tokens = await createBootstrapTokens({ stateDir: folder.path })
   const service = certificateService({ ca, tokens, log: (line) => lines.push(line) })
   return {
-    ca, tokens, lines,
+    ca, tokens, lines, path: folder.path,
     ask: async (caller: Caller, request: MessageInitShape<typeof IstioCertificateRequestSchema> = { csr }) => {
       const bytes = toBinary(IstioCertificateRequestSchema, create(IstioCertificateRequestSchema, request))
       return fromBinary(IstioCertificateResponseSchema, await service.handle(bytes, caller)).certChain
@@ -113,4 +117,64 @@ test('a lifetime of seconds is granted', async () => {
   const [leaf] = await service.ask({ ...encrypted, uris: [uri('reviews')] }, { csr, validityDuration: 5n })
   const left = Date.parse(new X509Certificate(leaf!).validTo) - Date.now()
   assert.ok(left > 0 && left <= 5000)
+})
+
+test('a token for one use gives one certificate, also of several that ask at once and after a restart; a request that fails does not use it up', async () => {
+  await using service = await openService()
+  const bearer = service.tokens.create(reviews, 60_000, 'one')
+  const refused = { status: grpcStatus.unauthenticated, message: /for one use, and has been used/ }
+  await assert.rejects(service.ask({ ...encrypted, bearer }, { csr: 'nonsense' }), { status: grpcStatus.invalidArgument })
+  const asked = await Promise.allSettled(Array.from({ length: 8 }, () => service.ask({ ...encrypted, bearer })))
+  assert.equal(asked.filter(({ status }) => status === 'fulfilled').length, 1)
+  await assert.rejects(service.ask({ ...encrypted, bearer }), refused)
+  const restarted = certificateService({ ca: service.ca, tokens: await createBootstrapTokens({ stateDir: service.path }), log: () => {} })
+  const bytes = toBinary(IstioCertificateRequestSchema, create(IstioCertificateRequestSchema, { csr }))
+  await assert.rejects(restarted.handle(bytes, { ...encrypted, bearer }), refused)
+  assert.equal((await service.ask({ ...encrypted, bearer: service.tokens.create(reviews, 60_000, 'one') })).length, 2)
+})
+
+const platform = createSigner('platform')
+const inAMinute = (): number => Math.floor(Date.now() / 1000) + 60
+const claims = (more: object = {}) => ({ iss: 'https://kubernetes.test', aud: ['istio-ca', 'other'], sub: 'system:serviceaccount:default:reviews', exp: inAMinute(), ...more })
+
+const platformTokens: readonly { readonly title: string; readonly token: () => string; readonly refused?: RegExp }[] = [
+  { title: 'a good one', token: () => platform.token(claims()) },
+  { title: 'one for one audience', token: () => platform.token(claims({ aud: 'istio-ca' })) },
+  { title: 'one for another audience', token: () => platform.token(claims({ aud: 'vault' })), refused: /not for istio-ca/ },
+  { title: 'one for nobody', token: () => platform.token(claims({ aud: undefined })), refused: /not for istio-ca/ },
+  { title: 'one of another issuer', token: () => platform.token(claims({ iss: 'https://elsewhere' })), refused: /not one of this control plane/ },
+  { title: 'one that is over', token: () => platform.token(claims({ exp: inAMinute() - 120 })), refused: /Jwt is expired/ },
+  { title: 'one without end', token: () => platform.token(claims({ exp: undefined })), refused: /never expires/ },
+  { title: 'one of tomorrow', token: () => platform.token(claims({ nbf: inAMinute() + 86_400 })), refused: /not yet valid/ },
+  { title: 'one that somebody else signed', token: () => createSigner('platform').token(claims()), refused: /verification fails/ },
+  { title: 'one without signature', token: () => platform.token(claims(), { alg: 'none' }), refused: /not one of this control plane/ },
+  { title: 'one of a user', token: () => platform.token(claims({ sub: 'admin' })), refused: /not of a service account/ },
+  { title: 'one of an account with a path', token: () => platform.token(claims({ sub: 'system:serviceaccount:default:a/../b' })), refused: /not of a service account/ },
+]
+for (const { title, token, refused } of platformTokens) {
+  test(`of the tokens of a platform, ${title} is ${refused === undefined ? 'taken' : 'refused'}`, async () => {
+    await using service = await openService()
+    await writeFile(join(service.path, 'keys.json'), keySetOf(platform))
+    const workloadTokens = await openWorkloadTokens({ issuer: 'https://kubernetes.test', audiences: ['istio-ca'], keysFile: join(service.path, 'keys.json'), trustDomain })
+    const own = certificateService({ ca: service.ca, tokens: service.tokens, workloadTokens, log: () => {} })
+    const bytes = toBinary(IstioCertificateRequestSchema, create(IstioCertificateRequestSchema, { csr }))
+    const asked = own.handle(bytes, { ...encrypted, bearer: token() })
+    if (refused !== undefined) return await assert.rejects(asked, { status: grpcStatus.unauthenticated, message: refused })
+    assert.equal(new X509Certificate(fromBinary(IstioCertificateResponseSchema, await asked).certChain[0]!).subjectAltName, `URI:${uri('reviews')}`)
+    await assert.rejects(own.handle(bytes, { ...loopback, remoteAddress: { host: '10.1.2.3', port: 1 }, bearer: token() }), { message: /plaintext/ })
+  })
+}
+
+test('keys of a platform are read again when they change, and the last good ones stay while the file is rubbish', async () => {
+  await using service = await openService()
+  const keysFile = join(service.path, 'keys.json')
+  await assert.rejects(openWorkloadTokens({ issuer: 'i', audiences: ['a'], keysFile, trustDomain }), { code: 'ca/state', message: /keys\.json cannot be used/ })
+  await writeFile(keysFile, keySetOf(platform))
+  const tokens = await openWorkloadTokens({ issuer: 'https://kubernetes.test', audiences: ['istio-ca'], keysFile, trustDomain })
+  const successor = createSigner('successor', 'ES256')
+  assert.ok('refused' in (await tokens.verify(successor.token(claims()))))
+  await writeFile(keysFile, 'rubbish')
+  assert.ok('identity' in (await tokens.verify(platform.token(claims()))))
+  await writeFile(keysFile, keySetOf(platform, successor))
+  assert.ok('identity' in (await tokens.verify(successor.token(claims()))))
 })

@@ -10,23 +10,27 @@ import type { IstioCertificateRequest } from '../../proto/gen/istio/v1/auth/ca_p
 import type { AuditPeer, WriteAudit } from '../../telemetry/audit/events.ts'
 import type { Ca, SignedCertificate } from '../ca/ca.ts'
 import type { BootstrapTokens } from '../ca/tokens.ts'
+import type { WorkloadTokens } from '../ca/workload-tokens.ts'
 import { GrpcError, grpcStatus } from './rpc.ts'
 import type { Caller, UnaryMethod } from './rpc.ts'
 
 export interface CertificateServiceOptions {
   readonly ca: Ca
   readonly tokens: BootstrapTokens
+  /** Of the platform; undefined: it has none. */
+  readonly workloadTokens?: WorkloadTokens | undefined
   /** Every certificate that is given, and every refusal. */
   readonly log: (line: string) => void
   readonly audit?: WriteAudit | undefined
 }
 
-export function certificateService({ ca, tokens, log, audit = () => undefined }: CertificateServiceOptions): UnaryMethod {
-  const handle = (bytes: Uint8Array, caller: Caller): Uint8Array => {
+export function certificateService({ ca, tokens, workloadTokens, log, audit = () => undefined }: CertificateServiceOptions): UnaryMethod {
+  const handle = async (bytes: Uint8Array, caller: Caller): Promise<Uint8Array> => {
     const request = decode(bytes)
-    const { identity, by } = authenticate(caller, ca.trustDomain, tokens)
+    const { identity, by } = await authenticate(caller, ca.trustDomain, { tokens, workloadTokens })
     refuseOthersNames(request)
     const issued = sign(ca, request, identity)
+    if (by === 'token') await redeem(caller, tokens)
     log(`certificate ${issued.serial} issued to ${formatSpiffeId(identity)} at ${formatAddress(caller.remoteAddress)} by its ${by}, until ${new Date(issued.notAfter).toISOString()}`)
     audit({
       event: 'certificate-issued', client: peerOf(caller), identity: formatSpiffeId(identity), proof: by,
@@ -37,13 +41,13 @@ export function certificateService({ ca, tokens, log, audit = () => undefined }:
   return {
     kind: 'unary',
     path: '/istio.v1.auth.IstioCertificateService/CreateCertificate',
-    handle(bytes, caller) {
+    async handle(bytes, caller) {
       try {
-        return Promise.resolve(handle(bytes, caller))
+        return await handle(bytes, caller)
       } catch (error) {
         log(`no certificate for ${formatAddress(caller.remoteAddress)}: ${describe(error)}`)
         audit({ event: 'certificate-refused', client: peerOf(caller), reason: describe(error) })
-        return Promise.reject(error instanceof Error ? error : new GrpcError(grpcStatus.internal, String(error)))
+        throw error instanceof Error ? error : new GrpcError(grpcStatus.internal, String(error))
       }
     },
   }
@@ -63,11 +67,11 @@ function decode(bytes: Uint8Array): IstioCertificateRequest {
 
 interface Authenticated {
   readonly identity: SpiffeId
-  readonly by: 'client certificate' | 'token'
+  readonly by: 'client certificate' | 'token' | 'workload token'
 }
 
 /** A client certificate first, then a token; what proves nothing is refused. */
-function authenticate(caller: Caller, trustDomain: string, tokens: BootstrapTokens): Authenticated {
+async function authenticate(caller: Caller, trustDomain: string, { tokens, workloadTokens }: Pick<CertificateServiceOptions, 'tokens' | 'workloadTokens'>): Promise<Authenticated> {
   if (!caller.encrypted && !isLoopback(caller.remoteAddress.host)) throw unauthenticated('certificates are not given over plaintext from another host')
   const reasons: string[] = []
   if (caller.uris.length > 0) {
@@ -76,11 +80,17 @@ function authenticate(caller: Caller, trustDomain: string, tokens: BootstrapToke
     reasons.push(`the client certificate is not for one identity of ${trustDomain}`)
   }
   if (caller.bearer !== '') {
-    const verdict = tokens.verify(caller.bearer)
-    if ('identity' in verdict && sameDomain(verdict.identity, trustDomain)) return { identity: verdict.identity, by: 'token' }
+    const ofPlatform = workloadTokens?.claims(caller.bearer) === true
+    const verdict = ofPlatform ? await workloadTokens.verify(caller.bearer) : tokens.verify(caller.bearer)
+    if ('identity' in verdict && sameDomain(verdict.identity, trustDomain)) return { identity: verdict.identity, by: ofPlatform ? 'workload token' : 'token' }
     reasons.push('refused' in verdict ? verdict.refused : `the token is for another trust domain than ${trustDomain}`)
   }
   throw unauthenticated(reasons.length === 0 ? 'show a client certificate of this mesh, or a bootstrap token' : reasons.join('; '))
+}
+
+async function redeem({ bearer }: Caller, tokens: BootstrapTokens): Promise<void> {
+  const verdict = await tokens.redeem(bearer)
+  if ('refused' in verdict) throw unauthenticated(verdict.refused)
 }
 
 /** With several URIs it would be open which one is meant. */

@@ -39,12 +39,17 @@ export interface NodeLike {
 
 const types: readonly string[] = ['sidecar', 'router', 'waypoint', 'ztunnel'] satisfies ProxyType[]
 
+/** Longer than every name in it at its longest. It goes into logs and pages, so that no control character may be in it. */
+const maxIdLength = 1_024
+const shownLength = 200
+const isPrintable = (id: string): boolean => /^[\x20-\x7e]*$/.test(id)
+
 /** Throws `control/bad-node` for an id that is not `type~ip~name.namespace~domain`. */
 export function readProxyNode(node: NodeLike): ProxyNode {
   const [type, ip, instance] = node.id.split('~')
   const dot = (instance ?? '').lastIndexOf('.')
-  if (type === undefined || !types.includes(type) || ip === undefined || instance === undefined || dot <= 0) {
-    throw new MeshError('control/bad-node', `node id ${JSON.stringify(node.id)} is not TYPE~IP~NAME.NAMESPACE~DOMAIN with TYPE one of ${types.join(', ')}`)
+  if (node.id.length > maxIdLength || !isPrintable(node.id) || type === undefined || !types.includes(type) || ip === undefined || instance === undefined || dot <= 0) {
+    throw new MeshError('control/bad-node', `node id ${JSON.stringify(node.id.slice(0, shownLength))} is not TYPE~IP~NAME.NAMESPACE~DOMAIN in at most ${maxIdLength} printable characters, with TYPE one of ${types.join(', ')}`)
   }
   const metadata = node.metadata ?? {}
   return {

@@ -122,10 +122,11 @@ describe('how streams end', () => {
     assert.deepEqual([reply.status, at.world.last.responseCodeDetails], [408, 'request_overall_timeout'])
   })
 
-  test('CONNECT is refused where no upgrade allows it', async () => {
+  test('CONNECT finds no route', async () => {
     await using at = await open()
     const stream = at.client.session.request({ ':method': 'CONNECT', ':authority': 'a:80' })
-    assert.equal((await replyOn(stream)).status, 403)
+    assert.equal((await replyOn(stream)).status, 404)
+    assert.equal(at.world.last.responseFlags, 'NR')
   })
 })
 

@@ -153,11 +153,11 @@ test('a request that is refused at once hears no 100', async () => {
 test('upgrades and CONNECT are refused, and h2c is not taken up', async () => {
   await using peer = await RawPeer.start(() => ok('plain'))
   await using world = await HttpWorld.start({ clusters: { up: [peer.address] } })
-  for (const request of [get('/', 'Connection: Upgrade', 'Upgrade: websocket'), 'CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n']) {
+  for (const [request, status, details] of [[get('/', 'Connection: Upgrade', 'Upgrade: websocket'), 403, 'upgrade_failed'], ['CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n', 404, 'route_not_found']] as const) {
     await using refused = await world.client()
     refused.send(request)
-    assert.match(await refused.closed(), /^HTTP\/1\.1 403 Forbidden\r\n(?:.*\r\n)*connection: close\r\n/)
-    assert.equal(world.last.responseCodeDetails, 'upgrade_failed')
+    assert.match(await refused.closed(), new RegExp(`^HTTP/1\\.1 ${status} .*\\r\\n(?:.*\\r\\n)*connection: close\\r\\n`))
+    assert.equal(world.last.responseCodeDetails, details)
   }
   assert.equal(peer.requests.length, 0)
   await using client = await world.client()

@@ -1,5 +1,6 @@
 // What a route does to a request on its way upstream: header operations, host and path rewrites, the times and retries
 // that hold for this one request, and what upstream and peers are told.
+import { parseGrpcTimeout as readGrpcTimeout } from '../../codec/grpc/timeout.ts'
 import type { Exchange } from './exchange.ts'
 import type { ForwardAction } from './router/forward.ts'
 import { applyHeaderEdits } from './router/header-edits.ts'
@@ -65,12 +66,10 @@ function timeoutOf(exchange: Exchange, { timeoutMs, maxGrpcTimeoutMs }: ForwardA
   return maxGrpcTimeoutMs === 0 ? asked : Math.min(asked, maxGrpcTimeoutMs)
 }
 
-const grpcUnits: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 0.001, n: 0.000_001 }
-
 /** Milliseconds, at least one; undefined when it is absent or makes no sense. */
 export function parseGrpcTimeout(text: string | undefined): number | undefined {
-  const match = text === undefined ? null : /^(\d{1,8})([HMSmun])$/.exec(text)
-  return match === null ? undefined : Math.max(1, Math.ceil(Number(match[1]) * grpcUnits[match[2]!]!))
+  const asked = text === undefined ? undefined : readGrpcTimeout(text)
+  return asked === undefined ? undefined : Math.max(1, asked)
 }
 
 /** What a client inside the mesh asks for by header; the headers end here. */

@@ -44,6 +44,8 @@ export interface ManagerConfig {
   readonly streamIdleTimeoutMs: number
   /** From the head of a request to the end of its body; 0: no limit. */
   readonly requestTimeoutMs: number
+  /** From the first byte of a request to the last one of its answer, where its route does not say; 0: no limit. */
+  readonly maxStreamDurationMs: number
   readonly delayedCloseMs: number
   readonly maxConnectionDurationMs: number
   /** 0: no limit. */
@@ -90,6 +92,7 @@ export function decodeManager(manager: HttpConnectionManager): ManagerConfig {
     streamIdleTimeoutMs: duration(manager.streamIdleTimeout, defaultStreamIdleMs),
     requestTimeoutMs: duration(manager.requestTimeout, 0),
     delayedCloseMs: duration(manager.delayedCloseTimeout, defaultDelayedCloseMs),
+    maxStreamDurationMs: duration(common?.maxStreamDuration, 0),
     maxConnectionDurationMs: duration(common?.maxConnectionDuration, 0),
     maxRequestsPerConnection: common?.maxRequestsPerConnection ?? 0,
   }

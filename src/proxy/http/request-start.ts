@@ -7,7 +7,7 @@ import type { LocalReply } from './filter.ts'
 import { prepareRequestHeaders } from './request-headers.ts'
 import type { HeaderSettings } from './request-headers.ts'
 import { readTarget, setTarget } from './request-target.ts'
-import { oldHttp, unsupportedUpgrade } from './rescue.ts'
+import { noRoute, oldHttp } from './rescue.ts'
 
 /** Methods whose requests usually have no body; others say that theirs is empty (RFC 9110 §8.6), as Envoy's do. */
 const bodiless: ReadonlySet<string> = new Set(['GET', 'HEAD', 'DELETE', 'TRACE', 'CONNECT'])
@@ -21,8 +21,9 @@ export function startRequest(exchange: Exchange, head: H1Head, settings: HeaderS
   const refusal = readTarget(exchange, head, settings.config)
   prepareRequestHeaders(exchange, settings)
   if (head.minor === 0 && !settings.config.acceptHttp10) return oldHttp
+  // It has no path, and none of our routes matches without one.
+  if (head.method === 'CONNECT') return noRoute
   if (refusal !== undefined) return refusal
-  if (head.method === 'CONNECT') return unsupportedUpgrade
   if (head.upgrade !== '' && head.framing === 'none') startUpgrade(exchange, head.upgrade)
   return undefined
 }
@@ -34,8 +35,8 @@ export function startHttp2Request(exchange: Exchange, head: H2RequestHead, end: 
   exchange.sendZeroLength = !bodiless.has(head.method)
   const refusal = setTarget(exchange, head.authority, head.path, settings.config)
   prepareRequestHeaders(exchange, settings)
+  if (exchange.method === 'CONNECT') return noRoute
   if (refusal !== undefined) return refusal
-  if (exchange.method === 'CONNECT') return unsupportedUpgrade
   if (head.protocol !== '') startUpgrade(exchange, head.protocol)
   return undefined
 }

@@ -32,7 +32,7 @@ export function setTarget(exchange: Exchange, named: string, path: string, confi
 /** `http://host:80/path?query`. The target of CONNECT has no scheme, and is all authority. */
 function parseAbsolute(target: string): { readonly authority: string; readonly path: string } {
   const scheme = target.indexOf('://')
-  if (scheme === -1) return { authority: target, path: '/' }
+  if (scheme === -1) return { authority: target, path: '' }
   const from = scheme + 3
   const end = target.slice(from).search(/[/?#]/)
   const authority = end === -1 ? target.slice(from) : target.slice(from, from + end)

@@ -13,14 +13,15 @@ import type { LocalReply } from './filter.ts'
 import { flag, parseFlags } from './flags.ts'
 import { buildReply } from './local-reply.ts'
 import { RequestBody } from './request-body.ts'
-import { filterFailed, noRoute, noRouteTable, requestTimeout, streamIdle, streamIdleAfterRequest, unsupportedUpgrade } from './rescue.ts'
+import { filterFailed, maxDurationAfterRequest, maxDurationReached, noRoute, noRouteTable, requestTimeout, streamIdle, streamIdleAfterRequest, unsupportedUpgrade } from './rescue.ts'
 import { finishResponseHeaders } from './response-headers.ts'
+import { chooseRoute, forgetRoute, mayUpgrade } from './route-choice.ts'
 import type { HttpRuntime } from './runtime.ts'
-import { findRoute } from './router/compile.ts'
-import { chooseTarget, clusterNameOf } from './router/forward.ts'
 import type { ForwardAction } from './router/forward.ts'
 import { applyHeaderEdits } from './router/header-edits.ts'
 import type { HeaderEdit } from './router/header-edits.ts'
+import { durationOf } from './router/stream-duration.ts'
+import type { StreamDuration } from './router/stream-duration.ts'
 import { UpstreamTries } from './upstream-tries.ts'
 
 /** What is held back while a filter or a connection is waited for; then the client has to wait too. */
@@ -41,6 +42,8 @@ export class HttpStream implements Timed {
   /** For time limits; 0: none. */
   #timeoutMs = 0
   #deadline = Infinity
+  /** When all of it has to be over. */
+  #endsAt = Infinity
   #idleMs = 0
   #lastActive = 0
   sweepIndex = -1
@@ -71,49 +74,30 @@ export class HttpStream implements Timed {
     this.#runFilters(chain, 0)
   }
 
-  /** The route, and the filters that it asks for. */
   #chooseRoute(): FilterChain {
     const { exchange, runtime } = this
-    const table = runtime.routes.current
-    if (table !== undefined) {
-      exchange.virtualHost = table.findVirtualHost(exchange.authority)
-      if (exchange.virtualHost !== undefined) exchange.route = findRoute(exchange.virtualHost, exchange, runtime.deps.random)
-    }
-    const action = exchange.route?.action
-    if (action?.kind === 'forward') this.#draw(action)
-    const chain = runtime.chains.of(exchange.target ?? (action?.kind === 'reply' ? action : undefined))
-    this.#chain = chain
+    const chain = (this.#chain = chooseRoute(exchange, runtime))
     // Filters may make the body longer or shorter.
     if (exchange.bodyLength > 0 && changesBody(chain.onRequestData, exchange)) exchange.bodyLength = -1
+    const duration = exchange.route?.action.kind === 'forward' ? exchange.route.action.duration : undefined
+    const { maxStreamDurationMs } = runtime.config
+    if (duration !== undefined || maxStreamDurationMs > 0) this.#limitDuration(duration, maxStreamDurationMs)
     return chain
   }
 
   /** A filter changed what routes look at. The filters behind it are those of the new route. */
   #chooseAgain(before: FilterChain, at: number): void {
     const { exchange } = this
-    exchange.routeCleared = false
-    exchange.route = undefined
-    exchange.target = undefined
-    exchange.clusterName = ''
-    exchange.newCookies = []
+    forgetRoute(exchange)
     const chain = this.#chooseRoute()
     if (exchange.slots.length === 0 && chain.length > 0) exchange.slots = chain.emptySlots.slice()
     this.#runFilters(chain, after(before.places[at]!, chain))
   }
 
-  #mayUpgrade(): boolean {
-    const { route, upgrade } = this.exchange
-    const name = upgrade.toLowerCase()
-    const ofRoute = route?.action.kind === 'forward' ? route.action.upgrades.get(name) : undefined
-    return ofRoute ?? this.runtime.config.upgrades.get(name) ?? false
-  }
-
-  /** The log names the cluster also when a filter answers; one that does not exist has no name. */
-  #draw(action: ForwardAction): void {
-    const { exchange, runtime } = this
-    exchange.target = chooseTarget(action, runtime.deps.random, exchange)
-    const name = clusterNameOf(exchange.target, exchange)
-    exchange.clusterName = runtime.deps.clusters(name) === undefined ? '' : name
+  #limitDuration(duration: StreamDuration | undefined, otherwise: number): void {
+    const ms = duration === undefined ? otherwise : durationOf(duration, this.exchange.requestHeaders, otherwise)
+    this.#endsAt = this.exchange.startTime + ms
+    if (ms !== Infinity) this.watchTime()
   }
 
   /** `bytes` are only valid during the call. */
@@ -190,7 +174,7 @@ export class HttpStream implements Timed {
   #act(): void {
     const { route } = this.exchange
     if (route === undefined) return this.reply(this.runtime.routes.current === undefined ? noRouteTable : noRoute)
-    if (this.exchange.upgrade !== '' && !this.#mayUpgrade()) return this.reply(unsupportedUpgrade)
+    if (this.exchange.upgrade !== '' && !mayUpgrade(this.exchange, this.runtime.config)) return this.reply(unsupportedUpgrade)
     const action = route.action
     if (action.kind === 'reply') this.reply(action.replyTo(this.exchange), action.edits.response)
     else this.#forward(action)
@@ -325,6 +309,7 @@ export class HttpStream implements Timed {
 
   onTick(now: number): void {
     if (now >= this.#deadline) return this.#onTimeout()
+    if (now >= this.#endsAt) return this.#onMaxDuration()
     if (this.#idleMs > 0 && now - this.#lastActive >= this.#idleMs) return this.#onIdle()
     this.#tries?.onTick(now)
   }
@@ -333,6 +318,11 @@ export class HttpStream implements Timed {
     this.#tries?.onTimeout()
     if (this.#headSent) this.cutOff(flag.UT, requestTimeout.details)
     else this.reply(requestTimeout)
+  }
+
+  #onMaxDuration(): void {
+    if (this.#headSent) this.cutOff(0, maxDurationReached.details)
+    else this.reply(this.exchange.requestComplete ? maxDurationAfterRequest : maxDurationReached)
   }
 
   #onIdle(): void {

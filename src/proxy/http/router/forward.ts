@@ -20,6 +20,8 @@ import { compileRetry } from './retry-policy.ts'
 import type { CompiledRetry } from './retry-policy.ts'
 import { compileHostRewrite, compilePathRewrite } from './rewrite.ts'
 import type { RewriteHost, RewritePath } from './rewrite.ts'
+import { compileStreamDuration } from './stream-duration.ts'
+import type { StreamDuration } from './stream-duration.ts'
 
 export type PerFilter = Readonly<Record<string, Any>>
 
@@ -47,8 +49,10 @@ export interface ForwardAction {
   readonly appendForwardedHost: boolean
   /** 0: none. */
   readonly timeoutMs: number
-  /** The longest that `grpc-timeout` may ask for, 0 for any; undefined: it is not looked at. */
+  /** The longest that `grpc-timeout` may ask for in place of `timeoutMs` (Envoy's older field), 0 for any; undefined: it is not looked at. */
   readonly maxGrpcTimeoutMs: number | undefined
+  /** Undefined: the connection manager's. */
+  readonly duration: StreamDuration | undefined
   readonly retry: CompiledRetry | undefined
   /** By what its requests are kept together; undefined: by nothing. */
   readonly hash: CompiledHash | undefined
@@ -78,7 +82,7 @@ const notFoundStatuses: Readonly<Record<number, number>> = {
 export function compileForward(action: RouteAction, match: RouteMatch | undefined, around: Surroundings): ForwardAction {
   const targets = targetsOf(action, around)
   const retryPolicy = action.retryPolicy ?? around.retryPolicy
-  const grpcMax = action.maxStreamDuration?.grpcTimeoutHeaderMax ?? action.maxGrpcTimeout
+  const grpcMax = action.maxGrpcTimeout
   return {
     kind: 'forward',
     targets,
@@ -88,6 +92,7 @@ export function compileForward(action: RouteAction, match: RouteMatch | undefine
     appendForwardedHost: action.appendXForwardedHost,
     timeoutMs: action.timeout === undefined ? defaultTimeoutMs : milliseconds(action.timeout),
     maxGrpcTimeoutMs: grpcMax === undefined ? undefined : milliseconds(grpcMax),
+    duration: action.maxStreamDuration && compileStreamDuration(action.maxStreamDuration),
     retry: retryPolicy === undefined ? undefined : compileRetry(retryPolicy),
     hash: compileHashPolicies(action.hashPolicy),
     notFoundStatus: notFoundStatuses[action.clusterNotFoundResponseCode] ?? 503,

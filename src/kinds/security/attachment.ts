@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { matchLabels } from '../fields/labels.ts'
 import { error, warning } from '../kind.ts'
-import type { Rule } from '../kind.ts'
+import type { NotServed, Rule } from '../kind.ts'
 
 const targetRef = z.strictObject({
   group: z.string().default(''),
@@ -17,6 +17,11 @@ export const attachment = {
   targetRef: targetRef.optional(),
   targetRefs: z.array(targetRef).max(16).default([]),
 }
+
+const nowhere = 'there are no proxies of the Gateway API yet, so the policy holds nowhere'
+
+/** Rows of every kind that has these fields. */
+export const attachmentNotServed: readonly NotServed[] = [{ path: 'targetRef', instead: nowhere }, { path: 'targetRefs', instead: nowhere }]
 
 const object = z.strictObject(attachment)
 export type Attachment = z.infer<typeof object>

@@ -3,7 +3,7 @@
 import { z } from 'zod'
 import { ipOrCidr } from '../fields/host.ts'
 import type { Frozen, Kind } from '../kind.ts'
-import { attachment } from './attachment.ts'
+import { attachment, attachmentNotServed } from './attachment.ts'
 import { authorizationPolicyRules } from './authorization-policy-rules.ts'
 
 const texts = z.array(z.string().min(1, 'must not be empty: nothing is empty, so nothing would match')).optional()
@@ -54,5 +54,5 @@ export const authorizationPolicy: Kind<AuthorizationPolicy> = {
   body: 'spec',
   schema,
   rules: authorizationPolicyRules,
-  notServed: [],
+  notServed: attachmentNotServed,
 }

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { duration } from '../fields/duration.ts'
 import type { Frozen, Kind } from '../kind.ts'
-import { attachment } from './attachment.ts'
+import { attachment, attachmentNotServed } from './attachment.ts'
 import { requestAuthenticationRules } from './request-authentication-rules.ts'
 
 const names = z.array(z.string().min(1, 'must not be empty')).default([])
@@ -42,5 +42,5 @@ export const requestAuthentication: Kind<RequestAuthentication> = {
   body: 'spec',
   schema,
   rules: requestAuthenticationRules,
-  notServed: [],
+  notServed: attachmentNotServed,
 }

@@ -15,7 +15,7 @@ const names: readonly H2ErrorCode[] = [
 ]
 
 /** Unknown codes mean what INTERNAL_ERROR means (RFC 9113 §7). */
-export const errorName = (rfcCode: number): H2ErrorCode => names[rfcCode] ?? 'h2/internal-error'
+const errorName = (rfcCode: number): H2ErrorCode => names[rfcCode] ?? 'h2/internal-error'
 
 export type H2Scope = 'connection' | 'stream'
 /** Who broke off: the peer, by a frame that says so, or we, since the peer broke a rule or a limit. */
@@ -42,7 +42,3 @@ export const connectionError = (rfcCode: number, message: string, cause?: unknow
 
 export const protocolError = (message: string) => connectionError(errorCode.protocolError, message)
 export const frameSizeError = (message: string) => connectionError(errorCode.frameSizeError, message)
-
-/** What `onReset` tells, as an error for those who wait for the stream. */
-export const streamReset = (rfcCode: number, local: boolean) =>
-  new H2Error('stream', rfcCode, `the stream was reset by ${local ? 'us' : 'the peer'}: ${errorName(rfcCode).slice(3)}`, local ? 'local' : 'remote')

@@ -26,7 +26,7 @@ export class FloodGuard {
     if (now - this.#since < second) return
     this.#since = now
     if (this.#left < this.#maxPerSecond) this.#left = this.#maxPerSecond
-    this.#resetsLeft = this.#maxResetsPerSecond
+    if (this.#resetsLeft < this.#maxResetsPerSecond) this.#resetsLeft = this.#maxResetsPerSecond
   }
 
   /** A frame that costs us and brings nothing. */
@@ -37,6 +37,11 @@ export class FloodGuard {
   /** Something useful that earns `frames` of the others. */
   earn(frames: number): void {
     this.#left = Math.min(this.#left + frames, largestCredit * this.#maxPerSecond)
+  }
+
+  /** A stream that came to its end, on both sides: on a busy connection some others are given up all the time. */
+  finished(): void {
+    if (this.#resetsLeft < largestCredit * this.#maxResetsPerSecond) this.#resetsLeft++
   }
 
   /** A stream that was begun and given up at once: work that we did for nothing (CVE-2023-44487), or that it made us reset (CVE-2025-8671). */

@@ -47,13 +47,6 @@ export class KeptBytes {
     this.#start = 0
   }
 
-  clear(): void {
-    this.length = 0
-    this.#blocks = []
-    this.#start = 0
-    this.#end = 0
-  }
-
   #open(wanted: number): Buffer {
     const last = this.#blocks.at(-1)
     if (last !== undefined && this.#end < last.length) return last

@@ -22,7 +22,7 @@ export const defaultH2Limits: H2Limits = {
   maxStreamSendBytes: 1024 * KiB,
   /** Envoy's max_outbound_control_frames is 10,000 and counts only what is not written; honest peers send tens a second beyond what they earn by useful ones. */
   maxControlFramesPerSecond: 1000,
-  /** Envoy's premature_reset_total_stream_count: streams that the peer opened and reset within a second. */
+  /** Envoy's premature_reset_total_stream_count: streams that the peer opened and reset within a second. One more for each that finished, as Envoy allows half. */
   maxResetsPerSecond: 500,
   /** nghttp2's. Eight full frames hold twice the largest header section. */
   maxContinuationFrames: 8,

@@ -235,10 +235,10 @@ class Session<User> implements H2Session<User>, FrameSink {
   #onRstStream(streamId: number, bytes: Buffer, at: number, end: number): void {
     if (end - at !== 4) throw frameSizeError(`RST_STREAM of ${end - at} bytes`)
     if (streamId === 0) throw protocolError('RST_STREAM on stream 0')
-    this.#guard.cost('RST_STREAM')
     const stream = this.#table.open.get(streamId)
-    if (stream === undefined) this.#table.checkNotIdle(streamId, 'RST_STREAM')
-    else this.#table.resetByPeer(stream, readUint32(bytes, at), this.#now)
+    if (stream !== undefined) return this.#table.resetByPeer(stream, readUint32(bytes, at), this.#now)
+    this.#table.checkNotIdle(streamId, 'RST_STREAM')
+    this.#guard.cost('RST_STREAM on a closed stream')
   }
 
   #onSettings(streamId: number, flags: number, bytes: Buffer, at: number, end: number): void {

@@ -73,8 +73,10 @@ export class StreamTable<User> {
   /** Both sides have finished; or we have, and are not interested in the rest. */
   closeIfDone(stream: Stream<User>): void {
     if (!stream.localDone || stream.closed) return
-    if (stream.remoteDone) this.#close(stream, ended.complete)
-    else if (stream.dropsBody) this.abort(stream, errorCode.noError)
+    if (stream.remoteDone) {
+      this.#guard.finished()
+      this.#close(stream, ended.complete)
+    } else if (stream.dropsBody) this.abort(stream, errorCode.noError)
   }
 
   /** RST_STREAM by our user, who knows. Without an error it comes after the answer (RFC 9113 §8.1), and the rest of the request is dropped meanwhile. */
@@ -98,15 +100,15 @@ export class StreamTable<User> {
     this.#end(stream, code, true, ended.resetByUs)
   }
 
-  /** The peer broke a rule that ends this stream. To make us reset streams is an attack like resetting them. */
+  /** The peer broke a rule that ends this stream. To make a server reset streams is an attack like resetting them. */
   fault(stream: Stream<User>, code: number): void {
-    this.#guard.reset()
+    if (!this.#client) this.#guard.reset()
     this.fail(stream, code)
   }
 
   /** The same, for one that is not open (any more, or for the user). */
   refuse(id: number, code: number): void {
-    this.#guard.reset()
+    if (!this.#client) this.#guard.reset()
     this.#writer.rstStream(id, code)
     this.#closed.add(id, ended.resetByUs)
   }

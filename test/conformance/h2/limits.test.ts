@@ -138,6 +138,22 @@ describe('Honest traffic is no flood', () => {
     }, 200)
   })
 
+  test('as many streams that are given up at once as there are that finish', () => {
+    const peer = new H2Peer('server', { limits: few, events: { onRequest: (stream, head) => void (head.method === 'GET' && stream.sendResponse(204, none, true)) } })
+    patient(peer, (n) => [headers(id(2 * n), get), headers(id(2 * n + 1), post), rst(id(2 * n + 1))], 300)
+  })
+
+  test('a server that refuses all that it is asked', () => {
+    const peer = new H2Peer('client', { limits: few })
+    patient(peer, () => [rst(peer.request().id, 7)], 300)
+  })
+
+  test('a server whose answers are all malformed: each ends its own stream', () => {
+    const peer = new H2Peer('client', { limits: few })
+    patient(peer, () => [headers(peer.request().id, block('x-a', 'b'))], 300)
+    assert.equal(peer.session.openStreams, 0)
+  })
+
   test('window updates of a download, two for each frame', () => {
     const peer = new H2Peer('server', { limits: few }).send(headers(1, get))
     const stream = peer.streams.get(1)!

@@ -111,6 +111,7 @@ export class Sender<User> implements StreamOwner<User>, SendQueueOwner<User> {
 
   #done(stream: Stream<User>): void {
     stream.localDone = true
+    stream.waiting = false
     this.#table.closeIfDone(stream)
   }
 

@@ -267,6 +267,19 @@ describe('A transport that takes no more', () => {
     assert.deepEqual(peer.log, ['writable 1', 'writable 3'])
   })
 
+  test('a writer that has ended its stream meanwhile hears nothing', () => {
+    const peer = new H2Peer('server').send(headers(1, post, END_HEADERS))
+    const stream = peer.streams.get(1)!
+    stream.sendResponse(200, none, false)
+    peer.log.length = 0
+    peer.full = true
+    send(stream, 10)
+    stream.sendEnd(undefined)
+    peer.full = false
+    peer.session.onDrain()
+    assert.deepEqual([peer.log, stream.closed], [[], false])
+  })
+
   test('who writes on regardless finds the stream reset, and its bytes gone', () => {
     const { peer, stream } = answered({ limits: { maxStreamSendBytes: 100_000 } })
     for (let n = 0; n < 100; n++) send(stream, 10_000)

@@ -384,6 +384,7 @@ export interface MeshConfigSpec {
   readonly accessLogFile?: string | undefined
   readonly accessLogEncoding?: string | undefined
   readonly accessLogFormat?: string | undefined
+  readonly disableEnvoyListenerLog?: boolean | undefined
   readonly defaultHttpRetryPolicy?: HttpRetry | undefined
   readonly defaultInboundHttpRetryPolicy?: HttpRetry | undefined
   readonly localityLbSetting?: LocalityLbSetting | undefined
@@ -405,4 +406,3 @@ export interface MeshConfigSpec {
   readonly defaultServiceExportTo?: readonly string[] | undefined
   readonly pathNormalization?: { readonly normalization?: string | undefined } | undefined
 }
-  readonly disableEnvoyListenerLog?: boolean | undefined

@@ -184,7 +184,8 @@ async function echoServer() {
   const server = createServer()
   const sockets = new Set<Socket>()
   server.on('connection', (socket: Socket) => sockets.add(socket))
-  server.on('upgrade', (_request, socket: Socket) => {
+  server.on('upgrade', (asked, socket: Socket) => {
+    assert.ok(asked.headers['sec-websocket-key'] !== undefined, 'without a key it is no WebSocket of HTTP/1.1')
     socket.write(agrees)
     socket.pipe(socket)
   })
@@ -239,7 +240,7 @@ describe('WebSocket over HTTP/2 (RFC 8441)', () => {
     await using world = await HttpWorld.start({ clusters: { up: [{ host: '127.0.0.1', port: (server.address() as AddressInfo).port }] }, cluster: speaksHttp2(), manager: websocket })
     await using client = await world.client()
     client.send(asksFor())
-    await client.has('HTTP/1.1 101 Switching Protocols\r\n')
+    assert.match(await client.has('\r\n\r\n'), /^HTTP\/1\.1 101 Switching Protocols\r\n.*sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK\+xOo=\r\n/s)
     client.take()
     client.send('hello')
     await client.has('hello')

@@ -7,6 +7,7 @@ import type { TlsInfo } from '../../../net/transport.ts'
 import type { RuntimeHost } from '../host.ts'
 import type { RequestHead, ResponseReader, UpstreamStream } from '../types.ts'
 import type { H1Connection } from './h1-connection.ts'
+import { giveKey } from './websocket-key.ts'
 
 export class H1Stream implements UpstreamStream {
   readonly host: RuntimeHost
@@ -42,6 +43,7 @@ export class H1Stream implements UpstreamStream {
     if (this.over) return
     this.begun = true
     this.upgrades = upgrade !== ''
+    if (this.upgrades) giveKey(headers, upgrade)
     this.#chunked = bodyLength === -1 && !this.upgrades
     this.#connection.expectResponseTo(method)
     const length = this.upgrades ? noBody : bodyLength === 0 ? (sendZeroLength ? 0 : noBody) : bodyLength === -1 ? chunkedBody : bodyLength

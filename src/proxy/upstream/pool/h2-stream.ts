@@ -9,6 +9,7 @@ import type { TlsInfo } from '../../../net/transport.ts'
 import type { RuntimeHost } from '../host.ts'
 import type { RequestHead, ResponseReader, UpstreamStream } from '../types.ts'
 import type { H2Connection } from './h2-connection.ts'
+import { giveAccept, keyOf } from './websocket-key.ts'
 
 export class H2Stream implements UpstreamStream {
   readonly host: RuntimeHost
@@ -23,6 +24,8 @@ export class H2Stream implements UpstreamStream {
   readonly #connection: H2Connection
   #frames: SessionStream<H2Stream> | undefined = undefined
   #upgrades = false
+  /** Of a WebSocket that was asked for in HTTP/1.1. */
+  #key: string | undefined = undefined
 
   constructor(connection: H2Connection, host: RuntimeHost, reader: ResponseReader) {
     this.#connection = connection
@@ -61,6 +64,7 @@ export class H2Stream implements UpstreamStream {
     headers.remove('connection')
     headers.remove('upgrade')
     this.#upgrades = true
+    this.#key = keyOf(headers, upgrade)
     this.#frames!.sendRequest('CONNECT', scheme, authority, path, headers, false, upgrade)
   }
 
@@ -100,6 +104,7 @@ export class H2Stream implements UpstreamStream {
     if (status < 200) return this.reader.onInformational(status, headers)
     // Trailers may follow a body that is said to be empty.
     const agreed = this.#upgrades && status < 300
+    if (agreed) giveAccept(headers, this.#key)
     this.reader.onHead(agreed ? 101 : status, headers, end ? 0 : bodyLength === 0 ? -1 : bodyLength)
     if (end) this.onEnd(undefined)
   }

@@ -15,6 +15,7 @@ import type { CompiledListener, Direction } from './listen/compile.ts'
 import { refusedEntry } from './listen/connection-entry.ts'
 import type { AcceptedConnection, Arrival, ChainService } from './listen/connection.ts'
 import { compileDownstreamTls } from './listen/downstream-tls.ts'
+import { RefusalCounts } from './listen/refusal-counts.ts'
 import { ChainServices } from './listen/services.ts'
 import { Sockets } from './listen/sockets.ts'
 import type { BindProblem } from './listen/sockets.ts'
@@ -50,6 +51,7 @@ const captureListeners = { outbound: 'virtualOutbound', inbound: 'virtualInbound
 
 export class Serving {
   readonly services: ChainServices
+  readonly refusals = new RefusalCounts()
   readonly sockets: Sockets
   readonly #parts: ServingParts
   readonly #acceptor: Acceptor
@@ -126,6 +128,7 @@ export class Serving {
   }
 
   #onRefused(refused: Refused): void {
+    this.refusals.count(refused.refusal)
     this.#refusedLogs.get(refused.listener.message)?.(refusedEntry(refused, this.#parts.clock.now()))
     this.#parts.onRefused(refused)
   }

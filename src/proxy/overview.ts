@@ -52,7 +52,7 @@ export class Overview {
   #counted(): Counted {
     const { parts, serving } = this.#of
     const { counters, metrics } = parts.counted?.() ?? { counters: [], metrics: [] }
-    return { counters: [...counters, { name: 'listener_manager.downstream_cx_active', value: serving.open }, ...ofThread(parts.threadNumber, serving)], metrics }
+    return { counters: [...counters, { name: 'listener_manager.downstream_cx_active', value: serving.open }, ...serving.refusals.lines(), ...ofThread(parts.threadNumber, serving)], metrics }
   }
 
   async #allCounted(): Promise<readonly Counted[]> {

@@ -1,5 +1,5 @@
 // The mesh-wide settings that translation reads, defaults filled in (security spec 6.4).
-import type { ClientTls, ConnectionPool, HttpRetry, LocalityLbSetting, MeshConfigSpec, MeshTls, OutlierDetection, ProxyConfigSpec, TcpKeepalive, ZoneAwareLbSetting } from './specs.ts'
+import type { ClientTls, ConnectionPool, ExtensionProvider, HttpRetry, LocalityLbSetting, MeshConfigSpec, MeshTls, OutlierDetection, ProxyConfigSpec, TcpKeepalive, ZoneAwareLbSetting } from './specs.ts'
 
 export interface MeshSettings {
   readonly domain: string
@@ -47,6 +47,8 @@ export interface MeshSettings {
   readonly virtualServiceExportTo: readonly string[]
   readonly destinationRuleExportTo: readonly string[]
   readonly serviceExportTo: readonly string[]
+  /** Who may be asked about requests. */
+  readonly extensionProviders: readonly ExtensionProvider[]
   readonly normalizePath: boolean
   readonly mergeSlashes: boolean
   /** `%2F` and `%5C` are slashes. */
@@ -97,6 +99,7 @@ export function meshSettings(config: MeshConfigSpec = {}, domain = 'cluster.loca
     virtualServiceExportTo: config.defaultVirtualServiceExportTo ?? everyone,
     destinationRuleExportTo: config.defaultDestinationRuleExportTo ?? everyone,
     serviceExportTo: config.defaultServiceExportTo ?? everyone,
+    extensionProviders: config.extensionProviders ?? [],
     normalizePath: normalization !== 'NONE',
     mergeSlashes: normalization.startsWith('MERGE_SLASHES') || normalization.startsWith('DECODE_AND_MERGE'),
     decodeSlashes: normalization.startsWith('DECODE_AND_MERGE'),

@@ -373,6 +373,27 @@ export interface ProxyConfigResource {
   readonly environmentVariables?: Labels | undefined
 }
 
+/** Whom CUSTOM policies ask, as far as they can be. */
+export interface ExtensionProvider {
+  readonly name: string
+  readonly envoyExtAuthzHttp?: {
+    readonly service: string
+    readonly port: number
+    readonly timeout: number
+    readonly failOpen: boolean
+    readonly statusOnError?: string | undefined
+    readonly clearRouteCache: boolean
+    readonly includeRequestBodyInCheck?: object | undefined
+    readonly pathPrefix: string
+    readonly includeHeadersInCheck: readonly string[]
+    readonly includeRequestHeadersInCheck: readonly string[]
+    readonly includeAdditionalHeadersInCheck: Labels
+    readonly headersToUpstreamOnAllow: readonly string[]
+    readonly headersToDownstreamOnDeny: readonly string[]
+    readonly headersToDownstreamOnAllow: readonly string[]
+  } | undefined
+}
+
 /** What of MeshConfig is read, wherever it came from. */
 export interface MeshConfigSpec {
   readonly trustDomain?: string | undefined
@@ -404,5 +425,6 @@ export interface MeshConfigSpec {
   readonly defaultVirtualServiceExportTo?: readonly string[] | undefined
   readonly defaultDestinationRuleExportTo?: readonly string[] | undefined
   readonly defaultServiceExportTo?: readonly string[] | undefined
+  readonly extensionProviders?: readonly ExtensionProvider[] | undefined
   readonly pathNormalization?: { readonly normalization?: string | undefined } | undefined
 }

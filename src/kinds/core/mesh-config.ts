@@ -4,6 +4,7 @@ import { duration, durationOrZero } from '../fields/duration.ts'
 import { exportTo, exportToOrNone, labels } from '../fields/labels.ts'
 import { port } from '../fields/number.ts'
 import type { Frozen, NotServed } from '../kind.ts'
+import { extensionProviders, extensionProvidersNotServed } from './extension-providers.ts'
 import { proxyConfigNotServed, proxyConfigSchema } from './proxy-config.ts'
 import { retries } from '../networking/http-route.ts'
 import { knownCiphers, knownCurves } from '../networking/server-tls-rules.ts'
@@ -86,7 +87,7 @@ export const meshConfigSchema = z.strictObject({
   ingressService: z.string().optional(),
   ingressControllerMode: z.string().optional(),
   ingressSelector: z.string().optional(),
-  extensionProviders: later,
+  extensionProviders,
   defaultProviders: z
     .strictObject({ tracing: z.array(z.string()).optional(), metrics: z.array(z.string()).optional(), accessLogging: z.array(z.string()).optional() })
     .optional(),
@@ -119,7 +120,7 @@ export const meshConfigNotServed: readonly NotServed[] = [
   { path: 'ingressService', except: ['istio-ingressgateway'] },
   { path: 'ingressControllerMode', except: ['STRICT', 'DEFAULT', 'OFF'] },
   { path: 'ingressSelector', except: ['ingressgateway'] },
-  { path: 'extensionProviders', quiet: 'not read: it only names what a Telemetry or AuthorizationPolicy may use, which are not served yet' },
+  ...extensionProvidersNotServed,
   { path: 'defaultProviders.accessLogging', instead: noTelemetry },
   { path: 'defaultProviders.tracing', instead: 'no spans are sent' },
   { path: 'defaultProviders.metrics[]', except: ['prometheus'], instead: noTelemetry },

@@ -126,7 +126,7 @@ class RunningService implements HttpService, ConnectionOwner {
   recheck(successor: object): void {
     if (!(successor instanceof RunningService)) return
     const { chains } = successor.runtime
-    for (const connection of [...this.#open]) connection.eachStream((stream) => stream.recheck(chains))
+    for (const connection of this.#open) connection.eachStream((stream) => stream.recheck(chains))
   }
 
   close(): void {

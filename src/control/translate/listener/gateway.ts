@@ -25,7 +25,7 @@ import type { Topology } from './filters.ts'
 import { serverBytes } from './gateway-bytes.ts'
 import type { ServerBytes } from './gateway-bytes.ts'
 import { acceptedTokens } from '../security/authentication.ts'
-import { guardsOf } from '../security/guards.ts'
+import { authorizationOf, guardsOf } from '../security/guards.ts'
 import type { Guards } from '../security/guards.ts'
 import type { FilterChainInit, ListenerInit } from './outbound.ts'
 import { serverTlsProblem, serverTlsSocket } from './server-tls.ts'
@@ -46,6 +46,7 @@ interface GatewayListenerView {
   readonly http10: boolean
   readonly looksUp: boolean
   readonly authorizations: readonly AuthorizationPolicy[]
+  readonly asked: string
   readonly jwtRules: readonly JwtRule[]
   readonly jwtKeys: readonly string[]
   readonly mesh: MeshSettings
@@ -90,7 +91,7 @@ function gatewayView(proxy: ProxyNode, snapshot: Snapshot, name: string): Gatewa
     topology: JSON.stringify(topologyOf(proxy, snapshot)),
     http10: takesHttp10(proxy, snapshot),
     looksUp: hasDynamicNames(snapshot.scopeOf(proxy, proxy.type)),
-    authorizations: snapshot.authorizations.of(peerOf(proxy, snapshot), proxy.type),
+    ...authorizationOf(peerOf(proxy, snapshot), proxy.type, snapshot),
     ...acceptedTokens(peerOf(proxy, snapshot), proxy.type, snapshot),
     mesh: snapshot.mesh,
   }

@@ -25,7 +25,7 @@ import { takesHttp10 } from '../proxy-config.ts'
 import type { ProxyNode } from '../proxy-node.ts'
 import { inboundRouteTable, passthroughRouteTable } from '../route/inbound.ts'
 import { acceptedTokens } from '../security/authentication.ts'
-import { guardsOf } from '../security/guards.ts'
+import { authorizationOf, guardsOf } from '../security/guards.ts'
 import type { Guards } from '../security/guards.ts'
 import { translator } from '../translator.ts'
 import { noRouteLogs } from './access-log.ts'
@@ -49,6 +49,7 @@ interface InboundView {
   readonly defaultMode: PeerMode
   readonly http10: boolean
   readonly authorizations: readonly AuthorizationPolicy[]
+  readonly asked: string
   readonly jwtRules: readonly JwtRule[]
   readonly jwtKeys: readonly string[]
   readonly mesh: MeshSettings
@@ -74,7 +75,7 @@ function inboundView(proxy: ProxyNode, snapshot: Snapshot): InboundView {
     address: '0.0.0.0',
     port: String(snapshot.mesh.inboundPort),
     http10: takesHttp10(proxy, snapshot),
-    authorizations: snapshot.authorizations.of(peer, proxy.type),
+    ...authorizationOf(peer, proxy.type, snapshot),
     ...acceptedTokens(peer, proxy.type, snapshot),
     ports: JSON.stringify(ports.map(listed)),
     policyPorts: JSON.stringify(named.map((port) => [port, snapshot.peerAuthentications.modeOf(peer, port)])),
@@ -92,7 +93,7 @@ function boundView(proxy: ProxyNode, snapshot: Snapshot, name: string): InboundV
   if (port === undefined) return undefined
   return {
     name, address: port.bind!, port: String(port.targetPort), ports: JSON.stringify([listed(port)]), policyPorts: '[]', defaultMode: port.mode,
-    http10: takesHttp10(proxy, snapshot), authorizations: snapshot.authorizations.of(peerOf(proxy, snapshot), proxy.type), ...acceptedTokens(peerOf(proxy, snapshot), proxy.type, snapshot), mesh: snapshot.mesh,
+    http10: takesHttp10(proxy, snapshot), ...authorizationOf(peerOf(proxy, snapshot), proxy.type, snapshot), ...acceptedTokens(peerOf(proxy, snapshot), proxy.type, snapshot), mesh: snapshot.mesh,
   }
 }
 

@@ -29,8 +29,12 @@ const networkRbacName = 'envoy.filters.network.rbac'
  * What a CUSTOM policy is for and no provider can be asked about is denied; nobody is let in because somebody else cannot be
  * reached. Before tokens are verified.
  */
-export function unaskable(policies: readonly AuthorizationPolicy[], mesh: AuthorizationMesh, bytes: boolean): Rules | undefined {
-  const found = policies.filter((one) => one.spec.action === 'CUSTOM' && !isDryRun(one)).flatMap((policy) => namedRules(policy, { mesh, bytes, prefix: '', suffix: '-deny-due-to-bad-CUSTOM-action' }))
+export const unaskable = (policies: readonly AuthorizationPolicy[], mesh: AuthorizationMesh, bytes: boolean): Rules | undefined =>
+  customRules(policies, { mesh, bytes, prefix: '', suffix: '-deny-due-to-bad-CUSTOM-action' })
+
+/** What CUSTOM policies are for, as rules that match it. */
+export function customRules(policies: readonly AuthorizationPolicy[], naming: Naming): Rules | undefined {
+  const found = policies.filter((one) => one.spec.action === 'CUSTOM' && !isDryRun(one)).flatMap((policy) => namedRules(policy, naming))
   return found.length === 0 ? undefined : { action: Action.DENY, policies: Object.fromEntries(found) }
 }
 

@@ -1,16 +1,61 @@
-// CUSTOM policies: whom a provider is asked about, before anything else is looked at (security spec 2.7).
+// CUSTOM policies: whom a provider is asked about, before anything else is looked at (security spec 2.7). Shadow rules mark
+// what the policies are for, and the filter behind them asks about what is marked.
+import { ApiVersion } from '../../../proto/gen/envoy/config/core/v3/config_source_pb.ts'
+import type { StatusCode } from '../../../proto/gen/envoy/type/v3/http_status_pb.ts'
 import type { FilterSchema } from '../../../proto/gen/envoy/config/listener/v3/listener_components_pb.ts'
+import { ExtAuthzSchema } from '../../../proto/gen/envoy/extensions/filters/http/ext_authz/v3/ext_authz_pb.ts'
 import type { AuthorizationPolicy } from '../../snapshot-authorization.ts'
+import { packed } from '../any.ts'
 import type { Init } from '../any.ts'
-import { httpRbac, networkRbac, unaskable } from './authorization.ts'
+import { durationOf } from '../duration.ts'
+import { customRules, httpRbac, httpRbacName, networkRbac, unaskable } from './authorization.ts'
 import type { AuthorizationMesh, HttpFilter } from './authorization.ts'
+import { metadataMatcher, textMatcher, textValue } from './matchers.ts'
+import type { Asked } from './providers.ts'
 
-export function httpCustom(policies: readonly AuthorizationPolicy[], mesh: AuthorizationMesh): HttpFilter[] {
+const prefix = 'istio-ext-authz'
+const statPrefix = 'istio_ext_authz_'
+
+/** `asked` is as in providers.ts. */
+export function httpCustom(policies: readonly AuthorizationPolicy[], mesh: AuthorizationMesh, asked: Asked | null | undefined): HttpFilter[] {
+  if (asked === undefined) return []
+  const shadowRules = asked === null ? undefined : customRules(policies, { mesh, bytes: false, prefix: `${prefix}-`, suffix: '' })
+  if (asked !== null && shadowRules !== undefined) return [httpRbac({ shadowRules, shadowRulesStatPrefix: statPrefix }), extAuthz(asked)]
   const rules = unaskable(policies, mesh, false)
   return rules === undefined ? [] : [httpRbac({ rules })]
 }
 
-export function networkCustom(policies: readonly AuthorizationPolicy[], mesh: AuthorizationMesh): Init<typeof FilterSchema>[] {
-  const rules = unaskable(policies, mesh, true)
+/** A provider that speaks HTTP has nothing to say about bytes, as in Istio. */
+export function networkCustom(policies: readonly AuthorizationPolicy[], mesh: AuthorizationMesh, asked: Asked | null | undefined): Init<typeof FilterSchema>[] {
+  const rules = asked === null ? unaskable(policies, mesh, true) : undefined
   return rules === undefined ? [] : [networkRbac({ rules })]
+}
+
+const listOf = (headers: readonly string[]) => ({ patterns: headers.map((one) => textMatcher(one, true)) })
+const given = <Key extends string>(key: Key, headers: readonly string[]) => (headers.length === 0 ? {} : { [key]: listOf(headers) })
+
+function extAuthz({ cluster, http }: Asked): HttpFilter {
+  const checked = [...http.includeHeadersInCheck, ...http.includeRequestHeadersInCheck]
+  const config = packed(ExtAuthzSchema, {
+    services: {
+      case: 'httpService',
+      value: {
+        serverUri: { uri: `http://${cluster.split('|').at(-1)!}`, httpUpstreamType: { case: 'cluster', value: cluster }, timeout: durationOf(http.timeout) },
+        pathPrefix: http.pathPrefix,
+        authorizationRequest: { headersToAdd: Object.entries(http.includeAdditionalHeadersInCheck).map(([key, value]) => ({ key, value })) },
+        authorizationResponse: {
+          ...given('allowedUpstreamHeaders', http.headersToUpstreamOnAllow),
+          ...given('allowedClientHeaders', http.headersToDownstreamOnDeny),
+          ...given('allowedClientHeadersOnSuccess', http.headersToDownstreamOnAllow),
+        },
+      },
+    },
+    transportApiVersion: ApiVersion.V3,
+    failureModeAllow: http.failOpen,
+    clearRouteCache: http.clearRouteCache,
+    statusOnError: { code: Number(http.statusOnError ?? '403') as StatusCode },
+    ...given('allowedHeaders', checked),
+    filterEnabledMetadata: metadataMatcher(httpRbacName, [`${statPrefix}shadow_effective_policy_id`], textValue(textMatcher(`${prefix}*`))),
+  })
+  return { name: 'envoy.filters.http.ext_authz', configType: { case: 'typedConfig', value: config } }
 }

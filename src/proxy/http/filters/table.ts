@@ -4,6 +4,7 @@ import { systemClock } from '../../../lib/clock.ts'
 import type { Clock } from '../../../lib/clock.ts'
 import { CorsSchema } from '../../../proto/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts'
 import { FilterConfigSchema as DynamicForwardProxySchema } from '../../../proto/gen/envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy_pb.ts'
+import { ExtAuthzSchema } from '../../../proto/gen/envoy/extensions/filters/http/ext_authz/v3/ext_authz_pb.ts'
 import { HTTPFaultSchema } from '../../../proto/gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts'
 import { FilterConfigSchema as GrpcStatsSchema } from '../../../proto/gen/envoy/extensions/filters/http/grpc_stats/v3/config_pb.ts'
 import { GrpcWebSchema } from '../../../proto/gen/envoy/extensions/filters/http/grpc_web/v3/grpc_web_pb.ts'
@@ -11,10 +12,12 @@ import { JwtAuthenticationSchema } from '../../../proto/gen/envoy/extensions/fil
 import { RBACSchema } from '../../../proto/gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.ts'
 import { RouterSchema } from '../../../proto/gen/envoy/extensions/filters/http/router/v3/router_pb.ts'
 import type { RbacCounters } from '../../rbac/counters.ts'
+import type { ClusterLookup } from '../../upstream/types.ts'
 import type { Filter } from '../filter.ts'
 import { badConfig, within } from '../router/problem.ts'
 import type { Random } from '../router/request.ts'
 import { cors } from './cors.ts'
+import { extAuthz } from './ext-authz.ts'
 import { fault } from './fault.ts'
 import { grpcWeb } from './grpc-web.ts'
 import { rbac } from './rbac.ts'
@@ -28,6 +31,8 @@ export interface FilterContext {
   /** x-forwarded-for comes from a proxy that is believed, not from clients. */
   readonly believesForwardedFor?: boolean
   readonly rbacCounters?: RbacCounters
+  /** Whom filters may ask. */
+  readonly clusters?: ClusterLookup
 }
 
 export interface FilterKind {
@@ -52,6 +57,7 @@ const countedAnyway: FilterKind = { overrideType: GrpcStatsSchema.typeName, crea
 export const filterKinds: ReadonlyMap<string, FilterKind> = new Map<string, FilterKind>([
   [JwtAuthenticationSchema.typeName, jwtAuthn],
   [RBACSchema.typeName, rbac],
+  [ExtAuthzSchema.typeName, extAuthz],
   [HTTPFaultSchema.typeName, fault],
   [CorsSchema.typeName, cors],
   [DynamicForwardProxySchema.typeName, partOfTheCluster],

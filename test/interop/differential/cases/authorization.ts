@@ -2,6 +2,7 @@
 // what is let in, what a client is told that is not, and what the log says.
 import type { Ask, Case, Expected } from '../case.ts'
 import { unlike } from '../case.ts'
+import { accessLogFormat } from '../mesh-files.ts'
 
 const policy = (name: string, spec: string, more = ''): string => `
 apiVersion: security.istio.io/v1
@@ -28,6 +29,18 @@ const raw = (path: string, expect: Expected): Ask => ({ raw: `GET ${path} HTTP/1
 
 /** Ours decides when a connection comes; Envoy connects upstream, and looks at it when its first bytes have come. */
 const beforeAnythingElse = ['log.received', 'log.upstream']
+
+const meshConfig = {
+  accessLogFile: '/dev/stdout', accessLogFormat,
+  extensionProviders: [{
+    name: 'decider',
+    envoyExtAuthzHttp: {
+      service: 'decider.$ns.svc.cluster.local', port: 80, timeout: '1s', pathPrefix: '/check',
+      includeRequestHeadersInCheck: ['x-shown', 'x-some-*'], includeAdditionalHeadersInCheck: { 'x-added': 'yes' },
+      headersToUpstreamOnAllow: ['x-user', 'x-claim-*'], headersToDownstreamOnAllow: ['x-session'], headersToDownstreamOnDeny: ['x-why'],
+    },
+  }],
+}
 
 export const authorization: readonly Case[] = [
   gateway('methods and paths', allow(rule('methods: [GET, HEAD], paths: [/exact, "/prefix*", "*/suffix"]')), [
@@ -96,9 +109,31 @@ export const authorization: readonly Case[] = [
     title: 'at a workload: certificates that are only headers', role: 'inbound', yaml: inbound('spoofed', '{ action: DENY, rules: [{ from: [{ source: { notPrincipals: [cluster.local/ns/a/sa/b] } }], to: [{ operation: { ports: ["$inport"] } }] }] }'),
     asks: [get('/', { status: 403 }, { headers: { 'x-forwarded-client-cert': 'By=spiffe://x;Hash=00;URI=spiffe://cluster.local/ns/a/sa/b' } })],
   },
-  gateway('a provider that nobody knows denies what would be asked about, and nothing else', allow(rule('')) + policy('ask', `{ action: CUSTOM, provider: { name: nobody }, rules: [${rule('paths: [/asked]')}] }`), [
-    get('/', fine), get('/asked', { ...denied, details: /-deny-due-to-bad-CUSTOM-action/ }),
-  ]),
+  {
+    title: 'at a workload: a provider that nobody knows denies what would be asked about, and nothing else', role: 'inbound', issues: /nobody/,
+    yaml: inbound('ask', '{ action: CUSTOM, provider: { name: nobody }, rules: [{ to: [{ operation: { ports: ["$inport"], paths: [/asked] } }] }] }'),
+    asks: [get('/', fine), get('/asked', { ...denied, details: /-deny-due-to-bad-CUSTOM-action/ })],
+  },
+  gateway('a provider decides about what it is asked', `${allow(rule(''))}${policy('ask', `{ action: CUSTOM, provider: { name: decider }, rules: [${rule('paths: ["/asked*"]')}] }`)}
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: istio, namespace: istio-system }
+data:
+  mesh: |
+    ${JSON.stringify(meshConfig)}
+`, [
+    get('/else', fine),
+    get('/asked?q=1', { status: 200, to: ['decider', 'a'], seen: { 'x-user': 'anna', 'x-claim-a': 'b', 'x-not': null }, headers: { 'x-session': 's', 'x-not': null } }, { headers: { 'x-user': 'spoofed', 'x-shown': 'a', 'x-some-b': 'c', 'x-hidden': 'd', authorization: 'Bearer t', cookie: 'e=f' } }),
+    get('/asked', { status: 302, to: ['decider'], headers: { location: '/login', 'x-why': 'because', 'x-not': null }, flags: 'UAEX', details: 'ext_authz_denied' }),
+    get('/asked', { status: 401, to: ['decider'], body: 'who are you', headers: { 'www-authenticate': 'Basic' }, flags: 'UAEX' }, { method: 'POST', body: 'hello' }),
+    get('/asked', { status: 403, to: ['decider'], body: '', flags: 'UAEX', details: 'ext_authz_error' }),
+    get('/asked', { status: 403, to: ['decider'], flags: 'UAEX', details: 'ext_authz_error' }),
+    get('/asked', { status: 403, to: ['decider'], flags: 'UAEX', details: 'ext_authz_error', atLeastMs: 900 }),
+    get('/asked/not', denied, { method: 'GET', host: 'other.$ns.example.com' }),
+  ], { services: { decider: { answers: [
+    { headers: [['x-user', 'anna'], ['x-claim-a', 'b'], ['x-not', 'c'], ['x-session', 's']] }, { status: 302, headers: [['location', '/login'], ['x-why', 'because'], ['x-not', 'c']] },
+    { status: 401, headers: [['www-authenticate', 'Basic']], body: 'who are you' }, 503, { then: 'reset' }, { delayMs: 1500 },
+  ] }, a: {} } }),
 ]
 
 function inbound(name: string, spec: string): string {

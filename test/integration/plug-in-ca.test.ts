@@ -4,17 +4,25 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { EnvCapture } from '../../src/agent/env-capture.ts'
 import { openCa } from '../../src/control/ca/ca.ts'
 import { createBootstrapTokens } from '../../src/control/ca/tokens.ts'
+import { startControl } from '../../src/control/main.ts'
 import { certificateService } from '../../src/control/serve/ca.ts'
 import { startGrpcServer } from '../../src/control/serve/grpc.ts'
+import { controlSettings } from '../../src/control/settings.ts'
 import { describe } from '../../src/lib/errors.ts'
+import { formatAddress } from '../../src/model/address.ts'
 import { createClientTls } from '../../src/net/tls.ts'
 import { openIdentity } from '../../src/proxy/identity/identity.ts'
 import type { Identity } from '../../src/proxy/identity/identity.ts'
+import { startProxy } from '../../src/proxy/main.ts'
+import { proxySettings } from '../../src/proxy/settings.ts'
 import { generateKey } from '../../src/security/x509/key.ts'
 import { splitCertificates } from '../../src/security/x509/pem.ts'
 import { createRequest } from '../../src/security/x509/request.ts'
+import { filesOnce } from '../../src/sources/files/read.ts'
 import { createAuthority } from '../support/certificates.ts'
 import type { TestAuthority, TestCertificate } from '../support/certificates.ts'
 import { freePort } from '../support/hosts.ts'
@@ -202,4 +210,33 @@ test('who is revoked is refused by those who hear of it, and nobody else is', { 
   assert.notEqual(await ask(client), undefined)
   assert.match(world.refused.at(-1)!.detail, /revoked/)
   assert.equal(await ask(other), undefined)
+})
+
+test('a proxy that runs hears of another root and of revocations at once, over xDS', { timeout: 30_000 }, async () => {
+  await using folder = await TempFolder.create()
+  await put(folder, { signer: ownPair(one), roots: one.roots })
+  await folder.write('mesh/mesh.yaml', 'apiVersion: networking.istio.io/v1\nkind: WorkloadEntry\nmetadata: { name: web, namespace: default }\nspec: { address: 127.0.0.1, labels: { app: web }, serviceAccount: web }\n')
+  await using control = await startControl(controlSettings({ stateDir: folder.at('state'), caDir: folder.at('ca'), xdsPort: 0, plaintextPort: 0, debugPort: 0 }), {
+    sources: [filesOnce([folder.at('mesh')])], log: () => {},
+  })
+  const proxy = await startProxy(proxySettings({
+    name: 'web', namespace: 'default', serviceAccount: 'web', labels: { app: 'web' }, ip: '127.0.0.1', adminPort: 0,
+    discoveryAddress: formatAddress(control.xds), token: control.bootstrapToken({ ...id, serviceAccount: 'web' }),
+  }), { roots: control.roots, capture: new EnvCapture([], new Map()) })
+  try {
+    await proxy.whenReady
+    const trusted = async (): Promise<number> => {
+      const dump = await (await fetch(`http://127.0.0.1:${proxy.adminPort}/config_dump`)).text()
+      const bundles = [...dump.matchAll(/"name":\s*"ROOTCA",\s*"validation_context":\s*\{\s*"trusted_ca":\s*\{\s*"inline_(?:bytes|string)":\s*"([^"]+)"/g)].map(([, text]) => Buffer.from(text!, 'base64').toString('utf8'))
+      return Math.max(0, ...bundles.map((pem) => splitCertificates(pem).length))
+    }
+    assert.equal(await trusted(), 1)
+    await put(folder, { signer: ownPair(one), roots: `${one.roots}${two.roots}` })
+    for (let turn = 0; (await trusted()) !== 2; turn++) {
+      assert.ok(turn < 1000, 'the proxy does not hear of the second root')
+      await sleep(10)
+    }
+  } finally {
+    await proxy.close()
+  }
 })

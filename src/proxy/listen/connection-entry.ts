@@ -31,7 +31,7 @@ export function sessionEntry(session: TcpSession): AccessLogEntry {
     upstreamLocalAddress: upstream === undefined ? '' : formatAddress(upstream.localAddress),
     downstreamLocalAddress: formatAddress(connection.arrival.originalDestination),
     downstreamRemoteAddress: formatAddress(connection.inbound.remoteAddress),
-    requestedServerName: downstream.tls?.serverName ?? '',
+    requestedServerName: downstream.tls?.serverName ?? serverNameOf(connection.inbound),
     ...uris(downstream, upstream),
   }
 }

@@ -32,4 +32,5 @@ export const balancing: readonly Case[] = [
   { title: 'with outlier detection the own locality takes all', services: at('r.z2', 'r.z1', 'far.z1'), rule: placed('{}', outliers(100)), asks: [{ times: 60, expect: { share: { 'a/1': 1 } } }] },
   { title: 'half of the own locality ejected, three in ten go to the next one', services: at('r.z1!', 'r.z1', 'r.z2'), rule: placed('{}', outliers(100)), loose: ['statuses'], asks: [{ times: 20, expect: {} }, { times: 200, expect: { share: { 'a/1': 0.7, 'a/2': 0.3 } } }] },
   { title: 'all of the own locality ejected, the region that failover names takes all', services: at('r.z1!', 'far.z1', 'near.z1'), rule: placed('{ failover: [{ from: r, to: near }] }', outliers(100)), loose: ['statuses'], asks: [{ times: 20, expect: {} }, { times: 60, expect: { share: { 'a/2': 1 } } }] },
+  { title: 'zones alone change nothing where nobody knows of other proxies', services: at('r.z1', 'r.z2'), rule: 'trafficPolicy: { loadBalancer: { simple: ROUND_ROBIN, zoneAwareLbSetting: { minClusterSize: 1 } } }', loose: ['deliveries'], asks: [{ times: 60, expect: {} }] },
 ]

@@ -60,6 +60,15 @@ export const matching: readonly Case[] = [
   ] },
   { title: 'port', http: `[${named('other', '{ port: 81 }')}, ${named('eighty', '{ port: 80 }')}, ${rest}]`, asks: [{ expect: { body: 'eighty' } }] },
   { title: 'sourceLabels and sourceNamespace are of the client', http: `[${named('foreign', '{ sourceLabels: { app: other } }')}, ${named('elsewhere', '{ sourceNamespace: elsewhere }')}, ${named('mine', '{ sourceLabels: { app: client }, sourceNamespace: client }')}, ${rest}]`, asks: [{ expect: { body: 'mine' } }] },
+  { title: 'sourceLabels at a gateway are those of the gateway', role: 'gateway', http: `[${named('foreign', '{ sourceLabels: { app: client } }')}, ${named('mine', '{ sourceLabels: { istio: ingressgateway } }')}, ${rest}]`, asks: [{ expect: { body: 'mine' } }] },
+  { title: 'a delegate has what its root and it say together, and what is not for both is left out', http: `[{ match: [{ uri: { prefix: /d } }], delegate: { name: leaf }, headers: { response: { set: { x-root: yes } } } }, { match: [{ uri: { prefix: /n } }], delegate: { name: nobody } }, ${rest}]`, issues: /nobody/, yaml: `
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: leaf, namespace: $ns }
+spec: { http: [${named('narrow', '{ uri: { prefix: /d/narrow }, headers: { x-a: { exact: "1" } } }')}, ${named('elsewhere', '{ uri: { prefix: /e } }')}, { name: all, rewrite: { uri: /new }, route: [{ destination: { host: a } }] }] }
+---`, asks: [
+    { path: '/d/narrow', headers: { 'x-a': '1' }, expect: { body: 'narrow', headers: { 'x-root': 'yes' } } }, { path: '/d/narrow', expect: { status: 200, path: '/new/narrow', headers: { 'x-root': 'yes' } } }, { path: '/e', expect: miss }, { path: '/n', expect: miss },
+  ] },
   { title: 'gateways of a match', yaml: `
 apiVersion: networking.istio.io/v1
 kind: VirtualService

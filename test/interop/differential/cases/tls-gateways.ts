@@ -51,6 +51,7 @@ const mutual = (mode: string): string => [
 ].join('')
 /** curl may notice a refusal while it reads or while it still writes. */
 const whenNoticed = ['reply.error']
+const passed = ['reply.error', 'log.bytes']
 const ownWord = { 'x-forwarded-client-cert': 'Hash=00;URI=spiffe://cluster.local/ns/a/sa/b' }
 
 export const tlsGateways: readonly Case[] = [
@@ -70,4 +71,23 @@ export const tlsGateways: readonly Case[] = [
     { port: 1, host: 'two.tls.example', curl: curl('https://one.tls.example/x'), expect: { status: 421, to: [] } },
     { port: 1, host: 'one.tls.example', curl: curl('https://one.tls.example/x', '--tls-max', '1.1'), expect: { status: 0 } },
   ] },
+  // The backend speaks no TLS: what counts is where the bytes went.
+  { title: 'gateway: TLS is passed on, by server name', role: 'gateway', loose: passed, asks: [
+    { port: 1, host: 'one.pass.example', curl: curl('https://one.pass.example/x'), expect: { status: 0 } },
+    { port: 1, host: 'other.pass.example', curl: curl('https://other.pass.example/x'), expect: { status: 0, flags: 'NR' } },
+  ], yaml: `${gateway([`{ port: { number: $port, name: tls, protocol: TLS }, hosts: ["one.pass.example"], tls: { mode: PASSTHROUGH } }`])}
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: pass, namespace: $ns }
+spec: { hosts: ["one.pass.example"], gateways: [own], tls: [{ match: [{ sniHosts: ["one.pass.example"] }], route: [{ destination: { host: a } }] }] }
+---` },
+  { title: 'gateway: TLS is passed on by the name of a cluster, to those that end it themselves', role: 'gateway', loose: passed, services: { a: { hosts: [{ labels: { 'security.istio.io/tlsMode': 'istio' } }] }, b: {} }, asks: [
+    { port: 1, host: 'outbound_.80_._.a.$ns.svc.cluster.local', curl: curl('https://outbound_.80_._.a.$ns.svc.cluster.local/x'), expect: { status: 0 } },
+    { port: 1, host: 'outbound_.80_._.b.$ns.svc.cluster.local', curl: curl('https://outbound_.80_._.b.$ns.svc.cluster.local/x'), expect: { status: 0 } },
+    { port: 1, host: 'outbound_.81_._.a.$ns.svc.cluster.local', curl: curl('https://outbound_.81_._.a.$ns.svc.cluster.local/x'), expect: { status: 0 } },
+  ], yaml: gateway([`{ port: { number: $port, name: tls, protocol: TLS }, hosts: ["*.local"], tls: { mode: AUTO_PASSTHROUGH } }`]) },
+  { title: "gateway: the mesh's own mutual TLS asks for a certificate", role: 'gateway', loose: whenNoticed, asks: [
+    { port: 1, host: 'one.tls.example', curl: curl('https://one.tls.example/x'), expect: { status: 0, to: [] } },
+    { port: 1, host: 'one.tls.example', curl: curl('https://one.tls.example/x', ...shown), expect: { status: 0, to: [] } },
+  ], yaml: gateway([`{ port: { number: $port, name: https, protocol: HTTPS }, hosts: ["one.tls.example"], tls: { mode: ISTIO_MUTUAL } }`]) + routes('one', 'one.tls.example') },
 ]

@@ -2,6 +2,7 @@
 // one here wrote (curl, nghttp, h2load, node, grpc-js) at a gateway, in plain and over TLS.
 import assert from 'node:assert/strict'
 import { execFile, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
@@ -28,6 +29,7 @@ spec: { command: ${JSON.stringify([process.execPath, program(name)])}, ports: [{
 const files = {
   'mesh.yaml': `${process_('grpc-echo', 'grpc')}${service('grpc-echo', 'default', '{ name: grpc, port: 80, targetPort: 9080 }')}
 ${process_('grpc-caller', 'http')}${service('grpc-caller')}
+${process_('websocket-echo', 'http')}${service('websocket-echo')}
 ${echo('web')}${service('web')}
 apiVersion: security.istio.io/v1
 kind: PeerAuthentication
@@ -63,6 +65,11 @@ apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: { name: grpc, namespace: default }
 spec: { hosts: [grpc.test], gateways: [edge], http: [{ route: [{ destination: { host: grpc-echo } }] }] }
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: websocket, namespace: default }
+spec: { hosts: ["*"], gateways: [edge], http: [{ match: [{ uri: { prefix: /chat } }], route: [{ destination: { host: websocket-echo } }] }] }
 `,
 }
 
@@ -88,6 +95,21 @@ describe('gRPC between two sidecars, by mutual TLS', () => {
 })
 
 describe('at a gateway', () => {
+  test('WebSocket of node, through the gateway and a sidecar', async () => {
+    const { host, port } = mesh.gatewayAt(80)
+    const socket = new WebSocket(`ws://${host}:${port}/chat`)
+    await once(socket, 'open')
+    for (const text of ['one', 'two']) {
+      socket.send(text)
+      const [message] = (await once(socket, 'message')) as [MessageEvent]
+      assert.equal(message.data, text)
+    }
+    socket.close(1000)
+    const [{ code, wasClean }] = (await once(socket, 'close')) as [CloseEvent]
+    assert.deepEqual([code, wasClean], [1000, true])
+    await mesh.until('both have written it down', () => mesh.accessLog.filter((line) => /"GET \/chat HTTP\/1\.1" 101 /.test(line)).length === 2)
+  })
+
   test('grpc-js, in plain and over TLS', { timeout: 60_000 }, async () => {
     using plain = new EchoClient(mesh.gatewayAt(80), credentials.createInsecure(), { 'grpc.default_authority': 'grpc.test' })
     assert.equal(String((await plain.say('hello')).message), 'hello')

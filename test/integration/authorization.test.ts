@@ -144,6 +144,7 @@ test('principals, namespaces, methods, paths and headers are told apart', async 
     ask(buyer), ask(buyer, 'PUT /any', ['x-role: buyer']), ask(undefined), ask(undefined, 'GET /', ['x-role: buyer']),
   ])
   assert.deepEqual(answers.map(({ status }) => status), [200, 403, 200, 403, 403, 403, 403, 200, 403, 403])
+  await world.until('what failed, in the audit log', async () => /"request-denied".*"detail":"needs: .*source\.principal/.test(await readFile(world.folder.at('state/audit.log'), 'utf8')))
   await world.until('the name of the policy that denied', () => world.accessLog.some((line) => line.includes('rbac_access_denied_matched_policy[ns[default]-policy[deny]-rule[0]]')))
 })
 

@@ -3,6 +3,7 @@
 import type { AccessLogEntry } from '../../telemetry/access-log-entry.ts'
 import type { AuditPeer, ConnectionEvent, RequestEvent, WriteAudit } from '../../telemetry/audit/events.ts'
 import type { Exchange } from '../http/exchange.ts'
+import { whyNamespace } from '../http/filters/rbac.ts'
 
 /** Envoy's response code details of those who refuse by policy. */
 const denials: readonly string[] = ['rbac_access_denied', 'jwt_authn_access_denied', 'ext_authz_denied', 'ext_authz_error']
@@ -45,8 +46,16 @@ function requestEvent(event: RequestEvent['event'], exchange: Exchange): Request
     requestId: exchange.requestHeader('x-request-id') ?? '',
     status: responseCode,
     reason: responseCodeDetails,
+    ...whyOf(exchange),
     ...policyOf(responseCodeDetails),
   }
+}
+
+/** What the filter that denied it found out, now that somebody asks. */
+function whyOf({ dynamicMetadata }: Exchange): { readonly policy?: string; readonly detail?: string } {
+  const why = dynamicMetadata?.get(whyNamespace)
+  const { policy, reason } = why ?? {}
+  return { ...(typeof policy === 'string' && policy !== '' && { policy }), ...(typeof reason === 'string' && { detail: reason }) }
 }
 
 function connectionEvent(event: ConnectionEvent['event'], entry: AccessLogEntry, reason: string, detail: string): ConnectionEvent {

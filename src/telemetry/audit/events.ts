@@ -23,8 +23,10 @@ export interface RequestEvent {
   readonly status: number
   /** Envoy's response code details. */
   readonly reason: string
-  /** `ns[default]-policy[deny-all]-rule[0]`, where the reason names one. */
+  /** `ns[default]-policy[deny-all]-rule[0]`, where the reason names one; of policies that would have allowed it, the nearest. */
   readonly policy?: string
+  /** Which attribute decided. */
+  readonly detail?: string
 }
 
 /** A connection that was refused: by a policy, or before anybody served it. */

@@ -90,6 +90,8 @@ function socketOf(address: Address): { path: string } | { host: string; port: nu
 
 class ServerListening implements Listening {
   readonly address: Address
+  /** Of every connection: to ask the kernel each time costs as much as to accept it. Undefined when it listens on all. */
+  readonly #localAddress: Address | undefined
   readonly #server: Server
   readonly #options: ListenOptions
   readonly #transports: Transports
@@ -100,6 +102,7 @@ class ServerListening implements Listening {
     this.#options = options
     this.#transports = transports
     this.address = boundTo(server)
+    this.#localAddress = isOneAddress(this.address) ? this.address : undefined
     server.on('connection', (socket) => this.#accept(socket))
     server.on('error', (error) => options.onRefused?.('accept-failed', error.message))
     for (const socket of early) this.#accept(socket)
@@ -109,11 +112,11 @@ class ServerListening implements Listening {
     return handleOf(this.#server)
   }
 
+  get connections(): number {
+    return this.#open.size
   }
 
   close(): Promise<void> {
-  get connections(): number {
-    return this.#open.size
     this.#server.close()
     return Promise.resolve()
   }
@@ -128,12 +131,14 @@ class ServerListening implements Listening {
       socket.destroy()
       return this.#options.onRefused?.('too-many-connections', `${maxConnections} are open`)
     }
-    const inbound = new SocketInbound(socket, this.#transports, handshakeTimeoutMs)
+    const inbound = new SocketInbound(socket, this.#transports, handshakeTimeoutMs, this.#localAddress)
     this.#open.add(inbound)
     inbound.onClose(() => this.#open.delete(inbound))
     this.#options.onConnection(inbound)
   }
 }
+
+const isOneAddress = ({ host, port }: Address): boolean => port !== 0 && host !== '0.0.0.0' && host !== '::'
 
 function boundTo(server: Server): Address {
   const at = server.address()

@@ -1,10 +1,11 @@
 // What makes a plan serve: compiles listeners and route tables with everything they need, binds sockets, takes captured
 // connections, and swaps one plan for the next.
 import type { Clock } from '../lib/clock.ts'
+import type { Address } from '../model/address.ts'
 import { spawn } from '../lib/errors.ts'
 import type { Inbound } from '../net/listen.ts'
-import type { Listener } from '../proto/gen/envoy/config/listener/v3/listener_pb.ts'
 import type { Listen } from '../net/listen-set.ts'
+import type { Listener } from '../proto/gen/envoy/config/listener/v3/listener_pb.ts'
 import type { CompiledRoutes } from './http/router/compile.ts'
 import type { AccessLogEntry } from '../telemetry/access-log-entry.ts'
 import { Acceptor } from './listen/accept.ts'
@@ -33,8 +34,8 @@ export interface ServingParts {
   readonly clock: Clock
   readonly secrets: Secrets
   readonly capture: Capture
-  readonly maxConnections: number
   readonly listen?: Listen | undefined
+  readonly maxConnections: number
   readonly maxHandshakes: number
   readonly drainMs: number
   compileService(terminal: TerminalFilter, listener: Listener, direction: Direction, routes: (name: string) => RouteSlot): ChainService
@@ -43,6 +44,7 @@ export interface ServingParts {
   onServed(connection: AcceptedConnection, uris: readonly string[]): void
   onRefused(refused: Refused): void
   onBindProblem(problem: BindProblem): void
+  onServerFirst(destination: Address): void
 }
 
 type RefusedLog = (entry: AccessLogEntry) => void
@@ -65,9 +67,10 @@ export class Serving {
     this.#parts = parts
     this.services = new ChainServices(clock, drainMs)
     this.#acceptor = new Acceptor({
-      listeners: () => this.#plan.listeners, maxConnections, maxHandshakes,
+      listeners: () => this.#plan.listeners, maxConnections, maxHandshakes, clock,
       onServed: (connection, uris) => parts.onServed(connection, uris),
       onRefused: (refused) => this.#onRefused(refused),
+      onServerFirst: (destination) => parts.onServerFirst(destination),
     })
     this.sockets = new Sockets({
       clock, listen,
@@ -81,14 +84,14 @@ export class Serving {
     return this.#acceptor.open
   }
 
-  compile(message: Listener, previous: CompiledListener | undefined): CompiledListener {
-    const { secrets, compileService, compileRefusedLog } = this.#parts
-    const log = compileRefusedLog(message)
   /** Since the start. */
   get accepted(): number {
     return this.#acceptor.accepted
   }
 
+  compile(message: Listener, previous: CompiledListener | undefined): CompiledListener {
+    const { secrets, compileService, compileRefusedLog } = this.#parts
+    const log = compileRefusedLog(message)
     if (log !== undefined) this.#refusedLogs.set(message, log)
     return compileListener(message, previous, {
       compileTls: (chain) => compileDownstreamTls(chain, secrets),
@@ -120,7 +123,12 @@ export class Serving {
     this.#acceptor.drain()
     this.sockets.close()
     await this.#parts.capture.stop()
-    return await this.services.drain(timeoutMs)
+    return await this.finish(timeoutMs)
+  }
+
+  /** What is open goes on for so long, nothing new comes. */
+  finish(timeoutMs: number): Promise<number> {
+    return this.services.drain(timeoutMs, () => this.#acceptor.open)
   }
 
   close(): void {

@@ -49,6 +49,7 @@ import type { AcceptedByType } from './xds/accepted.ts'
 import { nodeIdOf, nodeOf } from './xds/node.ts'
 import type { TerminalFilter } from './xds/listener.ts'
 import { SecretStore } from './xds/secret.ts'
+import { meshTrustName } from '../xds/types.ts'
 
 /** The stream to the control plane. It reconnects by itself; while it is away, what was accepted goes on serving. */
 export interface XdsStream {
@@ -194,6 +195,7 @@ class RunningProxy implements Proxy {
     const capture = parts.capture ?? noCapture
     this.#files = new FileSecrets({ clock: this.#clock, log: (line) => this.#log(line) })
     this.#secrets = new SecretStore(parts.identity, this.#files)
+    this.#secrets.onChange((name) => this.#followTrust(name))
     this.#upstream = parts.openUpstream(this.#secrets, (address, tls) => capture.dial(address, tls))
     this.#serving = this.#createServing(capture)
     this.planner = this.#createPlanner()
@@ -279,11 +281,17 @@ class RunningProxy implements Proxy {
 
   drainWithin(timeoutMs: number): Promise<number> {
     if (this.#drained === undefined) return this.drain(timeoutMs)
-    return Promise.all([this.#serving.services.drain(timeoutMs), this.#threads?.drain(timeoutMs)]).then(([own, others = 0]) => own + others)
+    return Promise.all([this.#serving.finish(timeoutMs), this.#threads?.drain(timeoutMs)]).then(([own, others = 0]) => own + others)
   }
 
   #log(line: string): void {
     this.#parts.log?.(line)
+  }
+
+  /** A root that is new, or a revocation, counts as soon as the control plane says so. */
+  #followTrust(name: string): void {
+    const trust = name === meshTrustName ? this.#secrets.trust(name) : undefined
+    if (trust !== undefined) this.#parts.identity.takeTrust?.(trust)
   }
 
   #createServing(capture: Capture): Serving {
@@ -302,6 +310,7 @@ class RunningProxy implements Proxy {
         this.#parts.onConnectionEnd?.(refusedEntry(refused, clock.now()))
       },
       onBindProblem: ({ message }) => this.#log(message),
+      onServerFirst: (destination) => this.#log(`the server at ${formatAddress(destination)} speaks first: its bytes are forwarded as they are. Name its port tcp-..., or set appProtocol: tcp, and no client waits while this is found out`),
     })
   }
 
@@ -309,7 +318,7 @@ class RunningProxy implements Proxy {
     return guards.length === 0 ? {} : { guard: new ConnectionGuard(guards, this.#parts.rbacCounters ?? new RbacCounters()) }
   }
 
-      onServerFirst: (destination) => this.#log(`the server at ${formatAddress(destination)} speaks first: its bytes are forwarded as they are. Name its port tcp-..., or set appProtocol: tcp, and no client waits while this is found out`),
+  #tcpHooks(config: TcpProxy, { name }: Listener): TcpHooks {
     const hooks = within(`listener ${name}, tcp_proxy`, () => this.#parts.tcpHooks?.(config))
     return {
       onOpen: (session) => hooks?.onOpen?.(session),
@@ -318,7 +327,6 @@ class RunningProxy implements Proxy {
         this.#parts.onConnectionEnd?.(sessionEntry(session))
       },
     }
-  #tcpHooks(config: TcpProxy, { name }: Listener): TcpHooks {
   }
 
   #createPlanner(): Planner {
@@ -347,14 +355,15 @@ class RunningProxy implements Proxy {
     const nack = updates.take(update)
     if (nack !== undefined) this.#log(`rejected: ${nack}`)
     this.#threads?.feed(update)
+    return nack
   }
 
   async #becomeReady(): Promise<void> {
     await this.planner.whenReady
     await this.#serving.whenBound()
     await this.#threads?.whenReady
+    if (this.#drained !== undefined) return
     await this.#serving.startCapture()
-    return nack
     this.#serves = true
   }
 
@@ -362,7 +371,6 @@ class RunningProxy implements Proxy {
     if (this.#drained !== undefined) return 'draining'
     if (this.#failsHealthcheck) return 'told to fail its health check'
     if (this.#serves) return ''
-    if (this.#drained !== undefined) return
     return this.planner.warming > 0 ? `${this.planner.warming} listeners and route tables wait for what they depend on` : 'no configuration yet'
   }
 

@@ -10,6 +10,9 @@ import { HttpLoad, request } from '../support/http-load.ts'
 import { ProcessMesh, startApp, until } from '../support/process-mesh.ts'
 import { TrysailProcess } from '../support/trysail-process.ts'
 
+/** A process starts, with threads, on a machine that has other things to do. */
+const startMs = 60_000
+
 /** Nothing is tried twice: a lost connection would be seen. */
 const reviews = `
 apiVersion: networking.istio.io/v1
@@ -32,8 +35,8 @@ interface Successive {
 async function follow(one: Successive, use: (next: TrysailProcess) => TrysailProcess): Promise<TrysailProcess> {
   const before = one.current
   const next = use(one.start())
-  await next.saying(/takes \d+ sockets over/)
-  await next.saying(/info +serves;/)
+  await next.saying(/takes \d+ sockets over/, 0, startMs)
+  await next.saying(/info +serves;/, 0, startMs)
   await before.saying(/another process has taken over/)
   one.current = next
   return before
@@ -55,7 +58,7 @@ for (const concurrency of [1, 2]) {
     ]
     const start = (args: readonly string[]) => () => new TrysailProcess(args, mesh.options)
     const sidecars: Successive[] = [callee, caller].map((args) => ({ start: start(args), current: mesh.use(start(args)()) }))
-    await Promise.all(sidecars.map(({ current }) => current.saying(/info +serves;/)))
+    await Promise.all(sidecars.map(({ current }) => current.saying(/info +serves;/, 0, startMs)))
     const url = `http://127.0.0.1:${port}/`
     await using kept = new HttpLoad([url], { connections: 4 })
     await using churn = new HttpLoad([url], { connections: 4, keepAlive: false })
@@ -78,13 +81,13 @@ test('what is open on the old process lives until its drain deadline, and the ne
   await mesh.startControl()
   const [port, admin] = [await freePort(), await freePort()]
   const args = [...replaced(await mesh.proxyFlags('productpage', 3), '--admin-port', String(admin)), '--outbound', `127.0.0.1:${port}=reviews:9080`, '--takeover']
-  await mesh.startReviews(app.at).then(async (one) => await one.saying(/info +serves;/))
+  await mesh.startReviews(app.at).then(async (one) => await one.saying(/info +serves;/, 0, startMs))
   const first = mesh.use(new TrysailProcess(args, mesh.options))
-  await first.saying(/there is nothing to take over[^]*info +serves;/)
+  await first.saying(/there is nothing to take over[^]*info +serves;/, 0, startMs)
   const held = request(`http://127.0.0.1:${port}/held/`, undefined, 60_000)
   await until(() => app.held === 1, 'a request is with the application')
   const next = mesh.use(new TrysailProcess(args, mesh.options))
-  await next.saying(/info +serves;/)
+  await next.saying(/info +serves;/, 0, startMs)
   await first.saying(/another process has taken over; drains for 45 s/)
   assert.equal(await (await fetch(`http://127.0.0.1:${admin}/ready`)).text(), 'LIVE\n')
   assert.equal((await request(`http://127.0.0.1:${port}/`)).status, 200)
@@ -101,15 +104,15 @@ test('a successor that does not become ready, and a stranger on the socket, chan
   await mesh.startControl()
   const port = await freePort()
   const args = [...(await mesh.proxyFlags('productpage', 3)), '--outbound', `127.0.0.1:${port}=reviews:9080`]
-  await mesh.startReviews(app.at).then(async (one) => await one.saying(/info +serves;/))
+  await mesh.startReviews(app.at).then(async (one) => await one.saying(/info +serves;/, 0, startMs))
   const first = mesh.use(new TrysailProcess(args, mesh.options))
-  await first.saying(/info +serves;/)
+  await first.saying(/info +serves;/, 0, startMs)
   await using load = new HttpLoad([`http://127.0.0.1:${port}/`], { connections: 4, keepAlive: false })
   await load.more(20)
   // It has the sockets, and waits for a control plane that is not there.
   const nowhere = `127.0.0.1:${await freePort()}`
   const lost = mesh.use(new TrysailProcess([...replaced(args, '--discovery-address', nowhere), '--takeover'], mesh.options))
-  await lost.saying(/takes \d+ sockets over/)
+  await lost.saying(/takes \d+ sockets over/, 0, startMs)
   await load.more(50)
   lost.signal('SIGKILL')
   await lost.exited
@@ -124,6 +127,6 @@ test('a successor that does not become ready, and a stranger on the socket, chan
   await load.stop()
   assert.deepEqual(load.failures, [])
   const next = mesh.use(new TrysailProcess([...args, '--takeover'], mesh.options))
-  await next.saying(/info +serves;/)
+  await next.saying(/info +serves;/, 0, startMs)
   assert.equal((await request(`http://127.0.0.1:${port}/`)).status, 200)
 })

@@ -14,7 +14,7 @@ test('threads serve side by side over mutual TLS, follow the configuration toget
   await mesh.startControl()
   const flags = ['--concurrency', '2']
   const [reviews, productpage] = await Promise.all([mesh.startReviews(app.at, { flags }), mesh.startProductpage({ flags })])
-  await Promise.all([reviews.saying(/info +serves;/), productpage.proxy.saying(/info +serves;/)])
+  await Promise.all([reviews.saying(/info +serves;/, 0, 60_000), productpage.proxy.saying(/info +serves;/, 0, 60_000)])
   const requests = 200
   const churn = new Agent({ keepAlive: false })
   for (let i = 0; i < requests; i += 20) {
@@ -55,10 +55,10 @@ test('SIGTERM drains all threads under one deadline', { timeout: 90_000 }, async
   mesh.write('reviews.yaml', reviewsYaml('1'))
   await mesh.startControl()
   const [, productpage] = await Promise.all([
-    mesh.startReviews(app.at).then(async (reviews) => await reviews.saying(/info +serves;/)),
+    mesh.startReviews(app.at).then(async (reviews) => await reviews.saying(/info +serves;/, 0, 60_000)),
     mesh.startProductpage({ flags: ['--concurrency', '3', '--termination-drain-duration', '20s'] }),
   ])
-  await productpage.proxy.saying(/info +serves;/)
+  await productpage.proxy.saying(/info +serves;/, 0, 60_000)
   const held = Array.from({ length: 12 }, () => request(`${productpage.url}held/`))
   await until(() => app.held === held.length, 'all requests are with the application')
   productpage.proxy.signal('SIGTERM')

@@ -1,5 +1,6 @@
 // Takes accepted connections to their filter chain: limit, hand-over by original destination, choice of the chain, TLS,
 // service. Whatever goes wrong here closes the connection; nothing is answered in plaintext that should be secret.
+import type { Clock } from '../../lib/clock.ts'
 import { describe, spawn } from '../../lib/errors.ts'
 import { formatAddress } from '../../model/address.ts'
 import type { Address } from '../../model/address.ts'
@@ -10,6 +11,7 @@ import type { CompiledChain, CompiledListener } from './compile.ts'
 import type { AcceptedConnection, Arrival, Layer, Serve } from './connection.ts'
 import { chooseAtOnce, chooseChain } from './detect.ts'
 import { introduce } from './introduce.ts'
+import { ServerFirst } from './server-first.ts'
 
 /** Why a connection was refused before any service saw it. */
 export type Refusal = 'too-many-connections' | 'too-many-handshakes' | 'no-filter-chain' | 'no-certificate' | 'handshake-failed' | 'draining'
@@ -32,21 +34,30 @@ export interface AcceptorParts {
   /** A connection goes to its service. `uris`: of the client's certificate. */
   onServed?(connection: AcceptedConnection, uris: readonly string[]): void
   onRefused(refused: Refused): void
+  /** A destination without a declared protocol whose server speaks first. */
+  onServerFirst?(destination: Address): void
+  readonly clock: Clock
 }
 
 export class Acceptor {
   readonly #parts: AcceptorParts
+  readonly #serverFirst: ServerFirst
   #open = 0
   #shaking = 0
+  #accepted = 0
   #draining = false
 
   constructor(parts: AcceptorParts) {
     this.#parts = parts
+    this.#serverFirst = new ServerFirst(parts.clock, (destination) => parts.onServerFirst?.(destination))
   }
 
-  #accepted = 0
   get open(): number {
     return this.#open
+  }
+
+  get accepted(): number {
+    return this.#accepted
   }
 
   /** From now on every connection is refused. */
@@ -56,15 +67,12 @@ export class Acceptor {
 
   accept(name: string, inbound: Inbound, arrival: Arrival): void {
     const first = this.#parts.listeners().get(name)
-  get accepted(): number {
-    return this.#accepted
-  }
-
     if (first === undefined) return inbound.destroy()
     const listener = handedOver(first, arrival, this.#parts.listeners())
     const refusal = this.#refusal()
     if (refusal !== undefined) return this.#refuse(refusal, '', listener, inbound, arrival)
     this.#open++
+    this.#accepted++
     inbound.onClose(() => this.#open--)
     if (listener.inspectors.proxyProtocol) return spawn('reading who a client is', this.#introduceAndServe(listener, inbound, arrival))
     const choice = chooseAtOnce(listener, inbound, arrival)
@@ -72,7 +80,6 @@ export class Acceptor {
     spawn('choosing a filter chain', this.#chooseAndServe(listener, inbound, arrival))
   }
 
-    this.#accepted++
   #refusal(): Refusal | undefined {
     if (this.#draining) return 'draining'
     return this.#open >= this.#parts.maxConnections ? 'too-many-connections' : undefined
@@ -80,7 +87,7 @@ export class Acceptor {
 
   async #chooseAndServe(listener: CompiledListener, inbound: Inbound, arrival: Arrival): Promise<void> {
     try {
-      this.#serve(listener, await chooseChain(listener, inbound, arrival), inbound, arrival)
+      this.#serve(listener, await chooseChain({ listener, inbound, arrival, serverFirst: this.#serverFirst }), inbound, arrival)
     } catch {
       inbound.destroy() // the client left, or its bytes never made a first message
     }
@@ -91,7 +98,7 @@ export class Acceptor {
     try {
       const introduced = await introduce(inbound, arrival, listener.inspectors.timeoutMs)
       if (introduced === undefined) return inbound.destroy()
-      this.#serve(listener, await chooseChain(listener, inbound, introduced), inbound, introduced)
+      this.#serve(listener, await chooseChain({ listener, inbound, arrival: introduced, serverFirst: this.#serverFirst }), inbound, introduced)
     } catch {
       inbound.destroy() // the client left, or its bytes never made a first message
     }

@@ -2,6 +2,8 @@
 import type { Address } from '../../model/address.ts'
 import type { Inbound } from '../../net/listen.ts'
 import type { Transport } from '../../net/transport.ts'
+import type { Greeting } from '../tcp/greeting.ts'
+import type { ClientAddresses } from '../upstream/types.ts'
 import type { CompiledChain, CompiledListener } from './compile.ts'
 
 /** How a connection came to the proxy. */
@@ -36,10 +38,10 @@ export interface ChainService {
   close(): void
   /** Open connections. */
   readonly active: number
-}
   /** Why a connection that an older version of the chain let in may not go on; undefined: it may. */
   newDenial?(connection: AcceptedConnection, transport: Transport): string | undefined
   /** The chain has been replaced: what the new one does not allow ends. */
   recheck?(successor: ChainService): void
   /** Opaque bytes: whether the server that a connection of `client` would get speaks first. `done` and the result are as in tcp/greeting.ts. */
   askForGreeting?(client: ClientAddresses, done: (greeting: Greeting) => void): () => void
+}

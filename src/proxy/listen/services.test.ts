@@ -109,3 +109,17 @@ test('what a chain let in is asked again by whatever takes its place, until it i
   services.replace(new Map())
   assert.deepEqual(asked.map(([one]) => one), [first, second], 'nothing stands in its place any more')
 })
+
+test('a drain waits for connections that no service has yet', async () => {
+  const { clock, pass } = handClock()
+  const services = new ChainServices(clock, 45_000)
+  let handshakes = 1
+  let left = -1
+  const drained = services.drain(5000, () => handshakes).then((count) => (left = count))
+  await pass(50)
+  assert.equal(left, -1)
+  handshakes = 0
+  await pass(50)
+  await drained
+  assert.equal(left, 0)
+})

@@ -55,14 +55,17 @@ export class ChainServices {
     }
   }
 
-  /** Everything drains; resolves when all connections are gone or the time is up. Says how many were left. */
-  async drain(timeoutMs: number): Promise<number> {
+  /**
+   * Everything drains; resolves when all connections are gone or the time is up. Says how many were left. `open` counts those
+   * with them that no service has yet: in a handshake, or silent so far.
+   */
+  async drain(timeoutMs: number, open: () => number = () => this.active): Promise<number> {
     for (const service of this.#all()) service.drain()
     const end = this.#clock.now() + timeoutMs
-    while (this.active > 0 && this.#clock.now() < end) {
+    while (open() > 0 && this.#clock.now() < end) {
       await new Promise<void>((resolve) => this.#clock.after(Math.min(lookEveryMs, end - this.#clock.now()), resolve))
     }
-    return this.active
+    return open()
   }
 
   /** Cuts off whatever is left. */

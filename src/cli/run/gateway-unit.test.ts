@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { GatewayPorts } from '../../agent/gateway-ports.ts'
-import type { CompiledListener } from '../../proxy/listen/compile.ts'
 import type { Proxy } from '../../proxy/main.ts'
 import { GatewayUnit } from './gateway-unit.ts'
 import type { Places } from './gateway-unit.ts'
@@ -24,7 +23,7 @@ function setUp() {
     }, new Map(), new Map([[80, 'HTTP']]))
     const at = new Map<string, { host: string; port: number }>()
     await unit.start((_wanted: WantedProcess, capture: GatewayPorts) => {
-      for (const port of listeners) at.set(`0.0.0.0_${port}`, capture.bindsAt({ name: `0.0.0.0_${port}`, address: { host: '0.0.0.0', port } } as CompiledListener))
+      for (const port of listeners) at.set(`0.0.0.0_${port}`, capture.bindsAt({ name: `0.0.0.0_${port}`, address: { host: '0.0.0.0', port } } as Parameters<GatewayPorts['bindsAt']>[0]))
       const proxy: Pick<Proxy, 'whenReady' | 'boundAddress' | 'close'> = { whenReady: Promise.resolve(), boundAddress: (listener) => at.get(listener), close: () => Promise.resolve() }
       return Promise.resolve(proxy as Proxy)
     })

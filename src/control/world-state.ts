@@ -9,6 +9,7 @@ import type { Snapshot, World } from './snapshot.ts'
 import { Admission } from './status/admission.ts'
 import type { ResourceIssue } from './status/admission.ts'
 import { StatusBoard } from './status/board.ts'
+import { authorizationIssues } from './status/authorization-issues.ts'
 import { gatewayIssues } from './status/gateway-issues.ts'
 import { peerAuthenticationIssues } from './status/peer-authentication-issues.ts'
 import type { ProxyRecord } from './status/proxies.ts'
@@ -61,7 +62,7 @@ export class ProxySession {
 }
 
 /** Kinds whose changes can show in them. */
-const findingKinds = ['Gateway', 'PeerAuthentication', 'Secret', 'Service', 'Workload']
+const findingKinds = ['AuthorizationPolicy', 'Gateway', 'MeshConfig', 'PeerAuthentication', 'Secret', 'Service', 'Workload']
 
 export type PushListener = (snapshot: Snapshot) => void
 
@@ -95,7 +96,7 @@ export class WorldState {
   #findings(snapshot: Snapshot): readonly ResourceIssue[] {
     if (!findingKinds.some((kind) => snapshot.changed.has(kind))) return this.findings
     const routers = [...this.board.proxies.values()].map(({ node }) => node).filter(({ type }) => type === 'router')
-    this.findings = [...gatewayIssues(snapshot, routers), ...peerAuthenticationIssues(snapshot)]
+    this.findings = [...gatewayIssues(snapshot, routers), ...peerAuthenticationIssues(snapshot), ...authorizationIssues(snapshot)]
     return this.findings
   }
 

@@ -12,19 +12,33 @@ export interface Asked {
   readonly http: NonNullable<ExtensionProvider['envoyExtAuthzHttp']>
 }
 
-/**
- * Null: there are such policies, and nobody who can be asked: no provider of that name, no service of the provider's, or several
- * providers for one workload. Undefined: there are none.
- */
-export function askedFor(policies: readonly AuthorizationPolicy[], { mesh, services }: Snapshot): Asked | null | undefined {
-  const names = new Set(policies.filter((one) => one.spec.action === 'CUSTOM' && !isDryRun(one)).map(({ spec }) => spec.provider?.name))
-  if (names.size === 0) return undefined
+/** Null: there are such policies, and nobody who can be asked; `askProblem` says why. Undefined: there are none. */
+export function askedFor(policies: readonly AuthorizationPolicy[], snapshot: Snapshot): Asked | null | undefined {
+  const names = providersOf(policies)
   const [name] = names
-  const http = mesh.extensionProviders.find((one) => one.name === name)?.envoyExtAuthzHttp
+  if (name === undefined) return undefined
+  return names.length > 1 || askProblem(name, snapshot) !== undefined ? null : asked(name, snapshot) ?? null
+}
+
+/** That policies of one workload name, each once. Dry runs ask nobody. */
+export const providersOf = (policies: readonly AuthorizationPolicy[]): readonly string[] =>
+  [...new Set(policies.filter((one) => one.spec.action === 'CUSTOM' && !isDryRun(one)).map(({ spec }) => spec.provider?.name ?? ''))]
+
+/** Why a provider cannot be asked; undefined where it can. */
+export function askProblem(name: string, snapshot: Snapshot): string | undefined {
+  const provider = snapshot.mesh.extensionProviders.find((one) => one.name === name)
+  if (provider === undefined) return `MeshConfig has no extension provider ${JSON.stringify(name)}`
+  const http = provider.envoyExtAuthzHttp
+  if (http === undefined) return `extension provider ${JSON.stringify(name)} is not envoyExtAuthzHttp: no other can be asked yet`
   // Without the body that it asks for, a provider would decide about something else.
-  if (names.size > 1 || http === undefined || http.includeRequestBodyInCheck !== undefined) return null
-  const [inNamespace, hostname] = http.service.includes('/') ? http.service.split('/') as [string, string] : [undefined, http.service]
-  const found = services.all.find((one) => one.hostname === hostname && (inNamespace === undefined || one.namespace === inNamespace))
-  if (found === undefined || !found.ports.some((port) => port.number === http.port)) return null
-  return { cluster: outboundCluster(http.port, '', hostname), http }
+  if (http.includeRequestBodyInCheck !== undefined) return `extension provider ${JSON.stringify(name)} wants the body of requests, which is not served yet`
+  return asked(name, snapshot) === undefined ? `no service ${http.service} with port ${http.port} is known, which extension provider ${JSON.stringify(name)} is` : undefined
+}
+
+function asked(name: string, { mesh, services }: Snapshot): Asked | undefined {
+  const http = mesh.extensionProviders.find((one) => one.name === name)?.envoyExtAuthzHttp
+  if (http === undefined) return undefined
+  const [namespace, hostname] = http.service.includes('/') ? http.service.split('/') as [string, string] : [undefined, http.service]
+  const found = services.all.find((one) => one.hostname === hostname && (namespace === undefined || one.namespace === namespace))
+  return found?.ports.some((port) => port.number === http.port) === true ? { cluster: outboundCluster(http.port, '', hostname), http } : undefined
 }

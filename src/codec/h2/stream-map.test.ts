@@ -10,7 +10,7 @@ const streamOf = (id: number) => new Stream(owner, id, undefined, 0, 0, 0)
 
 test('it holds what a Map would hold, whatever is added and deleted in whichever order', () => {
   // Ids that meet in one slot, and that wrap round its end, are the ones that matter.
-  const id = fc.nat(80).map((n) => 2 * n + 1)
+  const id = fc.oneof(fc.constantFrom(0, 1, 2, 14, 15, 16, 17, 31, 32, 33, 48), fc.nat(80)).map((n) => 2 * n + 1)
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.boolean(), id), { maxLength: 120 }), (steps) => {
       const map = new StreamMap<undefined>()

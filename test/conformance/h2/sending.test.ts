@@ -405,6 +405,14 @@ test('A request whose header section is too large is reported, can be answered, 
   assert.deepEqual(peer.send(data(1, 'def', END_STREAM), headers(3, get)).log.slice(1), ['closed 1', 'request 3 GET http a / [] end'])
 })
 
+test('What follows a head that is too large is dropped without being judged', () => {
+  const peer = new H2Peer('server', { limits: { maxHeaderListBytes: 500 } })
+  peer.send(headers(1, Buffer.concat([post, block('content-length', '100', 'x-b', 'v'.repeat(600))]), END_HEADERS), data(1, 'abc'), headers(1, block('x-t', '1')))
+  assert.deepEqual([peer.log, peer.written()], [['request 1 POST http a / [content-length 100] too large end'], []])
+  peer.streams.get(1)!.sendResponse(431, none, true)
+  assert.deepEqual([peer.log.slice(1), peer.written()], [['closed 1'], ['HEADERS 1 END_STREAM']])
+})
+
 test('Too many fields are a header section that is too large, too', () => {
   const peer = new H2Peer('server', { limits: { maxHeaders: 2 } }).send(headers(1, Buffer.concat([get, block('a', '1', 'b', '2', 'c', '3')])))
   assert.deepEqual(peer.log, ['request 1 GET http a / [a 1 b 2] too large end'])

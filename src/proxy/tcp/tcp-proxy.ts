@@ -7,11 +7,13 @@ import type { Hash64 } from '../../lib/xxhash64.ts'
 import type { Transport } from '../../net/transport.ts'
 import type { TcpProxy } from '../../proto/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts'
 import type { AcceptedConnection, ChainService } from '../listen/connection.ts'
-import type { Cluster, ClusterLookup, Host } from '../upstream/types.ts'
+import type { ClientAddresses, Cluster, ClusterLookup, Host } from '../upstream/types.ts'
 import { milliseconds } from '../xds/duration.ts'
 import type { ConnectionGuard } from './filters/rbac.ts'
 import { Forward } from './forward.ts'
 import type { ForwardResult } from './forward.ts'
+import { awaitGreeting } from './greeting.ts'
+import type { Greeting } from './greeting.ts'
 import { openTunnel } from './tunnel.ts'
 import type { TunnelRequest } from './tunnel.ts'
 
@@ -27,10 +29,10 @@ export interface TcpParts extends TcpHooks {
   readonly clock: Clock
   /** A number in [0, 1). */
   random(): number
-}
-
   /** Who may connect; without it, everybody. */
   readonly guard?: ConnectionGuard
+}
+
 /** A connection that has its upstream. */
 export interface OpenTcpSession {
   readonly connection: AcceptedConnection
@@ -57,10 +59,10 @@ export interface TcpSession {
   /** Envoy's flags: NC, UH, `UF,URX`, or empty. */
   readonly flags: string
   readonly failure: string
-  readonly result: ForwardResult | undefined
-  /** As it was told to `onOpen`; undefined when it never had an upstream. */
   /** Why the proxy would not have it, in Envoy's words; empty where it did. */
   readonly denial: string
+  readonly result: ForwardResult | undefined
+  /** As it was told to `onOpen`; undefined when it never had an upstream. */
   readonly open: OpenTcpSession | undefined
 }
 
@@ -135,11 +137,26 @@ class TcpService implements ChainService {
     this.#open.add(new TcpConnection(this.#parts, this.#limits, accepted, downstream, this.#choose(), ended))
   }
 
+  readonly askForGreeting = (client: ClientAddresses, done: (greeting: Greeting) => void): (() => void) => {
+    const cluster = this.#parts.clusters(this.#choose())
+    if (cluster !== undefined && this.#limits.tunnel === undefined) return awaitGreeting(cluster, client, this.#parts.clock, done)
+    queueMicrotask(() => done('unknown'))
+    return () => {}
+  }
+
   /** Opaque bytes have no place to stop at: connections run until they end or until the drain's deadline. */
   drain(): void {}
 
   close(): void {
     for (const connection of this.#open) connection.close()
+  }
+
+  newDenial(connection: AcceptedConnection, transport: Transport): string | undefined {
+    return this.#parts.guard?.newDenial(connection, transport)
+  }
+
+  recheck(successor: ChainService): void {
+    for (const connection of this.#open) connection.recheck(successor)
   }
 }
 
@@ -150,14 +167,6 @@ class TcpConnection {
   readonly #downstream: Transport
   readonly #clusterName: string
   readonly #cluster: Cluster | undefined
-
-  newDenial(connection: AcceptedConnection, transport: Transport): string | undefined {
-    return this.#parts.guard?.newDenial(connection, transport)
-  }
-
-  recheck(successor: ChainService): void {
-    for (const connection of this.#open) connection.recheck(successor)
-  }
   readonly #startTime: number
   readonly #ended: (connection: TcpConnection) => void
   readonly #tried: Host[] = []
@@ -169,6 +178,7 @@ class TcpConnection {
   /** Why we end what is open. */
   #reason = { flags: '', failure: '' }
   #over = false
+  #denial = ''
 
   constructor(parts: TcpParts, limits: TcpLimits, accepted: AcceptedConnection, downstream: Transport, clusterName: string, ended: (connection: TcpConnection) => void) {
     this.#parts = parts
@@ -178,27 +188,17 @@ class TcpConnection {
     this.#clusterName = clusterName
     this.#cluster = parts.clusters(clusterName)
     this.#startTime = parts.clock.now()
-  #denial = ''
     this.#ended = ended
     // Nothing is read before there is somewhere to write it; a client that leaves meanwhile is noticed by its close.
     downstream.handler = { onData() {}, onDrain() {}, onEnd() {}, onClose: () => this.#finish('', '', undefined) }
     if (limits.longestMs > 0) this.#cancelLongest = parts.clock.after(limits.longestMs, () => this.#end('DT', 'downstream duration timeout'))
-    queueMicrotask(() => this.#connect())
+    queueMicrotask(() => this.#begin())
   }
 
   close(): void {
     this.#end('', 'closed by the proxy')
   }
 
-  #end(flags: string, failure: string): void {
-    if (this.#forward === undefined) return this.#finish(flags, failure, undefined)
-    if (flags !== '') this.#reason = { flags, failure }
-    this.#forward.close()
-  }
-
-  #connect(): void {
-    if (this.#over) return
-    const cluster = this.#cluster
   /** Policies have changed: those that hold now are asked again. */
   recheck(successor: ChainService): void {
     const denial = successor.newDenial?.(this.#accepted, this.#downstream)
@@ -207,12 +207,12 @@ class TcpConnection {
     this.#end('', 'authorization policy changed')
   }
 
-    if (cluster === undefined) return this.#finish('NC', `no cluster ${this.#clusterName}`, undefined)
-    const originalDestination = this.#accepted.arrival.originalDestination
-    const host = cluster.chooseHost({ hash: this.#hash(), originalDestination, tried: this.#tried })
-    if (host === undefined) return this.#finish('UH', `no host of ${this.#clusterName} is usable`, undefined)
-    this.#tried.push(host)
-    this.#giveUp = cluster.connect(host, {
+  #end(flags: string, failure: string): void {
+    if (this.#forward === undefined) return this.#finish(flags, failure, undefined)
+    if (flags !== '') this.#reason = { flags, failure }
+    this.#forward.close()
+  }
+
   #begin(): void {
     if (this.#over) return
     const denial = this.#parts.guard?.denial(this.#accepted, this.#downstream)
@@ -221,6 +221,15 @@ class TcpConnection {
     this.#finish('', '', undefined)
   }
 
+  #connect(): void {
+    if (this.#over) return
+    const cluster = this.#cluster
+    if (cluster === undefined) return this.#finish('NC', `no cluster ${this.#clusterName}`, undefined)
+    const originalDestination = this.#accepted.arrival.originalDestination
+    const host = cluster.chooseHost({ hash: this.#hash(), originalDestination, tried: this.#tried })
+    if (host === undefined) return this.#finish('UH', `no host of ${this.#clusterName} is usable`, undefined)
+    this.#tried.push(host)
+    this.#giveUp = cluster.connect(host, {
       onTransport: (upstream) => this.#onTransport(host, upstream),
       onFailure: (reason, detail) => this.#onFailure(host, reason, detail),
     }, { remoteAddress: this.#downstream.remoteAddress, originalDestination })
@@ -291,8 +300,8 @@ class TcpConnection {
       startTime: this.#startTime,
       endTime: this.#parts.clock.now(),
       flags, failure, result,
+      denial: this.#denial,
       open: this.#open,
     })
   }
 }
-      denial: this.#denial,

@@ -222,25 +222,28 @@ test('coverage counts rules and matches, names those that no test reached, and t
   assert.deepEqual([(await run(yaml, '--coverage-min', '20')).code, (await run(yaml, '--coverage-min', '20.5')).code], [0, 1])
 })
 
-test('rules of delegates and of connections are counted where they stand', async () => {
+test('blocks of delegates and of connections are counted where they stand', async () => {
   const outer = virtualService({ hosts: ['reviews'], http: [{ match: [{ uri: { prefix: '/a' } }], delegate: { name: 'inner' } }] })
   const inner = virtualService({ http: [{ match: [{ headers: { x: { exact: '1' } } }, { headers: { y: { exact: '1' } } }], route: [to('v2')] }, { route: [to('v1')] }] }, 'inner')
   const service = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'db' }, spec: { clusterIP: '10.96.0.9', ports: [{ name: 'tcp', port: 5432 }, { name: 'tcp-old', port: 5433 }] } }
-  const db = virtualService({ hosts: ['db'], tcp: [{ match: [{ port: 5433 }], route: [{ destination: { host: 'db', port: { number: 5432 } } }] }] }, 'db')
+  const db = virtualService({ hosts: ['db'], tcp: [{ match: [{ port: 5432 }, { port: 5433 }], route: [{ destination: { host: 'db', port: { number: 5432 } } }] }] }, 'db')
   const { tests, coverage } = await json(documents(outer, inner, service, db, routeTest([
     { name: 'delegated', request: { path: '/a', headers: { y: '1' } }, expect: { destination: { subset: 'v2' }, matchedVirtualService: 'default/inner' } },
     { name: 'connection', request: { url: 'tcp://db:5433' }, expect: { destination: { host: 'db', port: 5432 }, matchedVirtualService: 'default/db' } },
   ])))
   assert.deepEqual(tests.map(({ passed }) => passed), [true, true])
   const hits = coverage.rules.filter(({ virtualService: name }) => name !== 'default/bookinfo').map(({ virtualService: name, protocol, rule, match, hits: count }) => [name, protocol, rule, match, count])
-  assert.deepEqual(hits, [['default/inner', 'http', 0, null, 1], ['default/inner', 'http', 1, null, 0], ['default/db', 'tcp', 0, null, 1]])
+  assert.deepEqual(hits, [
+    ['default/inner', 'http', 0, 0, 0], ['default/inner', 'http', 0, 1, 1], ['default/inner', 'http', 1, null, 0],
+    ['default/db', 'tcp', 0, 0, 0], ['default/db', 'tcp', 0, 1, 1],
+  ])
 })
 
 test('connections are tested by their server name, and their rules are counted', async () => {
   const gateway = { apiVersion: 'networking.istio.io/v1', kind: 'Gateway', metadata: { name: 'edge' }, spec: { selector: { istio: 'edge' }, servers: [{ port: { number: 8443, name: 'tls', protocol: 'TLS' }, hosts: ['*.pass.example'], tls: { mode: 'PASSTHROUGH' } }] } }
   const rules = virtualService({ hosts: ['*.pass.example'], gateways: ['edge'], tls: [
     { match: [{ sniHosts: ['a.pass.example'] }], route: [{ destination: { host: 'productpage' } }] },
-    { match: [{ sniHosts: ['b.pass.example'] }], route: [{ destination: { host: 'details' } }] },
+    { match: [{ sniHosts: ['d.pass.example'] }, { sniHosts: ['b.pass.example'] }], route: [{ destination: { host: 'details' } }] },
   ] }, 'pass')
   const { tests, coverage } = await json(documents(gateway, rules, routeTest([
     { name: 'by the URL', from: 'edge', request: { url: 'tls://b.pass.example:8443' }, expect: { destination: { host: 'details', port: 9080 }, protocol: 'tls', tls: { endsHere: false } } },
@@ -248,8 +251,8 @@ test('connections are tested by their server name, and their rules are counted',
     { name: 'closed', from: 'edge', request: { url: 'tls://c.pass.example:8443' }, expect: { destinations: [] }, not: { tls: {} } },
   ])))
   assert.deepEqual(tests.map(({ passed, failures }) => [passed, failures]), Array(3).fill([true, []]))
-  const hits = coverage.rules.filter(({ virtualService: name }) => name === 'default/pass').map(({ protocol, rule, hits: count }) => [protocol, rule, count])
-  assert.deepEqual(hits, [['tls', 0, 0], ['tls', 1, 2]])
+  const hits = coverage.rules.filter(({ virtualService: name }) => name === 'default/pass').map(({ protocol, rule, match, hits: count }) => [protocol, rule, match, count])
+  assert.deepEqual(hits, [['tls', 0, 0, 0], ['tls', 1, 0, 0], ['tls', 1, 1, 2]])
 })
 
 test('JUnit output is XML that a strict parser reads back, whatever names and values hold', async () => {

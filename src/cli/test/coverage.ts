@@ -83,14 +83,14 @@ type Rules = readonly { readonly name?: string | undefined; readonly match?: rea
 function unitsOf(virtual: VirtualService): readonly Unit[] {
   const spec = virtual.spec as Readonly<Partial<Record<Protocol, Rules>>>
   return (['http', ...l4] as const).flatMap((protocol) =>
-    (spec[protocol] ?? []).flatMap((rule, index) => placesOf(virtual, protocol, rule).map((match) => unitOf(virtual, protocol, rule, index, match))))
+    (spec[protocol] ?? []).flatMap((rule, index) => placesOf(rule).map((match) => unitOf(virtual, protocol, rule, index, match))))
 }
 
-/** Match blocks, or the rule as a whole: the blocks of a delegate are combined with its root's, those of connections are not told apart. */
-function placesOf({ spec: { hosts } }: VirtualService, protocol: Protocol, rule: Rules[number]): readonly (number | null)[] {
+/** Match blocks, or the rule as a whole. */
+function placesOf(rule: Rules[number]): readonly (number | null)[] {
   if (rule.delegate !== undefined) return [] // what becomes of it, the delegate's own rules show
   const blocks = rule.match?.length ?? 0
-  return protocol !== 'http' || blocks === 0 || (hosts ?? []).length === 0 ? [null] : Array.from({ length: blocks }, (_, match) => match)
+  return blocks === 0 ? [null] : Array.from({ length: blocks }, (_, match) => match)
 }
 
 function unitOf(virtual: VirtualService, protocol: Protocol, rule: Rules[number], index: number, match: number | null): Unit {

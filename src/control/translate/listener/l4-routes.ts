@@ -80,20 +80,26 @@ function tcpChains(owners: readonly VirtualService[], subnets: readonly string[]
   const chains: ByteChain[] = []
   for (const owner of owners) {
     for (const [index, rule] of (owner.spec.tcp ?? []).entries()) {
-      const blocks = rule.match === undefined || rule.match.length === 0 ? [{}] : rule.match.filter((match) => applies(match, owner, client))
-      if (blocks.length === 0) continue
-      const make = (ranges: readonly string[]) => ruleChain(rule.route ?? [], owner, ['tcp', index], { subnets: ranges, serverNames: [] }, client)
-      if (blocks.some((match) => (match.destinationSubnets ?? []).length === 0)) return [...chains, { ...make(subnets), last: true }]
-      chains.push(make(blocks.flatMap((match) => match.destinationSubnets ?? [])))
+      const blocks = tcpBlocks(rule.match).filter(({ match }) => applies(match, owner, client))
+      const make = (ranges: readonly string[], at: number | undefined) =>
+        ruleChain(rule.route ?? [], owner, ['tcp', index, at], { subnets: ranges, serverNames: [] }, client)
+      const any = blocks.find(({ match }) => (match.destinationSubnets ?? []).length === 0)
+      if (any !== undefined) return [...chains, { ...make(subnets, any.at), last: true }]
+      chains.push(...blocks.map(({ match, at }) => make(match.destinationSubnets ?? [], at)))
     }
   }
   return chains
 }
 
+/** A rule without any has one that always holds. */
+function tcpBlocks(match: readonly TcpMatch[] | undefined): readonly { readonly match: TcpMatch; readonly at: number | undefined }[] {
+  return match === undefined || match.length === 0 ? [{ match: {}, at: undefined }] : match.map((one, at) => ({ match: one, at }))
+}
+
 function tlsChains(owners: readonly VirtualService[], subnets: readonly string[], client: ByteClient): readonly OrderedChain[] {
-  return owners.flatMap((owner) => tlsRules(owner, client).map(({ rule, index, match }) => {
+  return owners.flatMap((owner) => tlsRules(owner, client).map(({ rule, index, match, at }) => {
     const own = match.destinationSubnets ?? []
-    return ruleChain(rule, owner, ['tls', index], { subnets: own.length > 0 ? own : subnets, serverNames: match.sniHosts.map(lowerCase) }, client)
+    return ruleChain(rule, owner, ['tls', index, at], { subnets: own.length > 0 ? own : subnets, serverNames: match.sniHosts.map(lowerCase) }, client)
   }))
 }
 
@@ -101,14 +107,14 @@ const lowerCase = (name: string): string => name.toLowerCase()
 
 function tlsRules(owner: VirtualService, client: ByteClient) {
   return (owner.spec.tls ?? []).flatMap((rule, index) =>
-    rule.match.filter((match) => applies(match, owner, client)).map((match) => ({ rule: rule.route ?? [], index, match })))
+    rule.match.map((match, at) => ({ rule: rule.route ?? [], index, match, at })).filter(({ match }) => applies(match, owner, client)))
 }
 
 /** The chains of one gateway server that does not end TLS; names outside of its hosts are none of its business. */
 export function passthroughChains(owners: readonly VirtualService[], one: PlacedServer, client: ByteClient): readonly ByteChain[] {
-  return owners.filter((owner) => isOffered(owner, one, client.mesh)).flatMap((owner) => tlsRules(owner, client).flatMap(({ rule, index, match }) => {
+  return owners.filter((owner) => isOffered(owner, one, client.mesh)).flatMap((owner) => tlsRules(owner, client).flatMap(({ rule, index, match, at }) => {
     const serverNames = narrowed(match.sniHosts.map(lowerCase), serverHosts(one).map(({ host }) => host))
-    return serverNames.length === 0 ? [] : [ruleChain(rule, owner, ['tls', index], { subnets: [], serverNames: serverNames.includes('*') ? [] : serverNames }, client)]
+    return serverNames.length === 0 ? [] : [ruleChain(rule, owner, ['tls', index, at], { subnets: [], serverNames: serverNames.includes('*') ? [] : serverNames }, client)]
   }))
 }
 
@@ -121,10 +127,10 @@ function narrowed(names: readonly string[], hosts: readonly string[]): readonly 
 /** What a gateway's server does with bytes: the first tcp rule of the first VirtualService that has one for it. */
 export function gatewayTcpChain(owners: readonly VirtualService[], one: PlacedServer, client: ByteClient): ByteChain | undefined {
   for (const owner of owners.filter((each) => isOffered(each, one, client.mesh))) {
-    const index = (owner.spec.tcp ?? []).findIndex(({ match = [] }) =>
-      (match.length === 0 ? applies({}, owner, client) : match.some((block) => applies(block, owner, client))))
-    const rule = owner.spec.tcp?.[index]
-    if (rule !== undefined) return ruleChain(rule.route ?? [], owner, ['tcp', index], { subnets: [], serverNames: [] }, client)
+    for (const [index, rule] of (owner.spec.tcp ?? []).entries()) {
+      const block = tcpBlocks(rule.match).find(({ match }) => applies(match, owner, client))
+      if (block !== undefined) return ruleChain(rule.route ?? [], owner, ['tcp', index, block.at], { subnets: [], serverNames: [] }, client)
+    }
   }
   return undefined
 }
@@ -146,9 +152,10 @@ function applies(match: Partial<TcpMatch & TlsMatch>, owner: VirtualService, { g
 
 type Matches = Pick<ByteChain, 'subnets' | 'serverNames'>
 
-function ruleChain(routes: readonly RouteDestination[], owner: VirtualService, [list, rule]: readonly ['tcp' | 'tls', number], matches: Matches, client: ByteClient): ByteChain {
+function ruleChain(routes: readonly RouteDestination[], owner: VirtualService, [list, rule, match]: readonly ['tcp' | 'tls', number, number | undefined], matches: Matches, client: ByteClient): ByteChain {
   const targets = usedDestinations(routes).map(({ destination, weight }) => ({ ...resolveDestination(destination, owner, routeContext(client)), weight: weight ?? 1 }))
-  const from = { ...resourceProvenance(owner), origin: owner.locate(['spec', list, rule]), rule }
+  const place = match === undefined ? ['spec', list, rule] : ['spec', list, rule, 'match', match]
+  const from = { ...resourceProvenance(owner), origin: owner.locate(place), rule, ...(match !== undefined && { match }) }
   return {
     ...matches,
     clusters: targets.map(({ cluster, weight }) => ({ cluster, weight })),

@@ -9,6 +9,8 @@ export interface PlacedRule {
   readonly rule: HttpRule
   readonly owner: VirtualService
   readonly index: number
+  /** Of a rule that was combined: for each of its blocks, which of the owner's it was made of. */
+  readonly blocks?: readonly (number | undefined)[]
 }
 
 export type DelegateLookup = (namespace: string, name: string) => VirtualService | undefined
@@ -36,8 +38,8 @@ export function delegateAmong(delegates: readonly VirtualService[]): DelegateLoo
 function delegated(outer: HttpRule, root: VirtualService, owner: VirtualService): readonly PlacedRule[] {
   return (owner.spec.http ?? []).flatMap((inner, index) => {
     if (inner.delegate !== undefined) return []
-    const match = combinedMatches(outer, inner, root, owner)
-    return match === undefined ? [] : [{ rule: { ...inherited(outer, inner), match }, owner, index }]
+    const found = combinedMatches(outer, inner, root, owner)
+    return found === undefined ? [] : [{ rule: { ...inherited(outer, inner), match: found.map(({ match }) => match) }, owner, index, blocks: found.map(({ of }) => of) }]
   })
 }
 
@@ -53,13 +55,19 @@ function inherited(outer: HttpRule, inner: HttpRule): HttpRule {
 
 const isEmptyList = (value: unknown): boolean => Array.isArray(value) && value.length === 0
 
+interface CombinedMatch {
+  readonly match: HttpMatch
+  /** Which block of the delegate it is of. */
+  readonly of: number | undefined
+}
+
 /** Every root block with every delegate block that it can hold with; undefined when there is none. */
-function combinedMatches(outer: HttpRule, inner: HttpRule, root: VirtualService, owner: VirtualService): readonly HttpMatch[] | undefined {
+function combinedMatches(outer: HttpRule, inner: HttpRule, root: VirtualService, owner: VirtualService): readonly CombinedMatch[] | undefined {
   const roots = (outer.match ?? []).map((match) => withFullGateways(match, root))
   const leaves = (inner.match ?? []).map((match) => withFullGateways(match, owner))
-  if (roots.length === 0) return leaves
-  if (leaves.length === 0) return roots
-  const found = roots.flatMap((one) => leaves.flatMap((leaf) => (conflict(one, leaf) ? [] : [combined(one, leaf)])))
+  if (roots.length === 0) return leaves.map((match, of) => ({ match, of }))
+  if (leaves.length === 0) return roots.map((match) => ({ match, of: undefined }))
+  const found = roots.flatMap((one) => leaves.flatMap((leaf, of) => (conflict(one, leaf) ? [] : [{ match: combined(one, leaf), of }])))
   return found.length === 0 ? undefined : found
 }
 

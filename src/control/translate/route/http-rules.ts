@@ -24,8 +24,9 @@ export interface BuiltRoute {
 
 export function httpRoutes(root: VirtualService, context: RouteContext): readonly BuiltRoute[] {
   const routes: BuiltRoute[] = []
-  for (const { rule, owner, index } of placedRules(root, context.delegateAt)) {
-    for (const { match, at } of blocksOf(rule)) {
+  for (const { rule, owner, index, blocks } of placedRules(root, context.delegateAt)) {
+    for (const { match, at: position } of blocksOf(rule)) {
+      const at = blocks === undefined || position === undefined ? position : blocks[position]
       // Conditions on gateways are the root's: a delegate has none of its own.
       if (!appliesTo(match ?? {}, root, context)) continue
       const catchAll = match === undefined || matchesEverything(match)

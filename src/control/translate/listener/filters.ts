@@ -11,6 +11,7 @@ import { HttpInspectorSchema } from '../../../proto/gen/envoy/extensions/filters
 import { OriginalDstSchema } from '../../../proto/gen/envoy/extensions/filters/listener/original_dst/v3/original_dst_pb.ts'
 import { ProxyProtocolSchema } from '../../../proto/gen/envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol_pb.ts'
 import { TlsInspectorSchema } from '../../../proto/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts'
+import type { HttpFilterSchema } from '../../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import {
   HttpConnectionManagerSchema, HttpConnectionManager_ForwardClientCertDetails as ForwardClientCert,
   HttpConnectionManager_PathWithEscapedSlashesAction as EscapedSlashes,
@@ -26,6 +27,7 @@ import { corsFilter, faultFilter } from '../route/filters.ts'
 import { accessLogs } from './access-log.ts'
 
 export type NetworkFilter = Init<typeof FilterSchema>
+type HttpFilter = Init<typeof HttpFilterSchema>
 
 /** Which end of a request this listener is at: it decides whom to believe. */
 export type HttpSide = 'outbound' | 'inbound' | 'gateway'
@@ -46,10 +48,10 @@ export interface HttpListener {
   readonly looksUp?: boolean
   /** Of gateways. */
   readonly topology?: Topology
-  /** The name of a table that RDS brings, or the table itself. */
-  readonly routes: string | Init<typeof RouteConfigurationSchema>
   /** Who may do what, before anything else is done. */
   readonly security?: readonly HttpFilter[]
+  /** The name of a table that RDS brings, or the table itself. */
+  readonly routes: string | Init<typeof RouteConfigurationSchema>
 }
 
 export function httpConnectionManager(listener: HttpListener): NetworkFilter {
@@ -109,13 +111,13 @@ function trust({ side, topology: { numTrustedProxies = 0, forwardClientCertDetai
   }
 }
 
-/** A proxy without gRPC-Web still serves the rest. Without per-route configuration faults and CORS do nothing. The router is always last. */
+/** Without per-route configuration faults and CORS do nothing. The router is always last. */
 function httpFilters({ grpc, looksUp = false, security = [] }: HttpListener) {
   const filter = (name: string, config: ReturnType<typeof packed>) => ({ name, configType: { case: 'typedConfig' as const, value: config } })
   return [
-    ...(grpc === 'web' ? [{ ...filter('envoy.filters.http.grpc_web', packed(GrpcWebSchema, {})), isOptional: true }] : []),
-    ...(grpc === 'none' ? [] : [filter('envoy.filters.http.grpc_stats', packed(GrpcStatsSchema, grpcStats))]),
     ...security,
+    ...(grpc === 'web' ? [filter('envoy.filters.http.grpc_web', packed(GrpcWebSchema, {}))] : []),
+    ...(grpc === 'none' ? [] : [filter('envoy.filters.http.grpc_stats', packed(GrpcStatsSchema, grpcStats))]),
     filter(faultFilter, packed(HTTPFaultSchema, {})),
     filter(corsFilter, packed(CorsSchema, {})),
     ...(looksUp ? [forwardProxyFilter] : []),

@@ -16,7 +16,8 @@ export const controlStateOptions = settingsOptions(table, controlEnvPrefix)
 /** Throws `cli/no-state` where no control plane has kept anything yet. */
 export function controlStateOf(invocation: Invocation): { readonly stateDir: string; readonly trustDomain: string } {
   const state = settingsOf(table, { envPrefix: controlEnvPrefix, env: process.env }, invocation)
-  if (!existsSync(join(state.stateDir, 'ca'))) {
+  // One with a CA of somebody else keeps no root.
+  if (!['ca', 'tokens'].some((folder) => existsSync(join(state.stateDir, folder)))) {
     throw new MeshError('cli/no-state', `no control plane has kept its root in ${state.stateDir}: start 'trysail control' first, or name its --state-dir`)
   }
   return state

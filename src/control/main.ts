@@ -14,7 +14,9 @@ import type { MergedWorld, Readiness } from '../sources/merge.ts'
 import type { Source, SourceIssue } from '../sources/source.ts'
 import type { AuditCounts, WriteAudit } from '../telemetry/audit/events.ts'
 import { openCa } from './ca/ca.ts'
+import { caSecret } from './ca/secret.ts'
 import type { ServerCertificate } from './ca/server-certificate.ts'
+import { caFolder } from './ca/signing.ts'
 import { createBootstrapTokens } from './ca/tokens.ts'
 import { openWorkloadTokens } from './ca/workload-tokens.ts'
 import type { WorkloadTokens } from './ca/workload-tokens.ts'
@@ -96,7 +98,7 @@ async function serve(settings: ControlSettings, parts: ControlParts, worlds: Wor
   const { stateDir, caDir, certificateLifetime } = settings
   const { trustDomain } = state.snapshot.mesh
   const log = (line: string): void => parts.log('info', line)
-  const ca = await openCa({ stateDir, caDir: caDir === '' ? undefined : caDir, trustDomain, lifetimeMs: certificateLifetime, clock, log })
+  const ca = await openCa({ stateDir, given: caDir === '' ? caSecret(() => state.snapshot) : caFolder(caDir, 'any'), trustDomain, lifetimeMs: certificateLifetime, clock, log })
   worlds.setTrust(ca)
   ca.onChange(() => worlds.setTrust(ca))
   const tokens = await createBootstrapTokens({ stateDir, clock })

@@ -8,7 +8,7 @@ export const controlSettingsTable = {
   plaintextPort: port(15010, 'xDS and CA without TLS, always on loopback; 0: any free port.'),
   debugPort: port(15014, 'Readiness, metrics and debug pages, on loopback; 0: any free port.'),
   stateDir: text('.trysail', 'Folder for what must survive a restart: the root of the CA.'),
-  caDir: text('', 'Folder of a CA of your own, in the layout of Istio\'s Secret cacerts: ca-cert.pem, ca-key.pem, root-cert.pem, cert-chain.pem, ca-crl.pem. It is followed. Without it, a root is made in the state folder.'),
+  caDir: text('', 'Folder of a CA of your own, in the layout of Istio\'s Secret cacerts: ca-cert.pem, ca-key.pem, root-cert.pem, cert-chain.pem, ca-crl.pem. It is followed. Without it, the Secret is taken where the files have it, and else a root is made in the state folder.'),
   tokenIssuer: text('', 'Issuer of the tokens that a platform gives its workloads, in Kubernetes\' shape; without it, none are taken.'),
   tokenKeysFile: text('', 'JSON Web Key Set of that issuer, a file. It is followed.'),
   tokenAudiences: text('istio-ca', 'Audiences of such tokens, separated by commas: one of them must be in the token.'),
@@ -20,7 +20,7 @@ export const controlSettingsTable = {
   pushCeiling: duration('10s', 'Changes that never end are pushed this often.'),
   certificateLifetime: duration('24h', 'Lifetime of workload certificates; shorter ones may be asked for.'),
   auditLog: text('', 'File of the audit log: who joined, which certificates were given, what changed. Without it, audit.log in the state folder; none: no audit log.'),
-  jwksRefresh: duration('20m', 'How often keys of token issuers are fetched anew; more often where an issuer says so.'),
+  jwksRefresh: duration('1m', 'How often keys of token issuers are fetched anew, which is how long the tokens of a new key may be refused; more often where an issuer says so.'),
   jwksRootsFile: text('', 'PEM file of further roots by which issuers of tokens are known, beside those of the system.'),
   logLevel: choice(['error', 'warning', 'info', 'debug'], 'info', 'What the log says.'),
 }

@@ -7,11 +7,15 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { EnvCapture } from '../../src/agent/env-capture.ts'
 import { openCa } from '../../src/control/ca/ca.ts'
+import { caFolder } from '../../src/control/ca/signing.ts'
 import { createBootstrapTokens } from '../../src/control/ca/tokens.ts'
 import { startControl } from '../../src/control/main.ts'
 import { certificateService } from '../../src/control/serve/ca.ts'
 import { startGrpcServer } from '../../src/control/serve/grpc.ts'
 import { controlSettings } from '../../src/control/settings.ts'
+import { readProxyNode } from '../../src/control/translate/proxy-node.ts'
+import { secrets } from '../../src/control/translate/secret/kubernetes.ts'
+import { BuildCache } from '../../src/control/translate/translator.ts'
 import { describe } from '../../src/lib/errors.ts'
 import { formatAddress } from '../../src/model/address.ts'
 import { createClientTls } from '../../src/net/tls.ts'
@@ -23,6 +27,7 @@ import { generateKey } from '../../src/security/x509/key.ts'
 import { splitCertificates } from '../../src/security/x509/pem.ts'
 import { createRequest } from '../../src/security/x509/request.ts'
 import { filesOnce } from '../../src/sources/files/read.ts'
+import { watchFiles } from '../../src/sources/files/watch.ts'
 import { createAuthority } from '../support/certificates.ts'
 import type { TestAuthority, TestCertificate } from '../support/certificates.ts'
 import { freePort } from '../support/hosts.ts'
@@ -58,7 +63,7 @@ async function opened(folder: TempFolder) {
   const lines: string[] = []
   const waiting: (() => void)[] = []
   const wake = (): void => waiting.splice(0).forEach((next) => next())
-  const ca = await openCa({ stateDir: folder.at('state'), caDir: folder.at('ca'), trustDomain, log: (line) => { lines.push(line); wake() } })
+  const ca = await openCa({ stateDir: folder.at('state'), given: caFolder(folder.at('ca'), 'any'), trustDomain, log: (line) => { lines.push(line); wake() } })
   ca.onChange(wake)
   const until = async (condition: () => boolean): Promise<void> => {
     while (!condition()) await new Promise<void>((resolve) => waiting.push(resolve))
@@ -94,9 +99,9 @@ test('a root that signs itself has nothing between, and the names of kubernetes.
 
 const intermediate = one.subordinate('intermediate')
 const wrong: readonly { readonly title: string; readonly content: Content; readonly remove?: string; readonly says: RegExp }[] = [
-  { title: 'no key', content: { signer: ownPair(one), roots: one.roots }, remove: 'ca-key.pem', says: /ca-key\.pem is not there: the folder of a CA has/ },
-  { title: 'no certificate', content: { signer: ownPair(one), roots: one.roots }, remove: 'ca-cert.pem', says: /ca-cert\.pem is not there/ },
-  { title: 'no root', content: { signer: intermediate }, says: /root-cert\.pem is not there/ },
+  { title: 'no key', content: { signer: ownPair(one), roots: one.roots }, remove: 'ca-key.pem', says: /ca-key\.pem is not in .*: a CA has/ },
+  { title: 'no certificate', content: { signer: ownPair(one), roots: one.roots }, remove: 'ca-cert.pem', says: /ca-cert\.pem is not in/ },
+  { title: 'no root', content: { signer: intermediate }, says: /root-cert\.pem is not in/ },
   { title: 'the key of another', content: { signer: { chain: intermediate.chain, key: two.key }, roots: one.roots }, says: /the key does not belong/ },
   { title: 'the root of another', content: { signer: intermediate, roots: two.roots }, says: /"O=intermediate" leads to none of the roots/ },
   { title: 'a certificate of no CA', content: { signer: one.issue('DNS:a'), roots: one.roots }, says: /not one of a CA/ },
@@ -108,7 +113,7 @@ for (const { title, content, remove, says } of wrong) {
     await using folder = await TempFolder.create()
     await put(folder, content)
     if (remove !== undefined) await folder.remove(`ca/${remove}`)
-    const error: unknown = await openCa({ stateDir: folder.at('state'), caDir: folder.at('ca'), trustDomain }).then(() => assert.fail('it opened'), (reason: unknown) => reason)
+    const error: unknown = await openCa({ stateDir: folder.at('state'), given: caFolder(folder.at('ca'), 'any'), trustDomain }).then(() => assert.fail('it opened'), (reason: unknown) => reason)
     assert.match(describe(error), says)
   })
 }
@@ -239,4 +244,28 @@ test('a proxy that runs hears of another root and of revocations at once, over x
   } finally {
     await proxy.close()
   }
+})
+
+const base64 = (text: string): string => Buffer.from(text).toString('base64')
+const cacerts = (data: Readonly<Record<string, string>>): string =>
+  `apiVersion: v1\nkind: Secret\nmetadata: { name: cacerts, namespace: istio-system }\ndata: ${JSON.stringify(Object.fromEntries(Object.entries(data).map(([name, text]) => [name, base64(text)])))}\n`
+
+test('the Secret cacerts in the files is the CA, is followed, and is no credential for any proxy', { timeout: 30_000 }, async () => {
+  await using folder = await TempFolder.create()
+  const parts = { 'tls.crt': intermediate.chain, 'tls.key': intermediate.key, 'ca.crt': one.roots }
+  await folder.write('mesh/cacerts.yaml', cacerts(parts))
+  const lines: string[] = []
+  await using control = await startControl(controlSettings({ stateDir: folder.at('state'), xdsPort: 0, plaintextPort: 0, debugPort: 0 }), {
+    sources: [watchFiles([folder.at('mesh')])], log: (_level, line) => void lines.push(line),
+  })
+  assert.equal(control.roots, one.roots)
+  const node = readProxyNode({ id: 'router~127.0.0.1~edge.istio-system~istio-system.svc.cluster.local', metadata: { NAMESPACE: 'istio-system' } })
+  const sent = (name: string) => secrets.translate(node, control.state.snapshot, name, new BuildCache())
+  for (const name of ['kubernetes://cacerts', 'kubernetes://istio-system/cacerts', 'kubernetes://cacerts-cacert']) assert.equal(sent(name), undefined, name)
+  await folder.write('mesh/cacerts.yaml', cacerts({ ...parts, 'ca.crt': `${one.roots}${two.roots}` }))
+  for (let turn = 0; control.roots === one.roots; turn++) {
+    assert.ok(turn < 1000, `the Secret is not followed\n${lines.join('\n')}`)
+    await sleep(10)
+  }
+  assert.ok(![...lines, JSON.stringify(control.state.snapshot.resources)].join().includes(intermediate.key.slice(40, 80)))
 })

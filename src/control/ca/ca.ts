@@ -8,6 +8,7 @@ import { issueWorkload } from '../../security/x509/issue.ts'
 import { readRequest } from '../../security/x509/request.ts'
 import { caError } from './errors.ts'
 import { openRoot } from './root.ts'
+import type { CaPlace } from './signing.ts'
 import { openServerCertificate } from './server-certificate.ts'
 import type { ServerCertificate, ServerNames } from './server-certificate.ts'
 import { validityWithin } from './validity.ts'
@@ -16,8 +17,8 @@ const day = 86_400_000
 
 export interface CaOptions {
   readonly stateDir: string
-  /** Of a CA that somebody else gives, in Istio's layout; undefined: our own root in the state folder. */
-  readonly caDir?: string | undefined
+  /** A CA that somebody else gives, in Istio's layout; undefined: our own root in the state folder. */
+  readonly given?: CaPlace | undefined
   readonly trustDomain: string
   /** Of certificates, when none is asked for, and at most. 24 h. */
   readonly lifetimeMs?: number
@@ -56,8 +57,8 @@ export interface Ca {
 }
 
 export async function openCa(options: CaOptions): Promise<Ca> {
-  const { stateDir, caDir, trustDomain, lifetimeMs = day, maxRequestedMs = 90 * day, rootLifetimeMs = 3650 * day, clock = systemClock, log = () => {} } = options
-  const signing = await openRoot({ stateDir, caDir, trustDomain, lifetimeMs: rootLifetimeMs, clock, log })
+  const { stateDir, given, trustDomain, lifetimeMs = day, maxRequestedMs = 90 * day, rootLifetimeMs = 3650 * day, clock = systemClock, log = () => {} } = options
+  const signing = await openRoot({ stateDir, given, trustDomain, lifetimeMs: rootLifetimeMs, clock, log })
   return {
     trustDomain,
     get roots() {

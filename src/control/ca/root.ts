@@ -1,5 +1,5 @@
 // What the CA signs with over time: the root of its own in the state folder, made on the first start and never changed by
-// us, or a CA that somebody else put into a folder. The folder is followed: what replaces its files is adopted when it fits,
+// us, or a CA that somebody else gives. Its place is followed: what replaces its parts is adopted when it fits,
 // and what does not fit is said and changes nothing.
 import { join } from 'node:path'
 import { systemClock } from '../../lib/clock.ts'
@@ -7,20 +7,20 @@ import type { Clock } from '../../lib/clock.ts'
 import { describe, spawn } from '../../lib/errors.ts'
 import { issueRoot } from '../../security/x509/issue.ts'
 import { exportKey, generateKey } from '../../security/x509/key.ts'
-import { readSigning, rootChangeProblem } from './signing.ts'
-import type { Signing } from './signing.ts'
+import { caFolder, readSigning, rootChangeProblem } from './signing.ts'
+import type { CaPlace, Signing } from './signing.ts'
 import { createFolderOnce } from './state-folder.ts'
 import type { FolderContent } from './state-folder.ts'
 import { backdateMs } from './validity.ts'
 
 const folderName = 'ca'
-/** The files have a few KB. */
+/** The parts have a few KB. */
 const lookEveryMs = 1000
 
 export interface RootOptions {
   readonly stateDir: string
   /** Where somebody else's CA is; undefined: our own root. */
-  readonly caDir?: string | undefined
+  readonly given?: CaPlace | undefined
   readonly trustDomain: string
   readonly lifetimeMs: number
   readonly clock: Clock
@@ -36,8 +36,9 @@ export interface SigningSource {
 
 /** Throws `ca/state` or `ca/expired`, naming the file. */
 export async function openRoot(options: RootOptions): Promise<SigningSource> {
-  if (options.caDir === undefined) await createFolderOnce(options.stateDir, folderName, () => createRoot(options))
-  const read = (): Promise<Signing> => readSigning(options.caDir ?? join(options.stateDir, folderName), options.clock.now(), options.caDir === undefined ? 'private' : 'any')
+  if (options.given === undefined) await createFolderOnce(options.stateDir, folderName, () => createRoot(options))
+  const place = options.given ?? caFolder(join(options.stateDir, folderName), 'private')
+  const read = (): Promise<Signing> => readSigning(place, options.clock.now())
   return new FollowedSigning(await read(), read, options)
 }
 
@@ -80,7 +81,7 @@ class FollowedSigning implements SigningSource {
 
   #schedule(): void {
     // Files change in the machine's own time, whatever the CA takes for now.
-    if (!this.#closed) this.#cancel = systemClock.after(lookEveryMs, () => spawn('looking at the files of the CA', this.#look()))
+    if (!this.#closed) this.#cancel = systemClock.after(lookEveryMs, () => spawn('looking at the parts of the CA', this.#look()))
   }
 
   async #look(): Promise<void> {

@@ -24,17 +24,32 @@ export interface Signing {
 /** Longer chains are a mistake, or an attack on whoever verifies them. */
 const maxChain = 8
 
+/** Where the parts of a CA stand. */
+export interface CaPlace {
+  /** For messages. */
+  readonly name: string
+  /** Undefined when it is not there. */
+  read(part: string): Promise<string | undefined>
+}
+
 /** `private`: the key must be readable by its owner only; folders that others mount cannot always be so. */
-export async function readSigning(folder: string, now: number, keyMode: 'private' | 'any'): Promise<Signing> {
-  const read = async (...names: readonly string[]): Promise<string | undefined> => {
-    for (const name of names) {
-      const text = await readPresentFile(join(folder, name))
+export function caFolder(folder: string, keyMode: 'private' | 'any'): CaPlace {
+  return {
+    name: folder,
+    read: (part) => (keyMode === 'private' && part === 'ca-key.pem' ? readSecretFile(join(folder, part)) : readPresentFile(join(folder, part))),
+  }
+}
+
+export async function readSigning(place: CaPlace, now: number): Promise<Signing> {
+  const read = async (...parts: readonly string[]): Promise<string | undefined> => {
+    for (const part of parts) {
+      const text = await place.read(part)
       if (text !== undefined) return text
     }
     return undefined
   }
-  const certificate = await read('ca-cert.pem', 'tls.crt')
-  const key = keyMode === 'private' ? await readSecretFile(join(folder, 'ca-key.pem')) : await read('ca-key.pem', 'tls.key')
+  const { name: folder } = place
+  const [certificate, key] = [await read('ca-cert.pem', 'tls.crt'), await read('ca-key.pem', 'tls.key')]
   if (certificate === undefined || key === undefined) throw missing(folder, certificate === undefined ? 'ca-cert.pem' : 'ca-key.pem')
   const [roots, between, crl] = [await read('root-cert.pem', 'ca.crt'), await read('cert-chain.pem'), await read('ca-crl.pem')]
   return assemble({ folder, certificate, key, roots, between: between ?? '', crl: crl ?? '', now })
@@ -101,7 +116,7 @@ function openPair(certificate: string, key: string, folder: string): Issuer {
   }
 }
 
-const missing = (folder: string, name: string) => caError('ca/state', `${join(folder, name)} is not there: the folder of a CA has ca-cert.pem, ca-key.pem, root-cert.pem, and cert-chain.pem where something is between them`)
+const missing = (folder: string, name: string) => caError('ca/state', `${name} is not in ${folder}: a CA has ca-cert.pem, ca-key.pem, root-cert.pem, and cert-chain.pem where something is between them`)
 const unusable = (folder: string, why: string) => caError('ca/state', `the CA in ${folder} cannot be used: ${why}`)
 
 /**

@@ -20,6 +20,9 @@ interface SecretView {
   readonly secret: Resource
 }
 
+/** Of the mesh's CA: it is nobody's credential. */
+export const caSecretName = 'cacerts'
+
 const scheme = 'kubernetes://'
 const rootsSuffix = '-cacert'
 
@@ -36,7 +39,7 @@ function secretView(proxy: ProxyNode, snapshot: Snapshot, name: string): SecretV
   if (!name.startsWith(scheme)) return undefined
   const parts = name.slice(scheme.length).split('/')
   const [namespace, secretName] = parts.length === 1 ? [proxy.namespace, parts[0]!] : [parts[0]!, parts[1]!]
-  if (namespace !== proxy.namespace || parts.length > 2) return undefined
+  if (namespace !== proxy.namespace || parts.length > 2 || secretName === caSecretName || secretName === `${caSecretName}${rootsSuffix}`) return undefined
   if (proxy.type !== 'router' && !isPicked(proxy, snapshot, secretName)) return undefined
   const found = secretNamed(snapshot, namespace, secretName)
     ?? (secretName.endsWith(rootsSuffix) ? secretNamed(snapshot, namespace, secretName.slice(0, -rootsSuffix.length)) : undefined)

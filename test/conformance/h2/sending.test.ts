@@ -396,6 +396,14 @@ test('A connection that its owner gives up in the middle of a read reports nothi
   assert.deepEqual(peer.written(), [])
 })
 
+test('A stream that its user resets in the middle of DATA reports nothing more', () => {
+  const peer = new H2Peer('server', { pieces: 10, events: { onData: (stream) => stream.reset(8) } })
+  peer.send(headers(1, post, END_HEADERS), data(1, 'x'.repeat(30), END_STREAM))
+  assert.deepEqual(peer.log.filter((line) => !line.startsWith('data')), ['request 1 POST http a / []', 'closed 1'])
+  assert.ok(peer.log.find((line) => line.startsWith('data'))!.length < 20)
+  assert.deepEqual(peer.written(), ['RST_STREAM 1 CANCEL'])
+})
+
 test('A request whose header section is too large is reported, can be answered, and its body is dropped', () => {
   const peer = new H2Peer('server', { limits: { maxHeaderListBytes: 500 } })
   peer.send(headers(1, Buffer.concat([post, block('x-a', 'b', 'x-b', 'v'.repeat(600), 'x-c', 'd')]), END_HEADERS), data(1, 'abc'))

@@ -2,10 +2,12 @@
 // writes down what it got.
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import type { IncomingMessage, Server, ServerResponse } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createServer as createTcpServer } from 'node:net'
+import type { AddressInfo, Server as TcpServer, Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Answer } from './case.ts'
+import { createHttp2Backend } from './http2-backend.ts'
 
 export interface Delivery {
   /** `a/0`: service and host. */
@@ -26,7 +28,7 @@ export interface Place {
 
 export class Backends implements AsyncDisposable {
   readonly #places = new Map<string, Place>()
-  readonly #servers: Server[] = []
+  readonly #servers: TcpServer[] = []
   readonly #sockets = new Set<Socket>()
   port = 0
 
@@ -36,19 +38,27 @@ export class Backends implements AsyncDisposable {
     return backends
   }
 
-  /** One more port, for places that share an address. */
+  /** One more port, for places that share an address. It speaks what a connection begins with. */
   async open(): Promise<number> {
     const server = createServer({ keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0, maxHeaderSize: 200_000 }, (request, response) => void this.#take(request, response))
-    server.on('connection', (socket: Socket) => {
+    server.on('upgrade', (request: IncomingMessage, socket: Socket) => this.#upgrade(request, socket))
+    server.on('clientError', (_, socket) => socket.destroy())
+    const http2 = createHttp2Backend((address, port) => this.#places.get(`${address}:${port}`))
+    const listener = createTcpServer((socket) => {
       this.#sockets.add(socket)
       socket.on('close', () => this.#sockets.delete(socket))
       socket.on('error', () => undefined)
+      socket.once('readable', () => {
+        const first = socket.read() as Buffer | null
+        if (first === null) return void socket.destroy()
+        socket.unshift(first)
+        const taker = first.toString('latin1', 0, 4) === 'PRI ' ? http2 : server
+        taker.emit('connection', socket)
+      })
     })
-    server.on('upgrade', (request: IncomingMessage, socket: Socket) => this.#upgrade(request, socket))
-    server.on('clientError', (_, socket) => socket.destroy())
-    await once(server.listen(0, '0.0.0.0'), 'listening')
-    this.#servers.push(server)
-    return (server.address() as AddressInfo).port
+    await once(listener.listen(0, '0.0.0.0'), 'listening')
+    this.#servers.push(listener)
+    return (listener.address() as AddressInfo).port
   }
 
   put(address: string, port: number, place: Place): void {

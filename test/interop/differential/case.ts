@@ -15,6 +15,8 @@ export interface Answer {
   readonly raw?: string
   /** What happens to the connection instead of an answer, or after the bytes of `raw`. */
   readonly then?: 'reset' | 'close'
+  /** Of the reset of a stream; by default INTERNAL_ERROR. */
+  readonly code?: number
   /** Before the body of the request has come. */
   readonly early?: boolean
 }

@@ -4,6 +4,7 @@ import type { Case } from './case.ts'
 import { edges } from './cases/edges.ts'
 import { failing } from './cases/failing.ts'
 import { http2 } from './cases/http2.ts'
+import { http2Upstream } from './cases/http2-upstream.ts'
 import { matching } from './cases/matching.ts'
 import { protocol } from './cases/protocol.ts'
 import { rewriting } from './cases/rewriting.ts'
@@ -21,4 +22,4 @@ const overHttp2 = (one: Case): Case => ({ ...one, title: `${one.title}, over HTT
 
 const cases = [...matching, ...rewriting, ...failing, ...protocol, ...edges].filter((one) => !isOfHttp1(one)).map(overHttp2)
 
-differentialSuite('the differential suite, over HTTP/2', [...cases, ...http2], ['127.62', '127.72'])
+differentialSuite('the differential suite, over HTTP/2', [...cases, ...http2, ...http2Upstream], ['127.62', '127.72'])

@@ -57,7 +57,8 @@ export class MeshWorld implements AsyncDisposable {
     this.#httpPort = httpPort
   }
 
-  static async start(world: World): Promise<MeshWorld> {
+  /** `locality`: of the proxy, `region/zone/subzone`. */
+  static async start(world: World, locality = ''): Promise<MeshWorld> {
     const state = new WorldState()
     state.update(world)
     const ads = await serveAds(worldSource(state))
@@ -66,7 +67,7 @@ export class MeshWorld implements AsyncDisposable {
     const httpProxyPort = await freePort()
     const settings = proxySettings({
       name: 'productpage', ip: '127.1.0.1', serviceAccount: 'bookinfo-productpage', labels: { app: 'productpage', version: 'v1' },
-      discoveryAddress: new URL(ads.url).host, discoveryPlaintext: true, httpProxyPort, adminPort: 0,
+      discoveryAddress: new URL(ads.url).host, discoveryPlaintext: true, httpProxyPort, adminPort: 0, locality,
     })
     const proxy = await startProxy(settings, { roots: authority.roots, certificates: { chain, key, roots: authority.roots } })
     await proxy.whenReady

@@ -18,7 +18,7 @@ export interface H2RequestHead {
   readonly path: string
   /** `:protocol` of an extended CONNECT (RFC 8441). */
   readonly protocol: string
-  /** Regular fields, without Host and connection-specific ones (which are malformed here, RFC 9113 §8.2.2). Cookies are joined (§8.2.3). */
+  /** Regular fields, Content-Length included, without Host and connection-specific ones (which are malformed here, RFC 9113 §8.2.2). Cookies are joined (§8.2.3). */
   readonly headers: HeaderList
   /** -1: not known; 0: none (END_STREAM with the head); else Content-Length, which the session holds DATA to (§8.1.1). */
   readonly bodyLength: number
@@ -107,7 +107,7 @@ export interface H2Limits {
   readonly maxStreamSendBytes: number
   /** Frames that only cost us (empty DATA, SETTINGS, PING, PRIORITY, RST_STREAM, WINDOW_UPDATE of nothing) for each useful one, and answers that wait unwritten. */
   readonly maxControlFramesPerSecond: number
-  /** Streams opened and reset by the peer, per second (rapid reset, CVE-2023-44487). */
+  /** Streams opened and reset by the peer within a second, per second, beyond those that finished (rapid reset, CVE-2023-44487). */
   readonly maxResetsPerSecond: number
   readonly maxContinuationFrames: number
 }

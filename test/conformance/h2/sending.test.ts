@@ -119,6 +119,12 @@ describe('RFC 9113 section 6.9: windows of the peer', () => {
     assert.deepEqual(peer.written(), ['DATA 1 0 bytes END_STREAM'])
   })
 
+  test('trailers without a field are no trailers', () => {
+    const { peer, stream } = answered()
+    stream.sendEnd(new HeaderList())
+    assert.deepEqual(peer.written(), ['DATA 1 0 bytes END_STREAM'])
+  })
+
   test('END_STREAM goes with the last bytes that were kept, and trailers after them', () => {
     const { peer, stream } = answered({}, settings(4, 0))
     send(stream, 10)
@@ -166,6 +172,14 @@ describe('RFC 9113 section 6.9: our own windows', () => {
     assert.deepEqual(peer.send(...pieces(10)).written(), ['WINDOW_UPDATE 0 +100000'])
     peer.streams.get(1)!.resume()
     assert.deepEqual(peer.written(), ['WINDOW_UPDATE 1 +100000'])
+  })
+
+  test('a stream that the peer has ended gets nothing back any more', () => {
+    const peer = new H2Peer('server', { limits }).send(open)
+    peer.streams.get(1)!.pause()
+    peer.send(...pieces(6), data(1, '', END_STREAM))
+    peer.streams.get(1)!.resume()
+    assert.deepEqual(peer.written(), [])
   })
 
   test('DATA of streams that are gone counts for the connection', () => {

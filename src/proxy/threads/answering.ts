@@ -2,7 +2,7 @@
 import { spawn } from '../../lib/errors.ts'
 import { forOtherThread } from '../../net/listen-set.ts'
 import type { ListenSet } from '../../net/listen-set.ts'
-import type { Proxy } from '../running-proxy.ts'
+import type { Proxy } from '../proxy-parts.ts'
 import type { FedIdentity, FedStream } from './fed-parts.ts'
 import type { FromThread, Link, ToThread } from './link.ts'
 

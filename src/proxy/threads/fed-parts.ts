@@ -4,7 +4,7 @@ import { AnySchema } from '@bufbuild/protobuf/wkt'
 import type { CertificateSecret, Secrets, TrustSecret } from '../identity/secrets.ts'
 import { SecretListeners } from '../identity/secret-listeners.ts'
 import type { XdsUpdate } from '../main-updates.ts'
-import type { XdsStream } from '../running-proxy.ts'
+import type { XdsStream } from '../proxy-parts.ts'
 import type { PlainUpdate } from './link.ts'
 
 /** The identity that the first thread holds. Both are in one process: no key leaves it. */

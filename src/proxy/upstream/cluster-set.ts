@@ -11,7 +11,7 @@ import type { Cluster as ClusterMessage } from '../../proto/gen/envoy/config/clu
 import type { ClusterLoadAssignment } from '../../proto/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
 import type { ClusterStatus } from '../admin/clusters.ts'
 import type { Secrets } from '../identity/secrets.ts'
-import type { UpstreamSide } from '../running-proxy.ts'
+import type { UpstreamSide } from '../proxy-parts.ts'
 import { fleetAssignment } from '../xds/cluster.ts'
 import { decodeEndpoints } from './endpoints.ts'
 import type { EndpointSettings } from './endpoints.ts'

@@ -1,7 +1,7 @@
 // A stream that is opened only once something is there that it needs, such as the first certificate. What is asked for
 // meanwhile is remembered.
 import { spawn } from '../../lib/errors.ts'
-import type { XdsStream } from '../running-proxy.ts'
+import type { XdsStream } from '../proxy-parts.ts'
 
 export function deferredStream(whenReady: Promise<void>, open: () => XdsStream): XdsStream {
   const wanted = new Map<string, readonly string[]>()

@@ -4,7 +4,7 @@
 import { anyUnpack } from '@bufbuild/protobuf/wkt'
 import type { Any } from '@bufbuild/protobuf/wkt'
 import { JwtAuthenticationSchema, PerRouteConfigSchema } from '../../../proto/gen/envoy/extensions/filters/http/jwt_authn/v3/config_pb.ts'
-import type { JwtAuthentication, RequirementRule } from '../../../proto/gen/envoy/extensions/filters/http/jwt_authn/v3/config_pb.ts'
+import type { RequirementRule } from '../../../proto/gen/envoy/extensions/filters/http/jwt_authn/v3/config_pb.ts'
 import { failureText, jwtFailures } from '../../../security/jwt/failure.ts'
 import type { JwtFailure } from '../../../security/jwt/failure.ts'
 import { isPreflight } from './cors.ts'
@@ -41,24 +41,24 @@ const compiled = new WeakMap<Any, Compiled>()
 export const jwtAuthn: FilterKind = {
   overrideType: PerRouteConfigSchema.typeName,
   create(config, override, context) {
-    const settings = compiled.get(config) ?? compile(config)
+    const settings = compiled.get(config) ?? compile(config, context)
     compiled.set(config, settings)
     const rules = override === undefined ? settings.rules : ofRoute(override, settings)
     return rules.length === 0 ? undefined : jwtFilter(settings, rules, context)
   },
 }
 
-function compile(config: Any): Compiled {
+function compile(config: Any, { clock, clusters }: FilterContext): Compiled {
   const message = anyUnpack(config, JwtAuthenticationSchema)
   if (message === undefined) throw badConfig(`${config.typeUrl} is not a JWT authentication`)
   if (message.filterStateRules !== undefined) throw badConfig('filter_state_rules is not served yet')
-  const providers: Providers = new Map(Object.entries(message.providers).map(([name, one]) => [name, within(`provider ${name}`, () => new Provider(one))]))
+  const providers: Providers = new Map(Object.entries(message.providers).map(([name, one]) => [name, within(`provider ${name}`, () => new Provider(one, { clock, clusters }))]))
   const named = new Map(Object.entries(message.requirementMap).map(([name, one]) => [name, within(`requirement ${name}`, () => compileRequirement(one, providers))]))
-  const rules = message.rules.map((rule, index) => within(`rule ${index}`, () => compileRule(rule, message, providers, named)))
+  const rules = message.rules.map((rule, index) => within(`rule ${index}`, () => compileRule(rule, providers, named)))
   return { rules, named, skipsPreflight: message.bypassCorsPreflight, tellsWhy: !message.stripFailureResponse }
 }
 
-function compileRule({ match, requirementType: { case: kind, value } }: RequirementRule, _message: JwtAuthentication, providers: Providers, named: ReadonlyMap<string, Check>): Rule {
+function compileRule({ match, requirementType: { case: kind, value } }: RequirementRule, providers: Providers, named: ReadonlyMap<string, Check>): Rule {
   const conditions = compileMatch(match)
   switch (kind) {
     case 'requires': return { conditions, check: compileRequirement(value, providers) }

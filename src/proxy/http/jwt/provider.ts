@@ -5,14 +5,14 @@ import { RecentCache } from '../../../lib/recent-cache.ts'
 import type { JwtProvider } from '../../../proto/gen/envoy/extensions/filters/http/jwt_authn/v3/config_pb.ts'
 import { claimAt, claimText, withLists } from '../../../security/jwt/claims.ts'
 import type { JwtFailure } from '../../../security/jwt/failure.ts'
-import { readKeySet } from '../../../security/jwt/key-set.ts'
-import type { KeySet } from '../../../security/jwt/key-set.ts'
 import { isToken, readToken, timeFailure } from '../../../security/jwt/token.ts'
 import type { Token } from '../../../security/jwt/token.ts'
 import { signatureFailure } from '../../../security/jwt/verify.ts'
 import { inlineText } from '../../xds/data-source.ts'
 import { badConfig } from '../router/problem.ts'
 import type { Attempt } from './attempt.ts'
+import { RemoteKeys, inlineKeys } from './keys.ts'
+import type { Keys, RemoteParts } from './keys.ts'
 import { mayStandHere, removeToken } from './locations.ts'
 import type { LocatedToken } from './locations.ts'
 
@@ -26,18 +26,17 @@ export type Verdict = JwtFailure | undefined | Promise<JwtFailure | undefined>
 
 export class Provider {
   readonly message: JwtProvider
-  readonly #keys: KeySet
+  readonly #keys: Keys
   readonly #audiences: ReadonlySet<string>
   readonly #skew: number
   /** By hash: the tokens themselves need not lie in memory. */
   readonly #verified = new RecentCache<string, Token>(verifiedTokens)
 
-  constructor(message: JwtProvider) {
+  constructor(message: JwtProvider, parts: RemoteParts) {
     const source = message.jwksSourceSpecifier
-    if (source.case === 'remoteJwks') throw badConfig('remote_jwks is not served yet')
     for (const name of ['failedStatusInMetadata', 'requireExpiration', 'maxLifetime'] as const) if (message[name]) throw badConfig(`${name} is not served yet`)
     this.message = message
-    this.#keys = readKeySet(inlineText(source.value, 'local_jwks') ?? '')
+    this.#keys = source.case === 'remoteJwks' ? new RemoteKeys(source.value, parts) : inlineKeys(inlineText(source.value, 'local_jwks') ?? '')
     this.#audiences = audiencesOf(message.audiences)
     this.#skew = message.clockSkewSeconds === 0 ? defaultSkewSeconds : message.clockSkewSeconds
   }
@@ -55,10 +54,18 @@ export class Provider {
   }
 
   async #verifySignature(token: Token, key: string, located: LocatedToken, attempt: Attempt): Promise<JwtFailure | undefined> {
-    const failure = await signatureFailure(token, this.#keys)
+    const failure = await this.#signatureFailure(token)
     if (failure !== undefined) return failure
     this.#verified.set(key, token)
     return this.#accept(token, located, attempt)
+  }
+
+  async #signatureFailure(token: Token): Promise<JwtFailure | undefined> {
+    const keys = await this.#keys.current()
+    if (keys === undefined) return 'fetchFailed'
+    const failure = await signatureFailure(token, keys)
+    const newer = failure === 'noMatchingKey' ? await this.#keys.newer() : undefined
+    return newer === undefined ? failure : await signatureFailure(token, newer)
   }
 
   #claimFailure(token: Token, { location }: LocatedToken, audiences: ReadonlySet<string>, { now }: Attempt): JwtFailure | undefined {

@@ -373,17 +373,22 @@ export interface ProxyConfigResource {
   readonly environmentVariables?: Labels | undefined
 }
 
+/** What providers have in common that decide about requests. */
+export interface AskedProvider {
+  readonly service: string
+  readonly port: number
+  readonly timeout: number
+  readonly failOpen: boolean
+  readonly statusOnError?: string | undefined
+  readonly clearRouteCache: boolean
+  readonly includeRequestBodyInCheck?: object | undefined
+}
+
 /** Whom CUSTOM policies ask, as far as they can be. */
 export interface ExtensionProvider {
   readonly name: string
-  readonly envoyExtAuthzHttp?: {
-    readonly service: string
-    readonly port: number
-    readonly timeout: number
-    readonly failOpen: boolean
-    readonly statusOnError?: string | undefined
-    readonly clearRouteCache: boolean
-    readonly includeRequestBodyInCheck?: object | undefined
+  readonly envoyExtAuthzGrpc?: AskedProvider | undefined
+  readonly envoyExtAuthzHttp?: AskedProvider & {
     readonly pathPrefix: string
     readonly includeHeadersInCheck: readonly string[]
     readonly includeRequestHeadersInCheck: readonly string[]

@@ -40,7 +40,7 @@ void test('who cannot be asked is said, with what follows', () => {
   assert.deepEqual(issuesOf('none'), first('MeshConfig has no extension provider "none"'))
   assert.deepEqual(issuesOf('away'), first('no service nobody.default.svc.cluster.local with port 9080 is known, which extension provider "away" is'))
   assert.deepEqual(issuesOf('wrong-port'), first('no service decider.default.svc.cluster.local with port 1 is known, which extension provider "wrong-port" is'))
-  assert.deepEqual(issuesOf('grpc'), first('extension provider "grpc" is not envoyExtAuthzHttp: no other can be asked yet'))
+  assert.deepEqual(issuesOf('grpc'), first('extension provider "grpc" is neither envoyExtAuthzHttp nor envoyExtAuthzGrpc: it decides nothing'))
   assert.deepEqual(issuesOf('body'), first('extension provider "body" wants the body of requests, which is not served yet'))
 })
 

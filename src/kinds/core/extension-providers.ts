@@ -46,5 +46,5 @@ const denied = 'what its policies are for is denied'
 
 export const extensionProvidersNotServed: readonly NotServed[] = [
   { path: 'extensionProviders[].envoyExtAuthzHttp.includeRequestBodyInCheck', instead: denied },
-  { path: 'extensionProviders[].envoyExtAuthzGrpc', instead: denied },
+  { path: 'extensionProviders[].envoyExtAuthzGrpc.includeRequestBodyInCheck', instead: denied },
 ]

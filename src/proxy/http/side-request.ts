@@ -8,11 +8,18 @@ export interface SideAnswer {
   readonly status: number
   readonly headers: HeaderList
   readonly body: Buffer
+  readonly trailers: HeaderList | undefined
+}
+
+export interface SideQuestion {
+  readonly head: RequestHead
+  /** Small: it is sent in one piece. */
+  readonly body?: Uint8Array | undefined
 }
 
 /** Undefined: there was no answer, or none in time, or one that is too long. Never rejects. */
-export function askSide(cluster: Cluster, head: RequestHead, clock: Clock, timeoutMs: number): Promise<SideAnswer | undefined> {
-  return new Promise((resolve) => new SideRequest(cluster, head, clock, timeoutMs, resolve).start())
+export function askSide(cluster: Cluster, head: RequestHead, clock: Clock, timeoutMs: number, body?: Uint8Array): Promise<SideAnswer | undefined> {
+  return new Promise((resolve) => new SideRequest(cluster, { head, body }, clock, timeoutMs, resolve).start())
 }
 
 /** What is longer is a page, not a verdict. */
@@ -22,7 +29,7 @@ const anyHost: ChoiceContext = { hash: undefined, originalDestination: undefined
 
 class SideRequest implements ResponseReader, StreamWaiter {
   readonly #cluster: Cluster
-  readonly #head: RequestHead
+  readonly #question: SideQuestion
   readonly #clock: Clock
   readonly #timeoutMs: number
   readonly #done: (answer: SideAnswer | undefined) => void
@@ -36,9 +43,9 @@ class SideRequest implements ResponseReader, StreamWaiter {
   #bytes = 0
   #over = false
 
-  constructor(cluster: Cluster, head: RequestHead, clock: Clock, timeoutMs: number, done: (answer: SideAnswer | undefined) => void) {
+  constructor(cluster: Cluster, question: SideQuestion, clock: Clock, timeoutMs: number, done: (answer: SideAnswer | undefined) => void) {
     this.#cluster = cluster
-    this.#head = head
+    this.#question = question
     this.#clock = clock
     this.#timeoutMs = timeoutMs
     this.#done = done
@@ -49,14 +56,16 @@ class SideRequest implements ResponseReader, StreamWaiter {
     if (host === undefined) return this.#end(undefined)
     this.#host = host
     if (this.#timeoutMs > 0) this.#cancelTimeout = this.#clock.after(this.#timeoutMs, () => this.#giveUp('timeout'))
-    const cancel = this.#cluster.request(host, this, this, this.#head.authority)
+    const cancel = this.#cluster.request(host, this, this, this.#question.head.authority)
     if (this.#upstream === undefined && !this.#over) this.#cancel = cancel
   }
 
   onStream(upstream: UpstreamStream): void {
     if (this.#over) return upstream.reset()
     this.#upstream = upstream
-    upstream.sendHead(this.#head)
+    const { head, body } = this.#question
+    upstream.sendHead(head)
+    if (body !== undefined) upstream.sendBody(body, 0, body.length)
     upstream.sendEnd(undefined)
   }
 
@@ -83,8 +92,8 @@ class SideRequest implements ResponseReader, StreamWaiter {
     this.#pieces.push(Buffer.from(bytes.subarray(at, end)))
   }
 
-  onEnd(): void {
-    this.#end({ status: this.#status, headers: this.#headers, body: Buffer.concat(this.#pieces) })
+  onEnd(trailers: HeaderList | undefined): void {
+    this.#end({ status: this.#status, headers: this.#headers, body: Buffer.concat(this.#pieces), trailers })
   }
 
   onReset(reason: ResetReason): void {

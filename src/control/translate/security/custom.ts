@@ -1,6 +1,8 @@
 // CUSTOM policies: whom a provider is asked about, before anything else is looked at (security spec 2.7). Shadow rules mark
 // what the policies are for, and the filter behind them asks about what is marked.
 import { ApiVersion } from '../../../proto/gen/envoy/config/core/v3/config_source_pb.ts'
+import type { GrpcServiceSchema } from '../../../proto/gen/envoy/config/core/v3/grpc_service_pb.ts'
+import type { HttpServiceSchema } from '../../../proto/gen/envoy/extensions/filters/http/ext_authz/v3/ext_authz_pb.ts'
 import type { StatusCode } from '../../../proto/gen/envoy/type/v3/http_status_pb.ts'
 import type { FilterSchema } from '../../../proto/gen/envoy/config/listener/v3/listener_components_pb.ts'
 import { ExtAuthzSchema } from '../../../proto/gen/envoy/extensions/filters/http/ext_authz/v3/ext_authz_pb.ts'
@@ -25,37 +27,44 @@ export function httpCustom(policies: readonly AuthorizationPolicy[], mesh: Autho
   return rules === undefined ? [] : [httpRbac({ rules })]
 }
 
-/** A provider that speaks HTTP has nothing to say about bytes, as in Istio. */
+/** A provider that speaks HTTP has nothing to say about bytes, as in Istio; one that speaks gRPC would, and cannot be asked yet. */
 export function networkCustom(policies: readonly AuthorizationPolicy[], mesh: AuthorizationMesh, asked: Asked | null | undefined): Init<typeof FilterSchema>[] {
-  const rules = asked === null ? unaskable(policies, mesh, true) : undefined
+  const rules = asked === null || asked?.grpc !== undefined ? unaskable(policies, mesh, true) : undefined
   return rules === undefined ? [] : [networkRbac({ rules })]
 }
 
 const listOf = (headers: readonly string[]) => ({ patterns: headers.map((one) => textMatcher(one, true)) })
 const given = <Key extends string>(key: Key, headers: readonly string[]) => (headers.length === 0 ? {} : { [key]: listOf(headers) })
 
-function extAuthz({ cluster, http }: Asked): HttpFilter {
-  const checked = [...http.includeHeadersInCheck, ...http.includeRequestHeadersInCheck]
+function extAuthz({ cluster, http, grpc }: Asked): HttpFilter {
+  const { failOpen, clearRouteCache, statusOnError } = (http ?? grpc)!
+  const checked = http === undefined ? [] : [...http.includeHeadersInCheck, ...http.includeRequestHeadersInCheck]
   const config = packed(ExtAuthzSchema, {
-    services: {
-      case: 'httpService',
-      value: {
-        serverUri: { uri: `http://${cluster.split('|').at(-1)!}`, httpUpstreamType: { case: 'cluster', value: cluster }, timeout: durationOf(http.timeout) },
-        pathPrefix: http.pathPrefix,
-        authorizationRequest: { headersToAdd: Object.entries(http.includeAdditionalHeadersInCheck).map(([key, value]) => ({ key, value })) },
-        authorizationResponse: {
-          ...given('allowedUpstreamHeaders', http.headersToUpstreamOnAllow),
-          ...given('allowedClientHeaders', http.headersToDownstreamOnDeny),
-          ...given('allowedClientHeadersOnSuccess', http.headersToDownstreamOnAllow),
-        },
-      },
-    },
+    services: http === undefined ? { case: 'grpcService', value: grpcService(cluster, grpc!) } : { case: 'httpService', value: httpService(cluster, http) },
     transportApiVersion: ApiVersion.V3,
-    failureModeAllow: http.failOpen,
-    clearRouteCache: http.clearRouteCache,
-    statusOnError: { code: Number(http.statusOnError ?? '403') as StatusCode },
+    failureModeAllow: failOpen,
+    clearRouteCache,
+    statusOnError: { code: Number(statusOnError ?? '403') as StatusCode },
     ...given('allowedHeaders', checked),
     filterEnabledMetadata: metadataMatcher(httpRbacName, [`${statPrefix}shadow_effective_policy_id`], textValue(textMatcher(`${prefix}*`))),
   })
   return { name: 'envoy.filters.http.ext_authz', configType: { case: 'typedConfig', value: config } }
+}
+
+const hostOf = (cluster: string): string => cluster.split('|').at(-1)!
+
+const grpcService = (cluster: string, { timeout }: NonNullable<Asked['grpc']>): Init<typeof GrpcServiceSchema> =>
+  ({ targetSpecifier: { case: 'envoyGrpc', value: { clusterName: cluster, authority: hostOf(cluster) } }, timeout: durationOf(timeout) })
+
+function httpService(cluster: string, http: NonNullable<Asked['http']>): Init<typeof HttpServiceSchema> {
+  return {
+    serverUri: { uri: `http://${hostOf(cluster)}`, httpUpstreamType: { case: 'cluster', value: cluster }, timeout: durationOf(http.timeout) },
+    pathPrefix: http.pathPrefix,
+    authorizationRequest: { headersToAdd: Object.entries(http.includeAdditionalHeadersInCheck).map(([key, value]) => ({ key, value })) },
+    authorizationResponse: {
+      ...given('allowedUpstreamHeaders', http.headersToUpstreamOnAllow),
+      ...given('allowedClientHeaders', http.headersToDownstreamOnDeny),
+      ...given('allowedClientHeadersOnSuccess', http.headersToDownstreamOnAllow),
+    },
+  }
 }

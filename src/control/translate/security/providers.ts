@@ -2,14 +2,16 @@
 // spec 2.7).
 import type { AuthorizationPolicy } from '../../snapshot-authorization.ts'
 import type { Snapshot } from '../../snapshot.ts'
-import type { ExtensionProvider } from '../../specs.ts'
+import type { AskedProvider, ExtensionProvider } from '../../specs.ts'
 import { outboundCluster } from '../names.ts'
 import { isDryRun } from './authorization.ts'
 
 /** Plain data: views carry it as text. */
 export interface Asked {
   readonly cluster: string
-  readonly http: NonNullable<ExtensionProvider['envoyExtAuthzHttp']>
+  /** One of the two. */
+  readonly http?: NonNullable<ExtensionProvider['envoyExtAuthzHttp']>
+  readonly grpc?: AskedProvider
 }
 
 /** Null: there are such policies, and nobody who can be asked; `askProblem` says why. Undefined: there are none. */
@@ -28,17 +30,19 @@ export const providersOf = (policies: readonly AuthorizationPolicy[]): readonly 
 export function askProblem(name: string, snapshot: Snapshot): string | undefined {
   const provider = snapshot.mesh.extensionProviders.find((one) => one.name === name)
   if (provider === undefined) return `MeshConfig has no extension provider ${JSON.stringify(name)}`
-  const http = provider.envoyExtAuthzHttp
-  if (http === undefined) return `extension provider ${JSON.stringify(name)} is not envoyExtAuthzHttp: no other can be asked yet`
+  const decider = provider.envoyExtAuthzHttp ?? provider.envoyExtAuthzGrpc
+  if (decider === undefined) return `extension provider ${JSON.stringify(name)} is neither envoyExtAuthzHttp nor envoyExtAuthzGrpc: it decides nothing`
   // Without the body that it asks for, a provider would decide about something else.
-  if (http.includeRequestBodyInCheck !== undefined) return `extension provider ${JSON.stringify(name)} wants the body of requests, which is not served yet`
-  return asked(name, snapshot) === undefined ? `no service ${http.service} with port ${http.port} is known, which extension provider ${JSON.stringify(name)} is` : undefined
+  if (decider.includeRequestBodyInCheck !== undefined) return `extension provider ${JSON.stringify(name)} wants the body of requests, which is not served yet`
+  return asked(name, snapshot) === undefined ? `no service ${decider.service} with port ${decider.port} is known, which extension provider ${JSON.stringify(name)} is` : undefined
 }
 
 function asked(name: string, { mesh, services }: Snapshot): Asked | undefined {
-  const http = mesh.extensionProviders.find((one) => one.name === name)?.envoyExtAuthzHttp
-  if (http === undefined) return undefined
-  const [namespace, hostname] = http.service.includes('/') ? http.service.split('/') as [string, string] : [undefined, http.service]
+  const { envoyExtAuthzHttp: http, envoyExtAuthzGrpc: grpc } = mesh.extensionProviders.find((one) => one.name === name) ?? {}
+  const decider = http ?? grpc
+  if (decider === undefined) return undefined
+  const [namespace, hostname] = decider.service.includes('/') ? decider.service.split('/') as [string, string] : [undefined, decider.service]
   const found = services.all.find((one) => one.hostname === hostname && (namespace === undefined || one.namespace === namespace))
-  return found?.ports.some((port) => port.number === http.port) === true ? { cluster: outboundCluster(http.port, '', hostname), http } : undefined
+  if (found?.ports.some((port) => port.number === decider.port) !== true) return undefined
+  return { cluster: outboundCluster(decider.port, '', hostname), ...(http === undefined ? { grpc: decider } : { http }) }
 }

@@ -1,0 +1,103 @@
+// ext_authz over gRPC: what is known of the request goes to the provider as a message, and one comes back.
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
+import { timestampFromMs } from '@bufbuild/protobuf/wkt'
+import { HeaderList } from '../../../codec/header-list.ts'
+import { frameMessage, prefixLength } from '../../../codec/grpc/frame.ts'
+import { formatGrpcTimeout } from '../../../codec/grpc/timeout.ts'
+import type { Address } from '../../../model/address.ts'
+import type { HeaderValueOption } from '../../../proto/gen/envoy/config/core/v3/base_pb.ts'
+import type { GrpcService } from '../../../proto/gen/envoy/config/core/v3/grpc_service_pb.ts'
+import { CheckRequestSchema, CheckResponseSchema } from '../../../proto/gen/envoy/service/auth/v3/external_auth_pb.ts'
+import type { CheckResponse, OkHttpResponse } from '../../../proto/gen/envoy/service/auth/v3/external_auth_pb.ts'
+import { milliseconds } from '../../xds/duration.ts'
+import { setMetadata } from '../dynamic-metadata.ts'
+import type { Exchange } from '../exchange.ts'
+import { badConfig } from '../router/problem.ts'
+import type { SideAnswer, SideQuestion } from '../side-request.ts'
+import { defaultTimeoutMs } from './http-check.ts'
+import { denied, failed } from './verdict.ts'
+import type { Provider, Verdict } from './verdict.ts'
+
+export function grpcProvider({ targetSpecifier: target, timeout }: GrpcService): Provider {
+  if (target.case !== 'envoyGrpc') throw badConfig('grpc_service without envoy_grpc is not served')
+  const { clusterName, authority } = target.value
+  const timeoutMs = timeout === undefined ? defaultTimeoutMs : milliseconds(timeout)
+  return { cluster: clusterName, timeoutMs, ask: (exchange) => question(exchange, authority || clusterName, timeoutMs), read: verdict }
+}
+
+function question(exchange: Exchange, authority: string, timeoutMs: number): SideQuestion {
+  const headers = HeaderList.of('te', 'trailers', 'content-type', 'application/grpc')
+  if (timeoutMs > 0) headers.set('grpc-timeout', formatGrpcTimeout(timeoutMs))
+  const head = { method: 'POST', path: '/envoy.service.auth.v3.Authorization/Check', authority, headers, bodyLength: -1, sendZeroLength: false }
+  return { head, body: frameMessage(checkRequest(exchange)) }
+}
+
+function checkRequest(exchange: Exchange): Uint8Array {
+  const { connection, method, path, authority, scheme, protocol, bodyLength, startTime } = exchange
+  const peer = (address: Address, principal: string) => ({ address: { address: { case: 'socketAddress' as const, value: { address: address.host, portSpecifier: { case: 'portValue' as const, value: address.port } } } }, principal })
+  return toBinary(CheckRequestSchema, create(CheckRequestSchema, {
+    attributes: {
+      source: peer(connection.remoteAddress, connection.peer.identity ?? ''),
+      destination: peer(connection.originalDestination, connection.tls?.localUris[0] ?? ''),
+      request: {
+        time: timestampFromMs(startTime),
+        http: { id: exchange.requestHeader('x-request-id') ?? '', method, path, host: authority, scheme, protocol, size: BigInt(bodyLength), headers: headersOf(exchange) },
+      },
+    },
+  }))
+}
+
+/** Several of one name are one, joined. */
+function headersOf({ requestHeaders: { flat }, method, path, authority, scheme }: Exchange): Record<string, string> {
+  const headers: Record<string, string> = { ':method': method, ':path': path, ':authority': authority, ':scheme': scheme }
+  for (let i = 0; i < flat.length; i += 2) {
+    const name = flat[i]!
+    headers[name] = headers[name] === undefined ? flat[i + 1]! : `${headers[name]},${flat[i + 1]!}`
+  }
+  return headers
+}
+
+function verdict({ status, headers, body, trailers }: SideAnswer): Verdict {
+  const grpcStatus = trailers?.get('grpc-status') ?? headers.get('grpc-status')
+  if (status !== 200 || grpcStatus !== '0') return failed
+  const response = messageIn(body)
+  if (response === undefined) return failed
+  const { httpResponse: said } = response
+  if ((response.status?.code ?? 0) !== 0) {
+    if (said.case !== 'deniedResponse') return denied(403, '', [])
+    return denied(said.value.status?.code || 403, said.value.body, said.value.headers.flatMap(pairOf))
+  }
+  // A denial beside a status of success, or changes that are not made here: better none than half of it.
+  if (said.case === 'deniedResponse') return failed
+  if (said.case === 'okResponse' && said.value.queryParametersToSet.length + said.value.queryParametersToRemove.length > 0) return failed
+  return allowed(response, said.value)
+}
+
+function messageIn(body: Buffer): CheckResponse | undefined {
+  if (body.length < prefixLength || body[0] !== 0 || body.readUInt32BE(1) !== body.length - prefixLength) return undefined
+  try {
+    return fromBinary(CheckResponseSchema, body.subarray(prefixLength))
+  } catch {
+    return undefined // what cannot be read has not allowed anything
+  }
+}
+
+function allowed({ dynamicMetadata }: CheckResponse, ok: OkHttpResponse | undefined): Verdict {
+  const metadata = dynamicMetadata ?? ok?.dynamicMetadata
+  return {
+    kind: 'allowed', toClient: ok?.responseHeadersToAdd.flatMap(pairOf) ?? [],
+    changesRoute: ok !== undefined && ok.headers.length + ok.headersToRemove.length > 0,
+    changes(exchange) {
+      for (const name of ok?.headersToRemove ?? []) if (!name.startsWith(':') && name.toLowerCase() !== 'host') exchange.requestHeaders.remove(name.toLowerCase())
+      for (const { header, append } of ok?.headers ?? []) {
+        const name = header?.key.toLowerCase() ?? ''
+        if (name === '' || name.startsWith(':') || name === 'host') continue
+        if (append === true) exchange.requestHeaders.add(name, header!.value)
+        else exchange.requestHeaders.set(name, header!.value)
+      }
+      if (metadata !== undefined) setMetadata(exchange, 'envoy.filters.http.ext_authz', metadata)
+    },
+  }
+}
+
+const pairOf = ({ header }: HeaderValueOption): string[] => (header === undefined || header.key === '' ? [] : [header.key.toLowerCase(), header.value])

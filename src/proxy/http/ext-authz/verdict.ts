@@ -1,0 +1,23 @@
+// What a provider of ext_authz said of a request, however it was asked.
+import type { Exchange } from '../exchange.ts'
+import type { LocalReply } from '../filter.ts'
+import type { SideAnswer, SideQuestion } from '../side-request.ts'
+
+export type Verdict =
+  | { readonly kind: 'allowed'; readonly changes: (exchange: Exchange) => void; /** Flat names and values, for the response. */ readonly toClient: readonly string[]; readonly changesRoute: boolean }
+  | { readonly kind: 'denied'; readonly reply: LocalReply }
+  /** It has not said anything that counts. */
+  | { readonly kind: 'failed' }
+
+export const failed: Verdict = { kind: 'failed' }
+
+export const denied = (status: number, body: string, headers: readonly string[]): Verdict =>
+  ({ kind: 'denied', reply: { status, body, details: 'ext_authz_denied', flags: 'UAEX', headers, grpcStatus: undefined } })
+
+/** A way to ask. */
+export interface Provider {
+  readonly cluster: string
+  readonly timeoutMs: number
+  ask(exchange: Exchange): SideQuestion
+  read(answer: SideAnswer): Verdict
+}

@@ -19,7 +19,9 @@ export function openAudit(path: string, alarm: (message: string) => void): Audit
   }
 }
 
+/** Windows has no such signal. */
 function reopened(log: AuditLog): AuditLog {
+  if (process.platform === 'win32') return log
   const reopen = (): void => log.reopen()
   process.on('SIGUSR1', reopen)
   const close = async (): Promise<void> => {

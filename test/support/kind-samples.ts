@@ -79,6 +79,21 @@ export const kindSamples: Readonly<Record<string, readonly object[]>> = {
   WorkloadEntry: [{ apiVersion: 'networking.istio.io/v1', kind: 'WorkloadEntry', metadata: meta('vm'), spec: { address: 'vm.example.com', ports: { http: 80 }, labels: { a: 'b' }, network: 'n', locality: 'a/b', weight: 2, serviceAccount: 's' } }],
   WorkloadGroup: [{ apiVersion: 'networking.istio.io/v1', kind: 'WorkloadGroup', metadata: meta('vms'), spec: { metadata: { labels: { a: 'b' }, annotations: { c: 'd' } }, template: { ports: { http: 80 }, labels: { a: 'b' }, network: 'n', locality: 'a/b', weight: 2, serviceAccount: 's' }, probe: { initialDelaySeconds: 1, periodSeconds: 5, httpGet: { path: '/', port: 80, host: 'h', scheme: 'HTTPS', httpHeaders: [{ name: 'a', value: 'b' }] } } } }],
   ProxyConfig: [{ apiVersion: 'networking.istio.io/v1beta1', kind: 'ProxyConfig', metadata: meta('p'), spec: { selector: { matchLabels: { a: 'b' } }, concurrency: 2, environmentVariables: { A: 'b' }, image: { imageType: 'debug' } } }],
+  AuthorizationPolicy: [{
+    apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy', metadata: meta('a'),
+    spec: {
+      selector: { matchLabels: { a: 'b' } }, action: 'DENY',
+      rules: [{
+        from: [{ source: { principals: ['cluster.local/ns/a/sa/b'], notNamespaces: ['c'], ipBlocks: ['10.0.0.0/8'] } }],
+        to: [{ operation: { hosts: ['*.example.com'], methods: ['GET'], paths: ['/a*'], notPorts: ['80'] } }],
+        when: [{ key: 'request.headers[x-a]', values: ['b'] }],
+      }],
+    },
+  }],
+  RequestAuthentication: [{
+    apiVersion: 'security.istio.io/v1', kind: 'RequestAuthentication', metadata: meta('a'),
+    spec: { selector: { matchLabels: { a: 'b' } }, jwtRules: [{ issuer: 'https://a.example', jwksUri: 'https://a.example/keys', audiences: ['b'], fromHeaders: [{ name: 'x-token', prefix: 'Bearer ' }], fromParams: ['t'], forwardOriginalToken: true, outputClaimToHeaders: [{ header: 'x-sub', claim: 'sub' }] }] },
+  }],
   PeerAuthentication: [{ apiVersion: 'security.istio.io/v1', kind: 'PeerAuthentication', metadata: meta('a'), spec: { selector: { matchLabels: { a: 'b' } }, mtls: { mode: 'STRICT' }, portLevelMtls: { 80: { mode: 'DISABLE' } } } }],
   RouteTest: [{
     apiVersion: 'trysail.dev/v1', kind: 'RouteTest', metadata: meta('reviews'),

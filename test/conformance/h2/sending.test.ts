@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { HeaderList } from '../../../src/codec/header-list.ts'
+import { Stream } from '../../../src/codec/h2/stream.ts'
 import { END_HEADERS, END_STREAM, block, data, describeFrame, get, goAway, headers, ok, ping, post, preface, rst, settings, windowUpdate } from '../../support/h2-frames.ts'
 import { H2Peer } from '../../support/h2-peer.ts'
 import type { PeerOptions, PeerStream } from '../../support/h2-peer.ts'
@@ -299,6 +300,7 @@ describe('A transport that takes no more', () => {
     for (let n = 0; n < 100; n++) send(stream, 10_000)
     assert.deepEqual(peer.log, ['reset 1 CANCEL by us', 'closed 1'])
     assert.equal(total(peer), 65_535)
+    assert.ok(stream instanceof Stream && stream.keptLength === 0)
   })
 })
 

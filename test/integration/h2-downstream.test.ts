@@ -3,11 +3,13 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect } from 'node:net'
+import { Readable } from 'node:stream'
 import { describe, test } from 'node:test'
 import { HttpConnectionManager_CodecType as CodecType } from '../../src/proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import type { Http2ProtocolOptions } from '../../src/proto/gen/envoy/config/core/v3/protocol_pb.ts'
 import { HttpWorld, routeTo } from '../support/http-world.ts'
 import type { HttpWorldOptions, ManagerInit } from '../support/http-world.ts'
+import { httpPeer } from '../support/http-peers.ts'
 import { Http2Client, replyOn } from '../support/http2-peers.ts'
 import { RawPeer, ok, rawClient } from '../support/raw-peer.ts'
 
@@ -200,6 +202,42 @@ describe('how connections end', () => {
     raw.send(`${preface}\0\0\0\x04\0\0\0\0\0\0\0\x01\x06\0\0\0\0\0x`)
     await raw.closed()
     assert.match(raw.text, /PING/)
+  })
+})
+
+describe('clients that want to do harm', () => {
+  test('streams that are opened and reset by the thousand end their connection, and reach the upstream only within a limit', async () => {
+    await using at = await open(() => undefined)
+    await using attacker = await Http2Client.connect(at.world.address)
+    const code = attacker.goaway
+    for (let i = 0; i < 5000 && !attacker.session.destroyed; i++) {
+      attacker.open({}, true).close(8)
+      if (i % 50 === 0) await new Promise((resolve) => setImmediate(resolve))
+    }
+    assert.equal(await code, 11)
+    await attacker.closed
+    assert.ok(at.world.ended.length <= 600, `${at.world.ended.length} requests were begun`)
+    assert.equal(at.world.upstream.stats().find(({ name }) => name === 'cluster.up.upstream_rq_active')?.value, 0)
+    at.peer.answer = () => ok('x')
+    assert.equal((await at.client.ask()).status, 200, 'others are served')
+  })
+
+  test('many streams whose answers nobody reads hold little', async () => {
+    await using at = await open()
+    const piece = Buffer.alloc(64 * 1024, 'x')
+    let begun = 0
+    // All of its pieces are the same one: what it holds itself is not counted.
+    await using peer = await httpPeer((_request, response) => (begun++, Readable.from(Array.from({ length: 64 }, () => piece)).pipe(response)))
+    await using world = await HttpWorld.start({ clusters: { up: [peer.address] } })
+    await using attacker = await Http2Client.connect(world.address, { settings: { initialWindowSize: 0 } })
+    const before = process.memoryUsage().arrayBuffers
+    for (let i = 0; i < 100; i++) attacker.open({}, true)
+    await at.peer.until(() => begun === 100)
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    const held = process.memoryUsage().arrayBuffers - before
+    assert.ok(held < 100 * 256 * 1024, `${Math.round(held / 1024)} KiB`)
+    await using honest = await Http2Client.connect(world.address)
+    assert.equal((await honest.ask()).body.length, 64 * piece.length, 'others are served')
   })
 })
 

@@ -10,15 +10,13 @@ import { Http2Client, Http2Peer } from '../support/http2-peers.ts'
 import type { Http2Answer } from '../support/http2-peers.ts'
 import { httpPeer } from '../support/http-peers.ts'
 import { RawPeer, ok } from '../support/raw-peer.ts'
-import { Asked, UpstreamWorld, ask, httpOptions, limits, speaksHttp2, staticCluster, tlsSocket } from '../support/upstream-world.ts'
+import { Asked, UpstreamWorld, ask, httpOptions, limits, speaksHttp2, staticCluster, tlsSocket, until as untilTrue } from '../support/upstream-world.ts'
 
 const say = (status = 200): Http2Answer => ({ stream }) => (stream.respond({ ':status': status }), stream.end('peer'))
 const silent: Http2Answer = () => undefined
 const second = (ms: number) => ({ seconds: 0n, nanos: ms * 1_000_000 })
 
-const until = async (what: () => boolean, why: string): Promise<void> => {
-  for (const end = Date.now() + 10_000; !what(); await new Promise((resolve) => setTimeout(resolve, 10))) if (Date.now() > end) throw new Error(`waited in vain: ${why}`)
-}
+const until = (what: () => boolean, why: string): Promise<void> => untilTrue(what, () => `waited in vain: ${why}`)
 
 describe('connections', () => {
   test('one carries many requests at once', async () => {

@@ -7,7 +7,8 @@ import { scriptedPeer } from '../support/http-peers.ts'
 import { HttpWorld, routeTo } from '../support/http-world.ts'
 import type { ActionInit, HttpWorldOptions } from '../support/http-world.ts'
 import { RawPeer, ok } from '../support/raw-peer.ts'
-import { until } from '../support/upstream-world.ts'
+import { Http2Client, Http2Peer } from '../support/http2-peers.ts'
+import { httpOptions, until } from '../support/upstream-world.ts'
 
 type MirrorInit = NonNullable<ActionInit['requestMirrorPolicies']>[number]
 
@@ -39,6 +40,18 @@ test('a mirror gets the request as it goes upstream, head and body, with -shadow
   assert.equal(up.requests[0]!.headers.get('x-envoy-internal'), undefined)
   await until(() => counters.mirrorsOpen === 0)
   assert.deepEqual([counters.mirrored, counters.mirrorsDropped], [1, 0])
+})
+
+test('a mirror that speaks what its clients speak is asked in what the client of the request speaks', async () => {
+  await using up = await Http2Peer.start()
+  await using copy = await Http2Peer.start()
+  const { world } = await worldWith([{ cluster: 'copy' }], {
+    clusters: { up: [up.address], copy: [copy.address] }, cluster: httpOptions({ upstreamProtocolOptions: { case: 'useDownstreamProtocolConfig', value: {} } }),
+  })
+  await using _ = world
+  await using client = await Http2Client.connect(world.address)
+  assert.equal((await client.ask({ ':method': 'POST' }, 'hello')).body, 'peer')
+  await until(() => copy.requests[0]?.body === 'hello')
 })
 
 test('the host of a copy stays where the policy says so, which is what Istio does', async () => {

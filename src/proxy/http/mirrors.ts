@@ -1,7 +1,7 @@
 // Copies of one request, on their way to mirrors. They never hold the request up and never fail it: each has its own
 // bounded queue, is given up when that is full, and nobody reads what it answers (traffic spec 1.2.4).
 import { HeaderList } from '../../codec/header-list.ts'
-import type { ChoiceContext, Cluster, Host, RequestHead, ResetReason, ResponseReader, StreamWaiter, UpstreamStream } from '../upstream/types.ts'
+import type { ChoiceContext, ClientAddresses, Cluster, Host, RequestHead, ResetReason, ResponseReader, StreamWaiter, UpstreamStream } from '../upstream/types.ts'
 import type { Timed } from './deadlines.ts'
 import type { Exchange } from './exchange.ts'
 import { timedOut } from './host-result.ts'
@@ -61,20 +61,20 @@ function startCopy(policy: CompiledMirror, exchange: Exchange, runtime: HttpRunt
     return undefined
   }
   const copy = new Mirror(headOf(exchange, policy), host, runtime, limitMs)
-  copy.start(cluster)
+  copy.start(cluster, exchange.connection)
   return copy
 }
 
 const anyHost: ChoiceContext = { hash: undefined, originalDestination: undefined, tried: [] }
 
-function headOf({ method, path, authority, requestHeaders, bodyLength, sendZeroLength, connection }: Exchange, { shadowHost }: CompiledMirror): RequestHead {
+function headOf({ method, scheme, path, authority, requestHeaders, bodyLength, sendZeroLength, connection }: Exchange, { shadowHost }: CompiledMirror): RequestHead {
   const headers = new HeaderList()
   headers.copyFrom(requestHeaders)
   const { host } = connection.localAddress
   const forwarded = headers.joined('x-forwarded-for')
   headers.set('x-forwarded-for', forwarded === undefined ? host : `${forwarded},${host}`)
   headers.set('x-envoy-internal', 'true')
-  return { method, path, authority: shadowHost ? shadowAuthority(authority) : authority, headers, bodyLength, sendZeroLength }
+  return { method, scheme, path, authority: shadowHost ? shadowAuthority(authority) : authority, headers, bodyLength, sendZeroLength }
 }
 
 class Mirror implements ResponseReader, StreamWaiter, Timed {
@@ -99,12 +99,13 @@ class Mirror implements ResponseReader, StreamWaiter, Timed {
     this.#deadline = runtime.deps.clock.now() + limitMs
   }
 
-  start(cluster: Cluster): void {
+  /** A mirror that speaks what its clients speak is to be asked in what this one speaks; it is told of none. */
+  start(cluster: Cluster, client: ClientAddresses): void {
     const { counters, deadlines } = this.#runtime
     counters.mirrored++
     counters.mirrorsOpen++
     deadlines.add(this)
-    const cancel = cluster.request(this.#host, this, this, this.#head.authority)
+    const cancel = cluster.request(this.#host, this, this, this.#head.authority, client.http2 === true ? client : undefined)
     if (this.#upstream === undefined && !this.#over) this.#cancel = cancel
   }
 

@@ -35,7 +35,7 @@ async function take(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, raw
 async function give(answer: Answer, stream: ServerHttp2Stream, name: string): Promise<void> {
   const { status = 200, headers = [], trailers, body = name } = answer
   if (answer.then === 'reset') return stream.close(answer.code ?? 2)
-  if (answer.then === 'close') return void stream.session?.destroy()
+  if (answer.then === 'close') return stream.session?.destroy()
   const head: OutgoingHttpHeaders = { ':status': status }
   for (const [field, value] of headers) head[field] = value
   stream.respond(head, { sendDate: false, endStream: body === '' && trailers === undefined, waitForTrailers: trailers !== undefined })

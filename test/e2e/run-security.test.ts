@@ -170,6 +170,7 @@ test('the audit log says which policy refused a request and who sent it, what an
   await until(world, 'the denial', ({ event, policy }) => event === 'request-denied' && policy === 'ns[default]-policy[no-admin]-rule[0]')
   const denied = eventsOf(world).find(({ event }) => event === 'request-denied')!
   assert.deepEqual([denied.source, denied['method'], denied['path'], denied['status']], ['web.default', 'GET', '/admin', 403])
+  assert.match(String(denied['detail']), /path|admin/)
   assert.match(identityOf(denied), /^spiffe:\/\/cluster\.local\/ns\/istio-system\/sa\//)
 
   assert.equal((await world.get('/env')).status, 200)

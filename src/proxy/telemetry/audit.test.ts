@@ -58,6 +58,21 @@ test('a request that an AUDIT policy marked is written down although it passed',
   assert.deepEqual(events.map((one) => [one.event, 'status' in one && one.status]), [['request-audited', 200]])
 })
 
+test('a denial says why in words, but not every one of those that come all the time: to find out costs', () => {
+  const { events, onEnd } = exchanges()
+  let asked = 0
+  const why = { policy: 'ns[default]-policy[deny]-rule[0]', get reason() { return `path is /admin ${++asked}` } }
+  for (let i = 0; i < 200; i++) {
+    const exchange = denied(403, 'rbac_access_denied_matched_policy[ns[default]-policy[deny]-rule[0]]')
+    setMetadata(exchange, 'trysail.authorization', why)
+    exchange.endTime = 5_000 + Math.floor(i / 100) * 1000
+    onEnd(exchange)
+  }
+  assert.equal(asked, 100)
+  assert.equal(events.length, 200)
+  assert.deepEqual([events[0], events[60]].map((one) => one !== undefined && 'detail' in one && one.detail), ['path is /admin 1', false])
+})
+
 test('connections: refused handshakes and denials by policy, nothing else', () => {
   const events: AuditEvent[] = []
   const onConnection = auditConnections((event) => events.push(event))

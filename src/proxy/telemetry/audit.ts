@@ -18,9 +18,10 @@ const auditHint = 'access_log_hint'
 
 /** For HttpDeps.onExchangeEnd. What the upstream answered is its own business: that costs one comparison. */
 export function auditExchanges(write: WriteAudit): (exchange: Exchange) => void {
+  const why = explainer()
   return (exchange) => {
     const { responseCodeDetails: details, dynamicMetadata } = exchange
-    if (details !== 'via_upstream' && isDenial(details)) write(requestEvent('request-denied', exchange))
+    if (details !== 'via_upstream' && isDenial(details)) write({ ...requestEvent('request-denied', exchange), ...why(exchange) })
     else if (dynamicMetadata !== undefined && dynamicMetadata.get(auditNamespace)?.[auditHint] === true) write(requestEvent('request-audited', exchange))
   }
 }
@@ -46,8 +47,20 @@ function requestEvent(event: RequestEvent['event'], exchange: Exchange): Request
     requestId: exchange.requestHeader('x-request-id') ?? '',
     status: responseCode,
     reason: responseCodeDetails,
-    ...whyOf(exchange),
     ...policyOf(responseCodeDetails),
+  }
+}
+
+/** To find out why costs more than to deny: whoever is denied a thousand times a second is told about so often. */
+const maxExplainedPerSecond = 50
+
+function explainer(): typeof whyOf {
+  let second = 0
+  let left = 0
+  return (exchange) => {
+    const now = Math.floor(exchange.endTime / 1000)
+    if (now !== second) [second, left] = [now, maxExplainedPerSecond]
+    return left-- > 0 ? whyOf(exchange) : {}
   }
 }
 

@@ -211,6 +211,8 @@ class Worlds {
   setTrust({ roots, crl }: MeshTrust): void {
     this.#trust = { roots, crl }
     this.#debounce.changed('files')
+    // It is rare, and nobody waits for files.
+    this.#debounce.flush()
   }
 
   async settle(timeoutMs: number): Promise<boolean> {

@@ -87,6 +87,17 @@ test('connection-specific fields are not written', () => {
   assert.equal(encoder.at, 0)
 })
 
+test('a name that was of use for long is given up, too, once its values come no more', () => {
+  const { encode, decoder } = pair()
+  for (let n = 0; n < 1000; n++) encode('x-serial', 'same')
+  for (let n = 0; n < 1000; n++) encode('x-serial', String(n))
+  assert.ok(decoder.count <= 10, `${decoder.count} entries`)
+})
+
+test('a table smaller than the initial one is announced in the first block', () => {
+  assert.deepEqual([...pair(64).encode('x-a', 'b').subarray(0, 2)], [0x3f, 64 - 31])
+})
+
 test('what the encoder remembers is bounded, whatever names it meets', () => {
   const { encode, encoder, decoder } = pair()
   for (let n = 0; n < 3000; n++) encode(`x-${n}`, 'v'.repeat(n % 60))

@@ -91,6 +91,13 @@ describe('A flood is ended by ENHANCE_YOUR_CALM', () => {
     assert.equal(peer.error?.code, 'h2/enhance-your-calm')
   })
 
+  test('what useful frames have earned does not last for ever', () => {
+    const peer = new H2Peer('server', { limits: few, events: { onRequest: (stream) => stream.sendResponse(204, none, true) } })
+    for (let n = 0; n < 1000; n++) peer.send(headers(id(n), get))
+    assert.ok(flood(peer, () => [ping()]) <= 8 * 50)
+    assert.equal(peer.error?.code, 'h2/enhance-your-calm')
+  })
+
   test('questions of a peer that reads no answers', () => {
     const peer = new H2Peer('server', { limits: { maxControlFramesPerSecond: 50 } })
     peer.full = true

@@ -220,6 +220,13 @@ describe('RFC 9113 section 8.5: nothing but DATA goes through a tunnel', () => {
     assert.deepEqual(peer.log, ['response 1 403 []', 'data 1 abc', 'end 1 [x-t 1]'])
   })
 
+  test('the answer of a server that refuses is held to Content-Length', () => {
+    const peer = new H2Peer('client')
+    peer.request('CONNECT', false)
+    peer.send(head(':status', '403', 'content-length', '2'), data(1, 'abc'))
+    assert.deepEqual(peer.log, ['response 1 403 [content-length 2]', ...failed()])
+  })
+
   test('each side may end its own half', () => {
     const peer = new H2Peer('server').send(headers(1, tunnel, END_HEADERS))
     const stream = peer.streams.get(1)!

@@ -344,6 +344,12 @@ describe('RFC 9113 section 5.1: streams of a client', () => {
     assert.deepEqual([peer.log, peer.written(), peer.session.openStreams], [['reset 0 REFUSED_STREAM by the peer', 'closed 0'], [], 0])
   })
 
+  test('a request that ends while its answer is reported closes the stream once', () => {
+    const peer = new H2Peer('client', { events: { onResponse: (stream) => stream.sendEnd(undefined) } })
+    peer.request('POST', false)
+    assert.deepEqual(peer.send(headers(1, ok)).log, ['response 1 200 [] end', 'closed 1'])
+  })
+
   test('8.1: an answer before the request has ended, and NO_ERROR after it', () => {
     const peer = new H2Peer('client')
     const stream = peer.request('POST', false)

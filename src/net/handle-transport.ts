@@ -105,6 +105,11 @@ function onComplete(this: WriteRequest, status: number): void {
   }
 }
 
+/** A node socket whose bytes a transport has taken over. */
+interface Watched extends Socket {
+  [ownerKey]?: HandleTransport
+}
+
 class HandleTransport implements Transport, HandleOwner, Flushable {
   readonly localAddress: Address
   readonly remoteAddress: Address
@@ -416,14 +421,34 @@ class HandleTransport implements Transport, HandleOwner, Flushable {
   // --- Life ---
 
   #watchSocket(socket: Socket, raw: Socket): void {
-    const remember = (error: Error): void => {
-      this.#error ??= error
+    const watched: Watched = socket
+    watched[ownerKey] = this
+    watched.on('error', HandleTransport.#whenError)
+    if (raw !== socket) {
+      const below: Watched = raw
+      below[ownerKey] = this
+      below.on('error', HandleTransport.#whenError)
     }
-    socket.on('error', remember)
-    if (raw !== socket) raw.on('error', remember)
-    socket.on('finish', () => this.#closeWhenBothEnded())
+    watched.on('finish', HandleTransport.#whenFinished)
     if (socket.destroyed) process.nextTick(() => this.#onClose())
-    else socket.once('close', () => this.#onClose())
+    else watched.on('close', HandleTransport.#whenClosed)
+  }
+
+  // Shared by all connections: listeners of their own would cost each one half a kilobyte.
+
+  static #whenError(this: Watched, error: Error): void {
+    const transport = this[ownerKey]
+    if (transport !== undefined) transport.#error ??= error
+  }
+
+  static #whenFinished(this: Watched): void {
+    const transport = this[ownerKey]
+    if (transport !== undefined) transport.#closeWhenBothEnded()
+  }
+
+  static #whenClosed(this: Watched): void {
+    const transport = this[ownerKey]
+    if (transport !== undefined) transport.#onClose()
   }
 
   /** From here on the node socket reads and writes nothing any more. */

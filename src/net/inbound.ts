@@ -47,6 +47,13 @@ export interface Inbound {
 const maxHelloBytes = 16 * 1024 + 5
 const empty = Buffer.alloc(0)
 
+const noListeners: readonly (() => void)[] = []
+const inboundKey: unique symbol = Symbol('inbound')
+
+interface Watched extends Socket {
+  [inboundKey]?: SocketInbound
+}
+
 export class SocketInbound implements Inbound {
   readonly #raw: Socket
   readonly #transports: Transports
@@ -58,6 +65,7 @@ export class SocketInbound implements Inbound {
   #cancelHandshake: (() => void) | undefined
   #transport: Transport | undefined
   #error: Error | undefined
+  #closed: readonly (() => void)[] = noListeners
 
   /** `raw` must not have been read, and must have been accepted paused. `localAddress` where all of a listener's have the same. */
   constructor(raw: Socket, transports: Transports, handshakeMs: number, localAddress?: Address) {
@@ -65,7 +73,9 @@ export class SocketInbound implements Inbound {
     this.#transports = transports
     this.#handshakeMs = handshakeMs
     this.#ends = { localAddress: localAddress ?? localAddressOf(raw), remoteAddress: remoteAddressOf(raw) }
-    raw.on('error', (error) => (this.#error ??= error))
+    const watched: Watched = raw
+    watched[inboundKey] = this
+    watched.on('error', SocketInbound.#whenError)
   }
 
   get localAddress(): Address {
@@ -82,8 +92,21 @@ export class SocketInbound implements Inbound {
   }
 
   onClose(closed: () => void): void {
-    if (this.#raw.closed) process.nextTick(closed)
-    else this.#raw.once('close', closed)
+    if (this.#raw.closed) return process.nextTick(closed)
+    if (this.#closed.length === 0) this.#raw.on('close', SocketInbound.#whenClosed)
+    this.#closed = [...this.#closed, closed]
+  }
+
+  // Shared by all connections: listeners of their own would cost each one some hundred bytes.
+
+  static #whenError(this: Watched, error: Error): void {
+    const inbound = this[inboundKey]
+    if (inbound !== undefined) inbound.#error ??= error
+  }
+
+  static #whenClosed(this: Watched): void {
+    const inbound = this[inboundKey]
+    if (inbound !== undefined) for (const closed of inbound.#closed) closed()
   }
 
   /** Whoever has the connection by now closes it: see close-socket.ts. */

@@ -74,3 +74,21 @@ test('an audit log that cannot be opened stops the start, and the message says w
   await without.saying(/debug pages/)
   assert.deepEqual(eventsIn(join(mesh.folder, '.trysail', 'audit.log')), [])
 })
+
+test('what threads of one proxy refuse is in one log, and in one list of clients', { timeout: 60_000 }, async () => {
+  await using app = await startApp()
+  await using mesh = await ProcessMesh.create()
+  await mesh.startControl()
+  await mesh.rootsFile()
+  const log = join(mesh.folder, 'reviews-audit.log')
+  const reviews = await mesh.startReviews(app.at, { flags: ['--audit-log', log, '--concurrency', '2'] })
+  await reviews.saying(/info +serves/)
+  const [, admin = ''] = await reviews.saying(/admin on (http:\/\/\S+)/)
+  const connections = 16
+  for (let i = 0; i < connections; i++) await assert.rejects(request(`http://${mesh.net}.2:9080/`))
+  await until(() => eventsIn(log).filter(({ event }) => event === 'handshake-refused').length === connections, 'every refusal')
+  const { plaintext } = (await (await fetch(`${admin}/inbound_peers`)).json()) as { readonly plaintext: readonly { readonly refused: number }[] }
+  assert.deepEqual(plaintext.map(({ refused }) => refused), [connections])
+  const numbers = eventsIn(log).map(({ number }) => number)
+  assert.deepEqual(numbers, numbers.map((_, i) => i + 1))
+})

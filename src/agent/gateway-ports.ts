@@ -2,6 +2,7 @@
 // stands on an address of this machine instead. What it sends upstream is dialled by the same map as a sidecar's.
 import type { Address } from '../model/address.ts'
 import { formatAddress } from '../model/address.ts'
+import type { Inbound } from '../net/listen.ts'
 import type { Capture } from '../proxy/listen/capture.ts'
 import type { CompiledListener } from '../proxy/listen/compile.ts'
 import type { DialMap } from './env-capture.ts'
@@ -30,8 +31,10 @@ export class GatewayPorts implements Capture {
     return this.#placeOf(address.port)
   }
 
-  originalDestination(): undefined {
-    return undefined
+  /** The port that clients mean: policies and logs are about it, not about where it happens to be here. */
+  originalDestination({ localAddress }: Pick<Inbound, 'localAddress'>, listener: string): Address | undefined {
+    const port = this.placed.get(listener)
+    return port === undefined ? undefined : { host: localAddress.host, port }
   }
 
   readonly dial = (address: Address): Address => this.#dialMap.get(formatAddress(address)) ?? address

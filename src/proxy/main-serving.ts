@@ -75,7 +75,7 @@ export class Serving {
     this.sockets = new Sockets({
       clock, listen,
       bindsAt: (listener) => capture.bindsAt(listener),
-      onConnection: (name, inbound) => this.#acceptor.accept(name, inbound, arrivalOf(inbound, capture)),
+      onConnection: (name, inbound) => this.#acceptor.accept(name, inbound, arrivalOf(inbound, name, capture)),
       onProblem: (problem) => parts.onBindProblem(problem),
     })
   }
@@ -156,7 +156,7 @@ export class Serving {
   }
 }
 
-function arrivalOf(inbound: Inbound, capture: Capture): Arrival {
-  const redirected = capture.originalDestination(inbound)
+function arrivalOf(inbound: Inbound, listener: string, capture: Capture): Arrival {
+  const redirected = capture.originalDestination(inbound, listener)
   return { originalDestination: redirected ?? inbound.localAddress, byAuthority: redirected === undefined && capture.forwards === true, authority: undefined }
 }

@@ -14,7 +14,7 @@ export interface Capture {
   /** Where the proxy listens for this listener: its own address, unless it stands elsewhere on this machine. Undefined: the capture brings its connections. */
   bindsAt(listener: CompiledListener): Address | undefined
   /** Where a connection on a bound listener was really going; undefined when nothing redirected it. */
-  originalDestination(inbound: Inbound): Address | undefined
+  originalDestination(inbound: Inbound, listener: string): Address | undefined
   /** Whoever comes to a bound listener that nothing redirected uses the proxy as a forward proxy: it means the authority that it names. */
   readonly forwards?: boolean
   /**

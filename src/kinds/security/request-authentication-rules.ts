@@ -28,6 +28,10 @@ const ruleRules: readonly Rule<OneRule>[] = [
     const keys = jwks === undefined ? [] : keysIn(jwks)
     if (typeof keys !== 'string' && keys.some((key) => 'd' in key)) yield [['jwks'], 'has the private part of a key: whoever reads it can make tokens. Make a new key, and put only its public part here']
   }),
+  warning(function* ({ jwks }) {
+    const keys = jwks === undefined ? [] : keysIn(jwks)
+    if (typeof keys !== 'string' && keys.some((key) => 'kty' in key && key.kty === 'oct')) yield [['jwks'], 'has a shared secret (kty oct): whoever reads it here, or in what a proxy shows of its configuration, can make tokens. Use a key pair']
+  }),
   warning(function* ({ issuer, jwks, jwksUri }) {
     if (jwks === undefined && jwksUri === undefined && issuer !== '' && urlProblem(issuer) !== undefined) {
       yield [['issuer'], `${quote(issuer)} is no URL, so its keys cannot be found out: give jwksUri or jwks. Until then every token of it is refused`]

@@ -4,6 +4,8 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { createServer as createHttpServer } from 'node:http'
+import { connect as connectHttp2 } from 'node:http2'
+import type { ClientHttp2Stream } from 'node:http2'
 import { connect, createServer } from 'node:net'
 import type { AddressInfo, Server, Socket } from 'node:net'
 import { after, before, test } from 'node:test'
@@ -87,11 +89,11 @@ async function apply(policies: Readonly<Record<string, string>>, annotations = '
   await world.edit(() => world.folder.write('mesh/policies.yaml', documents.join('---\n')))
 }
 
-function open(port: 'http' | 'tcp', shown: Shown | undefined): Socket {
+function open(port: 'http' | 'tcp', shown: Shown | undefined, alpn = port === 'http' ? ['istio-http/1.1', 'istio', 'http/1.1'] : ['istio-peer-exchange', 'istio']): Socket {
   const inbound = world.mesh.processes.find((one) => one.name === 'web')!.inbound[port === 'http' ? 0 : 1]!
   const at = { host: '127.0.0.1', port: Number(inbound.split(':')[1]) }
   const socket = shown === undefined ? connect(at)
-    : connectTls({ ...at, ...shown, rejectUnauthorized: false, ALPNProtocols: port === 'http' ? ['istio-http/1.1', 'istio', 'http/1.1'] : ['istio-peer-exchange', 'istio'] })
+    : connectTls({ ...at, ...shown, rejectUnauthorized: false, ALPNProtocols: alpn })
   socket.setTimeout(patienceMs, () => socket.destroy())
   socket.on('error', () => socket.destroy())
   return socket
@@ -192,6 +194,22 @@ test('a policy change ends what it does not allow any more: bytes, and a respons
   await apply({ nothing: '{}' })
   if (!kept.closed) await once(kept, 'close')
   await world.until('the log line', () => world.accessLog.some((line) => line.includes('rbac_access_denied_matched_policy[none]')))
+})
+
+test('a policy change ends streams of HTTP/2 one by one', async () => {
+  await apply({ allow: '{ rules: [{}] }' })
+  const socket = open('http', client, ['istio-h2', 'istio', 'h2'])
+  await once(socket, 'secureConnect')
+  const session = connectHttp2('https://web', { createConnection: () => socket })
+  session.on('error', () => session.destroy())
+  const [kept, ended] = ['/stream', '/stream'].map((path, i) => session.request({ ':path': path, ':authority': 'web', 'x-role': i === 0 ? 'kept' : 'other' })) as [ClientHttp2Stream, ClientHttp2Stream]
+  for (const stream of [kept, ended]) stream.on('error', () => stream.destroy())
+  await Promise.all([kept, ended].map((stream) => once(stream, 'data')))
+  const gone = new Promise((resolve) => ended.on('close', resolve))
+  await apply({ allow: '{ rules: [{ when: [{ key: "request.headers[x-role]", values: [kept] }] }] }' })
+  await gone
+  assert.equal(kept.closed, false)
+  session.destroy()
 })
 
 test('an invalid policy is held at its last good version, and a policy that is taken away is gone', async () => {

@@ -133,7 +133,7 @@ function open(port: number, client: Client): Socket {
   })
 }
 
-async function outcomeOf(name: PortName, client: Client): Promise<Outcome | string> {
+async function outcomeOf(name: PortName, client: Client): Promise<string> {
   const inbound = world.mesh.processes.find((one) => one.name === 'web')!.inbound[names.indexOf(name)]!
   const socket = open(Number(inbound.split(':')[1]), client)
   let text = ''

@@ -1,6 +1,6 @@
 // How a backend answers in HTTP/2: the same answers as in HTTP/1.1, but for exact bytes, which are for that alone.
 import { createServer } from 'node:http2'
-import type { Http2Server, IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2'
+import type { Http2Server, IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream, ServerStreamResponseOptions } from 'node:http2'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Answer } from './case.ts'
 import type { Place } from './backends.ts'
@@ -38,7 +38,9 @@ async function give(answer: Answer, stream: ServerHttp2Stream, name: string): Pr
   if (answer.then === 'close') return stream.session?.destroy()
   const head: OutgoingHttpHeaders = { ':status': status }
   for (const [field, value] of headers) head[field] = value
-  stream.respond(head, { sendDate: false, endStream: body === '' && trailers === undefined, waitForTrailers: trailers !== undefined })
+  // `sendDate` is a part of node that its types do not know.
+  const options: ServerStreamResponseOptions & { readonly sendDate: boolean } = { sendDate: false, endStream: body === '' && trailers === undefined, waitForTrailers: trailers !== undefined }
+  stream.respond(head, options)
   if (trailers !== undefined) stream.once('wantTrailers', () => stream.sendTrailers(Object.fromEntries(trailers)))
   if (answer.bodyDelayMs !== undefined) await sleep(answer.bodyDelayMs)
   if (body !== '' || trailers !== undefined) stream.end(body)

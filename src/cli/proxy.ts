@@ -32,7 +32,7 @@ const table = {
 }
 
 /** What Kubernetes and Istio call them. */
-const aliases = { TRYSAIL_PROXY_NAME: 'POD_NAME', TRYSAIL_PROXY_NAMESPACE: 'POD_NAMESPACE', TRYSAIL_PROXY_IP: 'INSTANCE_IP', TRYSAIL_PROXY_SERVICE_ACCOUNT: 'SERVICE_ACCOUNT' }
+const aliases = { TRYSAIL_PROXY_NAME: 'POD_NAME', TRYSAIL_PROXY_NAMESPACE: 'POD_NAMESPACE', TRYSAIL_PROXY_IP: 'INSTANCE_IP', TRYSAIL_PROXY_SERVICE_ACCOUNT: 'SERVICE_ACCOUNT', TRYSAIL_PROXY_AUTO_REGISTER_GROUP: 'ISTIO_META_AUTO_REGISTER_GROUP' }
 
 export const command: Command = {
   summary: 'Runs one proxy alone: a sidecar or a gateway that joins a control plane.',

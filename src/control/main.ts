@@ -27,6 +27,7 @@ import { keySourcesOf } from './jwks/wanted.ts'
 import { meshSettings } from './mesh-settings.ts'
 import { Debounce } from './push.ts'
 import type { Urgency } from './push.ts'
+import { Registrations } from './registration/registrations.ts'
 import { adsMethods } from './serve/ads.ts'
 import { certificateService } from './serve/ca.ts'
 import { startDebugServer } from './serve/debug.ts'
@@ -103,7 +104,7 @@ async function serve(settings: ControlSettings, parts: ControlParts, worlds: Wor
   ca.onChange(() => worlds.setTrust(ca))
   const tokens = await createBootstrapTokens({ stateDir, clock })
   const certificate = ca.serverCertificate(reachedAs(settings.address))
-  const methods = [...adsMethods(worldSource(state), { log, audit: parts.audit }), certificateService({ ca, tokens, workloadTokens: await workloadTokensOf(settings, trustDomain, clock), log, audit: parts.audit })]
+  const methods = [...adsMethods(worldSource(state), { log, audit: parts.audit, register: (caller, node) => worlds.registrations.join(caller, node) }), certificateService({ ca, tokens, workloadTokens: await workloadTokensOf(settings, trustDomain, clock), log, audit: parts.audit })]
   const servers = await openServers(settings, methods, certificate, state, parts)
   const close = async (): Promise<void> => {
     await Promise.all([servers.grpc.close(), servers.debug.close()])
@@ -164,6 +165,7 @@ async function openServers(settings: ControlSettings, methods: Methods, identity
 /** From the sources to the state: merges, says what is wrong, and pushes after a quiet time. */
 class Worlds {
   readonly state: WorldState
+  readonly registrations: Registrations
   readonly #settings: ControlSettings
   readonly #parts: ControlParts
   readonly #merger: WorldMerger
@@ -188,6 +190,9 @@ class Worlds {
     this.#merger = new WorldMerger({ domain: settings.domain })
     const times = { filesQuietMs: settings.filesQuiet, registryQuietMs: settings.registryQuiet, ceilingMs: settings.pushCeiling }
     this.#debounce = new Debounce(() => this.#push(), times, clock)
+    this.registrations = new Registrations({
+      clock, graceMs: settings.workloadGrace, log: (line) => parts.log('info', line), onChange: () => this.#debounce.changed('files'), // many join at once after a restart
+    })
   }
 
   async start(): Promise<void> {
@@ -225,6 +230,7 @@ class Worlds {
   async close(): Promise<void> {
     this.#closed = true
     this.#debounce.close()
+    this.registrations.close()
     this.#keys?.close()
     await this.#waiting
     await Promise.all(this.#parts.sources.map((source) => source.close()))
@@ -238,7 +244,9 @@ class Worlds {
   }
 
   #merge(): MergedWorld {
-    return this.#merger.merge(this.#parts.sources.map((source) => source.current()), this.#ready)
+    const states = this.#parts.sources.map((source) => source.current())
+    const registered = this.registrations.entries(states)
+    return this.#merger.merge(registered.resources.length === 0 ? states : [...states, registered], this.#ready)
   }
 
   /** A policy whose issuer answers at once never refuses its tokens; one whose issuer does not waits for nobody else's sake. */

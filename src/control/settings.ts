@@ -19,6 +19,7 @@ export const controlSettingsTable = {
   registryQuiet: duration('100ms', 'How long registries must be quiet before a push.'),
   pushCeiling: duration('10s', 'Changes that never end are pushed this often.'),
   certificateLifetime: duration('24h', 'Lifetime of workload certificates; shorter ones may be asked for.'),
+  workloadGrace: duration('10s', 'How long a workload that registered itself by a WorkloadGroup stays when its proxy is gone.'),
   auditLog: text('', 'File of the audit log: who joined, which certificates were given, what changed. Without it, audit.log in the state folder; none: no audit log.'),
   jwksRefresh: duration('1m', 'How often keys of token issuers are fetched anew, which is how long the tokens of a new key may be refused; more often where an issuer says so.'),
   jwksRootsFile: text('', 'PEM file of further roots by which issuers of tokens are known, beside those of the system.'),

@@ -9,6 +9,7 @@ export const proxySettingsTable = {
   serviceAccount: text('default', 'Service account: its identity is spiffe://TRUST-DOMAIN/ns/NAMESPACE/sa/THIS.'),
   ip: text('127.0.0.1', 'Address of the workload, as its services know it (INSTANCE_IP).'),
   labels: pairs({}, 'Labels of the workload, as its services select it.'),
+  autoRegisterGroup: text('', 'WorkloadGroup of its namespace by which the workload registers itself (ISTIO_META_AUTO_REGISTER_GROUP).'),
   workloadName: text('', 'What owns the workload, for metrics; its name without one.'),
   clusterId: text('Kubernetes', 'Name of the cluster or site.'),
   meshId: text('cluster.local', 'Name of the mesh, for metrics.'),

@@ -90,7 +90,7 @@ spec: {}
   const { code, results: found } = await results(['-f', '-'], later)
   assert.equal(code, 0)
   assert.deepEqual(found.map((one) => [one.file, one.kind, one.namespace, one.valid, one.warnings.map(({ message }) => message)]), [
-    ['-', 'WorkloadGroup', 'shop', true, ['template is not served yet: no proxy registers itself by it: write a WorkloadEntry for each workload']],
+    ['-', 'WorkloadGroup', 'shop', true, []],
     ['-', 'Telemetry', 'default', true, ['Telemetry is not served yet: the mesh behaves as if it were not there']],
   ])
 })

@@ -13,6 +13,7 @@ import type { Channel, Step } from './ads-channels.ts'
 import { requireOwnNode } from './ads-identity.ts'
 import type { AdsRequest, Variant } from './ads-variant.ts'
 import type { ConnectingNode, ProxySession, Push, ResourceSource, ServedResource } from './resource-source.ts'
+import type { Registered } from '../registration/registrations.ts'
 import { GrpcError, grpcStatus } from './rpc.ts'
 import type { CallHandler, Caller, ServerCall } from './rpc.ts'
 import type { Turns } from './turns.ts'
@@ -22,9 +23,16 @@ const maxErrorLength = 2000
 /** Of types that we do not serve, how many are said in the log. */
 const maxUnknownTypes = 8
 
+/** How Istio's agents say how their application is: well, or an error. */
+const healthTypeUrl = 'type.googleapis.com/istio.v1.HealthInformation'
+
+/** Makes a proxy that asks for it a workload of the mesh. Throws a GrpcError, or a MeshError for a node that cannot be read. */
+export type Register = (caller: Caller, node: ConnectingNode) => Registered | undefined
+
 export interface AdsReports {
   readonly log: (line: string) => void
   readonly audit: WriteAudit
+  readonly register: Register
 }
 
 export function proxyEvent(event: ProxyEvent['event'], caller: Caller, node: string, reason = ''): ProxyEvent {
@@ -39,28 +47,32 @@ export class AdsStream<Request> implements CallHandler {
   readonly #turns: Turns
   readonly #log: (line: string) => void
   readonly #audit: WriteAudit
+  readonly #register: Register
   readonly #channels: Channels<Request>
   readonly #nextNonce = createNonces()
   readonly #unknownTypes = new Set<string>()
   #session: ProxySession | undefined
+  #registered: Registered | undefined
   #stopListening: (() => void) | undefined
   #pushedGeneration = -1
   #pumping = false
   #closed = false
 
-  constructor(call: ServerCall, variant: Variant<Request>, source: ResourceSource, turns: Turns, { log, audit }: AdsReports) {
+  constructor(call: ServerCall, variant: Variant<Request>, source: ResourceSource, turns: Turns, { log, audit, register }: AdsReports) {
     this.#call = call
     this.#variant = variant
     this.#source = source
     this.#turns = turns
     this.#log = log
     this.#audit = audit
+    this.#register = register
     this.#channels = new Channels(variant)
   }
 
   onMessage(bytes: Uint8Array): void {
-    const { node, typeUrl, request } = this.#decode(bytes)
+    const { node, typeUrl, request, error } = this.#decode(bytes)
     const session = this.#session ?? this.#connect(node)
+    if (typeUrl === healthTypeUrl) return this.#registered?.report(error)
     const channel = this.#channelOf(typeUrl)
     if (channel === undefined) return
     this.#record(session, channel.type, this.#answer(channel, request))
@@ -75,6 +87,7 @@ export class AdsStream<Request> implements CallHandler {
   onClose(): void {
     this.#closed = true
     this.#stopListening?.()
+    this.#registered?.leave()
     if (this.#session === undefined) return
     this.#session.close()
     this.#log(`ADS: ${this.#session.node.id} left`)
@@ -102,6 +115,7 @@ export class AdsStream<Request> implements CallHandler {
   #sessionOf(node: ConnectingNode): ProxySession {
     try {
       requireOwnNode(this.#call.caller, node)
+      this.#registered = this.#register(this.#call.caller, node)
       return this.#source.connect(node)
     } catch (error) {
       this.#audit(proxyEvent('proxy-refused', this.#call.caller, node.id, describe(error)))

@@ -16,6 +16,8 @@ export interface AdsRequest<Request> {
   readonly node: Node | undefined
   readonly typeUrl: string
   readonly request: Request
+  /** What the client has to say against what it was sent, or, of types that carry nothing, of itself. */
+  readonly error: string | undefined
 }
 
 export interface Encoding {
@@ -46,7 +48,7 @@ export const delta: Variant<DeltaRequest> = {
       subscribe: read.resourceNamesSubscribe, unsubscribe: read.resourceNamesUnsubscribe, initialVersions: read.initialResourceVersions,
       nonce: responseNonce, error: errorDetail?.message,
     }
-    return { node, typeUrl, request }
+    return { node, typeUrl, request, error: request.error }
   },
   subscribe: (canWildcard) => new DeltaSubscription(canWildcard),
   encode({ typeUrl, response, nonce, generation }) {
@@ -61,7 +63,8 @@ export const sotw: Variant<SotwRequest> = {
   path: `${service}/StreamAggregatedResources`,
   decode(bytes) {
     const { node, typeUrl, resourceNames, responseNonce, errorDetail } = fromBinary(DiscoveryRequestSchema, bytes)
-    return { node, typeUrl, request: { names: resourceNames, nonce: responseNonce, error: errorDetail?.message } }
+    const error = errorDetail?.message
+    return { node, typeUrl, request: { names: resourceNames, nonce: responseNonce, error }, error }
   },
   subscribe: (canWildcard) => new SotwSubscription(canWildcard),
   encode: ({ typeUrl, response, nonce }) =>

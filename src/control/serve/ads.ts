@@ -3,6 +3,7 @@ import { describe } from '../../lib/errors.ts'
 import type { WriteAudit } from '../../telemetry/audit/events.ts'
 import { requireIdentity } from './ads-identity.ts'
 import { AdsStream, proxyEvent } from './ads-stream.ts'
+import type { Register } from './ads-stream.ts'
 import { delta, sotw } from './ads-variant.ts'
 import type { Variant } from './ads-variant.ts'
 import type { ResourceSource } from './resource-source.ts'
@@ -14,9 +15,11 @@ export interface AdsOptions {
   /** Who comes, and what is refused. */
   readonly log?: (line: string) => void
   readonly audit?: WriteAudit | undefined
+  /** Without it, no proxy registers itself. */
+  readonly register?: Register
 }
 
-export function adsMethods(source: ResourceSource, { log = () => undefined, audit = () => undefined }: AdsOptions = {}): readonly Method[] {
+export function adsMethods(source: ResourceSource, { log = () => undefined, audit = () => undefined, register = () => undefined }: AdsOptions = {}): readonly Method[] {
   const turns = new Turns()
   const method = <Request>(variant: Variant<Request>): StreamMethod => ({
     kind: 'stream',
@@ -24,7 +27,7 @@ export function adsMethods(source: ResourceSource, { log = () => undefined, audi
     open(call) {
       if (!source.ready) throw new GrpcError(grpcStatus.unavailable, 'no source has delivered yet; try again')
       identified(call.caller, audit)
-      return new AdsStream(call, variant, source, turns, { log, audit })
+      return new AdsStream(call, variant, source, turns, { log, audit, register })
     },
   })
   return [method(delta), method(sotw)]

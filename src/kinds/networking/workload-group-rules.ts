@@ -1,5 +1,5 @@
 // What spans several fields of a WorkloadGroup (traffic spec 1.8).
-import { error, warning, within } from '../kind.ts'
+import { error, within } from '../kind.ts'
 import type { Rule } from '../kind.ts'
 import type { WorkloadEntry } from './workload-entry.ts'
 import { workloadEntryRules } from './workload-entry-rules.ts'
@@ -10,9 +10,6 @@ const someAddress = '192.0.2.1'
 
 export const workloadGroupRules: readonly Rule<WorkloadGroup>[] = [
   ...within<WorkloadGroup, WorkloadEntry>(({ template }) => ({ ...template, address: someAddress }), ['template'], workloadEntryRules),
-  warning(function* ({ template: { address } }) {
-    if (address !== '') yield [['template', 'address'], 'is not used: every workload registers with its own address']
-  }),
   error(function* ({ probe }) {
     if (probe === undefined) return
     const { httpGet, tcpSocket, exec } = probe

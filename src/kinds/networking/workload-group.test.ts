@@ -11,10 +11,9 @@ const group = {
 
 const served = { ...group, spec: { template: {} } }
 
-test('WorkloadGroup: that nobody registers by it is said once', () => {
-  const said = 'warning spec.template: template is not served yet: no proxy registers itself by it: write a WorkloadEntry for each workload'
-  assert.deepEqual(findingsIn(group, []), [said])
-  assert.deepEqual(findingsIn(served, []), [said])
+test('WorkloadGroup: that nobody probes is said where a probe is written', () => {
+  assert.deepEqual(findingsIn(group, []), ['warning spec.probe: probe is not served yet: our proxy asks no application; what the agent of Istio says of its own is heard'])
+  assert.deepEqual(findingsIn(served, []), [])
 })
 
 for (const [title, at, value, expected] of [
@@ -22,7 +21,7 @@ for (const [title, at, value, expected] of [
   ['a port of the template that is none', 'template', { ports: { sql: 0 } }, 'error spec.template.ports.sql: must be at least 1, not 0'],
   ['a port name of the template that is none', 'template', { ports: { a_b: 80 } }, `error spec.template.ports.a_b: "a_b" is not the name of a port: letters, digits and '-', at most 63`],
   ['a label of the template that is none', 'template', { labels: { a: 'b c' } }, 'error spec.template.labels.a: "b c" is not a label value'],
-  ['an address, which every workload has of its own', 'template', { address: '10.0.0.1' }, 'warning spec.template.address: is not used: every workload registers with its own address'],
+  ['an address, which every workload has of its own', 'template', { address: '10.0.0.1' }, 'warning spec.template.address: is ignored, by Istio too: every workload registers with its own address'],
   ['a probe that does nothing', 'probe', { periodSeconds: 3 }, 'error spec.probe: must have exactly one of httpGet, tcpSocket and exec'],
   ['a probe that does two things', 'probe', { tcpSocket: { port: 1 }, exec: { command: ['a'] } }, 'error spec.probe: must have exactly one of httpGet, tcpSocket and exec'],
   ['a probe by gRPC', 'probe', { grpc: { port: 1 } }, 'error spec.probe.grpc: Istio refuses it too: write httpGet, tcpSocket or exec'],

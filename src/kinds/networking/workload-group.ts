@@ -1,5 +1,5 @@
-// WorkloadGroup: what workloads that come and go have in common (traffic spec 1.8). It describes WorkloadEntries that proxies
-// of such workloads have made for them when they connect.
+// WorkloadGroup: what workloads that come and go have in common (traffic spec 1.8). It describes the WorkloadEntries that proxies
+// of such workloads have made for them when they connect; control/registration makes them.
 import { z } from 'zod'
 import { labels } from '../fields/labels.ts'
 import { count, port } from '../fields/number.ts'
@@ -36,8 +36,6 @@ const schema = z.strictObject({
 export type WorkloadGroup = z.infer<typeof schema>
 export type WorkloadGroupSpec = Frozen<WorkloadGroup>
 
-const withTemplate = 'not served yet, as the template'
-
 export const workloadGroup: Kind<WorkloadGroup> = {
   kind: 'WorkloadGroup',
   group: 'networking.istio.io',
@@ -47,9 +45,10 @@ export const workloadGroup: Kind<WorkloadGroup> = {
   schema,
   rules: workloadGroupRules,
   notServed: [
-    { path: 'template', instead: 'no proxy registers itself by it: write a WorkloadEntry for each workload' },
-    { path: 'metadata', quiet: withTemplate },
-    { path: 'probe', quiet: withTemplate },
+    { path: 'probe', instead: 'our proxy asks no application; what the agent of Istio says of its own is heard' },
   ],
-  neverServed: [{ path: 'probe.grpc', severity: 'error', message: 'Istio refuses it too: write httpGet, tcpSocket or exec' }],
+  neverServed: [
+    { path: 'template.address', severity: 'warning', message: 'is ignored, by Istio too: every workload registers with its own address' },
+    { path: 'probe.grpc', severity: 'error', message: 'Istio refuses it too: write httpGet, tcpSocket or exec' },
+  ],
 }

@@ -267,7 +267,7 @@ export interface PolicyBlocks {
 export interface WholePolicyBlocks extends PolicyBlocks {
   readonly tunnel?: { readonly protocol?: string | undefined; readonly targetHost: string; readonly targetPort: number } | undefined
   readonly proxyProtocol?: { readonly version?: string | undefined } | undefined
-  readonly retryBudget?: { readonly percent?: number | undefined; readonly minRetryConcurrency?: number | undefined } | undefined
+  readonly retryBudget?: { readonly percent?: number | undefined; readonly minRetryConcurrency?: number | undefined; readonly budgetInterval?: number | undefined } | undefined
 }
 
 export interface TrafficPolicy extends WholePolicyBlocks {

@@ -34,7 +34,7 @@ interface Head {
 
 const durations = new Set([
   'timeout', 'perTryTimeout', 'backoff', 'fixedDelay', 'connectTimeout', 'idleTimeout', 'interval', 'baseEjectionTime', 'ttl', 'maxAge',
-  'time', 'duration', 'warmupDurationSecs', 'maxConnectionDuration', 'protocolDetectionTimeout', 'dnsRefreshRate',
+  'time', 'budgetInterval', 'duration', 'warmupDurationSecs', 'maxConnectionDuration', 'protocolDetectionTimeout', 'dnsRefreshRate',
 ])
 
 export function loadCase(text: string): GoldenCase {

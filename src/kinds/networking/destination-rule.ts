@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { dnsLabel, wildcardHost } from '../fields/host.ts'
 import { exportTo, labels, matchLabels } from '../fields/labels.ts'
-import type { Frozen, Kind, NotServed } from '../kind.ts'
+import type { Frozen, Kind } from '../kind.ts'
 import { destinationRuleRules } from './destination-rule-rules.ts'
 import { trafficPolicy } from './traffic-policy.ts'
 
@@ -24,10 +24,6 @@ export type DestinationRule = z.infer<typeof schema>
 export type DestinationRuleSpec = Frozen<DestinationRule>
 export type Subset = z.infer<typeof subset>
 
-const wholePolicyNotServed: readonly NotServed[] = [
-  { path: 'retryBudget.budgetInterval', instead: 'the budget is counted by what runs right now' },
-]
-
 const policies = ['trafficPolicy', 'trafficPolicy.portLevelSettings[]', 'subsets[].trafficPolicy', 'subsets[].trafficPolicy.portLevelSettings[]']
 
 export const destinationRule: Kind<DestinationRule> = {
@@ -38,10 +34,7 @@ export const destinationRule: Kind<DestinationRule> = {
   body: 'spec',
   schema,
   rules: destinationRuleRules,
-  notServed: [
-    ...wholePolicyNotServed.map((row) => ({ ...row, path: `trafficPolicy.${row.path}` })),
-    ...wholePolicyNotServed.map((row) => ({ ...row, path: `subsets[].trafficPolicy.${row.path}` })),
-  ],
+  notServed: [],
   neverServed: policies.map((policy) => ({
     path: `${policy}.outlierDetection.consecutiveErrors`, severity: 'warning',
     message: 'is ignored, by Istio too: use consecutive5xxErrors or consecutiveGatewayErrors',

@@ -94,7 +94,7 @@ export const trafficPolicy = z.strictObject({
     .strictObject({
       percent: z.number().min(0).max(100).optional(),
       minRetryConcurrency: count.optional(),
-      budgetInterval: duration.optional(),
+      budgetInterval: durationOrZero.optional(),
     })
     .optional(),
 })

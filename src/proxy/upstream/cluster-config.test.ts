@@ -2,11 +2,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { create } from '@bufbuild/protobuf'
 import type { MessageInitShape } from '@bufbuild/protobuf'
-import { anyPack } from '@bufbuild/protobuf/wkt'
+import { anyPack, DurationSchema } from '@bufbuild/protobuf/wkt'
+import { CircuitBreakers_Thresholds_RetryBudgetSchema as RetryBudgetSchema } from '../../proto/gen/envoy/config/cluster/v3/circuit_breaker_pb.ts'
 import { Cluster_ClusterProtocolSelection as ProtocolSelection, Cluster_DiscoveryType as DiscoveryType, Cluster_DnsLookupFamily as Family, Cluster_LbPolicy as LbPolicy, ClusterSchema } from '../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import { RoutingPriority } from '../../proto/gen/envoy/config/core/v3/base_pb.ts'
 import { HttpProtocolOptionsSchema } from '../../proto/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
 import type { HttpProtocolOptions_ExplicitHttpConfigSchema } from '../../proto/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
+import { setBudgetInterval } from '../../xds/budget-interval.ts'
 import { http2Settings } from '../h2/settings.ts'
 import { decodeCluster, serviceOf } from './cluster-config.ts'
 
@@ -86,9 +88,9 @@ test('an EDS cluster asks by its service name, or else by its own', () => {
 test('breakers are those of the default priority; a budget has defaults of its own', () => {
   const thresholds = [{ priority: RoutingPriority.HIGH, maxConnections: 1 }, { maxConnections: 7, maxRetries: 4_294_967_295, retryBudget: {} }]
   const { breakers } = decode({ name: 'c', circuitBreakers: { thresholds } })
-  assert.deepEqual(breakers, { maxConnections: 7, maxPendingRequests: 1024, maxRequests: 1024, maxRetries: 4_294_967_295, retryBudget: { percent: 20, minConcurrency: 3 } })
-  const budget = { budgetPercent: { value: 50 }, minRetryConcurrency: 1 }
-  assert.deepEqual(decode({ name: 'c', circuitBreakers: { thresholds: [{ retryBudget: budget }] } }).breakers.retryBudget, { percent: 50, minConcurrency: 1 })
+  assert.deepEqual(breakers, { maxConnections: 7, maxPendingRequests: 1024, maxRequests: 1024, maxRetries: 4_294_967_295, retryBudget: { percent: 20, minConcurrency: 3, intervalMs: 0 } })
+  const budget = setBudgetInterval(create(RetryBudgetSchema, { budgetPercent: { value: 50 }, minRetryConcurrency: 1 }), create(DurationSchema, { nanos: 500_000_000 }))
+  assert.deepEqual(decode({ name: 'c', circuitBreakers: { thresholds: [{ retryBudget: budget }] } }).breakers.retryBudget, { percent: 50, minConcurrency: 1, intervalMs: 500 })
 })
 
 test('HTTP options come from the extension, and the older fields count without it', () => {

@@ -16,6 +16,7 @@ import { RoutingPriority } from '../../proto/gen/envoy/config/core/v3/base_pb.ts
 import { ClusterConfigSchema as DynamicForwardProxySchema } from '../../proto/gen/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster_pb.ts'
 import { HttpProtocolOptionsSchema } from '../../proto/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
 import type { HttpProtocolOptions } from '../../proto/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
+import { budgetIntervalOf } from '../../xds/budget-interval.ts'
 import { http2Settings } from '../h2/settings.ts'
 import type { Http2Settings } from '../h2/settings.ts'
 import { milliseconds } from '../xds/duration.ts'
@@ -234,7 +235,8 @@ function breakersOf({ circuitBreakers }: ClusterMessage): BreakerLimits {
 
 function retryBudgetOf({ retryBudget: budget }: Thresholds): BreakerLimits['retryBudget'] {
   if (budget === undefined) return undefined
-  return { percent: budget.budgetPercent?.value ?? 20, minConcurrency: budget.minRetryConcurrency ?? 3 }
+  const interval = budgetIntervalOf(budget)
+  return { percent: budget.budgetPercent?.value ?? 20, minConcurrency: budget.minRetryConcurrency ?? 3, intervalMs: interval === undefined ? 0 : milliseconds(interval) }
 }
 
 function httpSettings(message: ClusterMessage): HttpSettings {

@@ -78,7 +78,7 @@ export class RunningCluster implements Cluster {
     this.keepAliveProblem = config.keepAlive && keepAliveProblem(config.keepAlive)
     this.#parts = parts
     this.#sockets = new TransportSockets(message, parts.contexts)
-    this.#breakers = new Breakers(config.breakers)
+    this.#breakers = new Breakers(config.breakers, () => parts.clock.now())
     this.#pools = this.#poolParts()
     this.#outliers = this.#createDetector()
     this.#hosts = this.#createHosts()

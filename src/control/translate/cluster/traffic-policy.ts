@@ -1,8 +1,11 @@
 // A DestinationRule's load balancer, connection pool and outlier detection as fields of a cluster (traffic spec 2.1-2.5).
+import { create } from '@bufbuild/protobuf'
+import { CircuitBreakers_Thresholds_RetryBudgetSchema as RetryBudgetSchema } from '../../../proto/gen/envoy/config/cluster/v3/circuit_breaker_pb.ts'
 import { Cluster_LbPolicy } from '../../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import type { ClusterSchema } from '../../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import type { Http2ProtocolOptionsSchema } from '../../../proto/gen/envoy/config/core/v3/protocol_pb.ts'
 import { HttpProtocolOptionsSchema } from '../../../proto/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
+import { setBudgetInterval } from '../../../xds/budget-interval.ts'
 import type { ConnectionPool, LoadBalancer, OutlierDetection, PolicyBlocks, TcpKeepalive, WholePolicyBlocks } from '../../specs.ts'
 import type { MeshSettings } from '../../mesh-settings.ts'
 import { packed } from '../any.ts'
@@ -69,10 +72,15 @@ export function circuitBreakers(pool: ConnectionPool | undefined, budget?: Whole
       maxPendingRequests: setOr(pool?.http?.http1MaxPendingRequests, unlimited),
       maxRequests: setOr(pool?.http?.http2MaxRequests, unlimited),
       maxRetries: setOr(pool?.http?.maxRetries, unlimited),
-      ...(budget !== undefined && { retryBudget: { budgetPercent: { value: budget.percent ?? 20 }, minRetryConcurrency: budget.minRetryConcurrency ?? 3 } }),
+      ...(budget !== undefined && { retryBudget: retryBudget(budget) }),
       trackRemaining: true,
     }],
   }
+}
+
+function retryBudget({ percent = 20, minRetryConcurrency = 3, budgetInterval = 0 }: NonNullable<WholePolicyBlocks['retryBudget']>) {
+  const budget = create(RetryBudgetSchema, { budgetPercent: { value: percent }, minRetryConcurrency })
+  return budgetInterval === 0 ? budget : setBudgetInterval(budget, durationOf(budgetInterval))
 }
 
 export function outlierDetection(od: OutlierDetection | undefined): ClusterInit['outlierDetection'] {

@@ -140,7 +140,7 @@ export class H1Pool implements Pool, ConnectionOwner, Opener {
       this.#keep(connection)
       return this.#waiting.overflow(waiting)
     }
-    breakers.requests++
+    breakers.requestBegins()
     this.#target.host.onRequest()
     waiting.waiter.onStream(connection.begin(waiting.reader))
   }

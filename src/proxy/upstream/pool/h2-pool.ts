@@ -156,7 +156,7 @@ export class H2Pool implements Pool, H2ConnectionOwner, Opener {
   #start(connection: H2Connection, waiting: Waiting): void {
     const { breakers, http, stats } = this.#parts
     if (breakers.requestsFull) return this.#waiting.overflow(waiting)
-    breakers.requests++
+    breakers.requestBegins()
     this.#target.host.onRequest()
     const stream = connection.begin(waiting.reader)
     if (http.maxRequestsPerConnection > 0 && connection.served >= http.maxRequestsPerConnection) {

@@ -57,6 +57,16 @@ export const failing: readonly Case[] = [
   one('retries with the default policy do not repeat a 503', `[{ ${route} }]`, { expect: { status: 503, to: ['a'], flags: '-' } }, { services: { a: { answers: [503] } } }),
   one('retries with attempts 0', `[{ retries: { attempts: 0 }, ${route} }]`, { expect: { status: 503, to: ['a'] } }, { services: { a: { answers: [503] } } }),
   one('retries without retryOn', `[{ retries: { attempts: 2 }, ${route} }]`, { expect: { status: 503 } }, { services: { a: { answers: [503] } } }),
+  {
+    title: 'a retry budget with an interval is a share of what began within it', http: `[{ retries: { attempts: 1, retryOn: "5xx" }, ${route} }]`,
+    rule: 'trafficPolicy: { retryBudget: { percent: 20, minRetryConcurrency: 0, budgetInterval: 60s } }', services: { a: { answers: [503, 200, 200, 200, 503, 200] } },
+    asks: [{ expect: { status: 503, to: ['a'] } }, ...[1, 2, 3].map(() => ({ expect: { status: 200, to: ['a'] } })), { expect: { status: 200, to: ['a', 'a'] } }],
+  },
+  {
+    title: 'a retry budget without one is a share of what runs right now', http: `[{ retries: { attempts: 1, retryOn: "5xx" }, ${route} }]`,
+    rule: 'trafficPolicy: { retryBudget: { percent: 20, minRetryConcurrency: 0, budgetInterval: 0s } }', services: { a: { answers: [200, 200, 200, 200, 200, 503] } },
+    asks: [...[1, 2, 3, 4, 5].map(() => ({ expect: { status: 200, to: ['a'] } })), { expect: { status: 503, to: ['a'] } }],
+  },
   one('a client may order retries', `[{ ${route} }]`, { headers: { 'x-envoy-retry-on': '5xx', 'x-envoy-max-retries': '3' }, expect: { to: ['a', 'a', 'a', 'a'] }, ...unlike('a client without x-forwarded-for is one within the mesh (decision 0012)', { to: ['a'] }) }, { services: { a: { answers: [503] } } }),
   one('a client may say what is retried', `[{ retries: { attempts: 1, retryOn: reset }, ${route} }]`, { headers: { 'x-envoy-retry-on': '5xx' }, expect: { to: ['a', 'a'] }, ...unlike('a client without x-forwarded-for is one within the mesh (decision 0012)', { to: ['a'] }) }, { services: { a: { answers: [503, 503, 200] } } }),
   one('a try to a dead host moves to one that lives', `[{ retries: { attempts: 3, retryOn: connect-failure }, ${route} }]`, { expect: { status: 200, body: 'a\n' } }, { services: { a: { hosts: [{ closed: true }, {}] } }, loose: ['deliveries.headers.x-envoy-attempt-count'] }),

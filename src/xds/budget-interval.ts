@@ -1,4 +1,4 @@
-// RetryBudget.budget_interval of a cluster's circuit breakers, field 3, a Duration: Envoy has it since 1.39, the protos that our
+// RetryBudget.budget_interval of a cluster's circuit breakers, field 3, a Duration: Envoy 1.40 has it, the protos that our
 // types are made from do not. Until they do, it is one of the fields that a message carries along without knowing their names.
 import { fromBinary, toBinary } from '@bufbuild/protobuf'
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire'

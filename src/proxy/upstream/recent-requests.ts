@@ -6,7 +6,7 @@ const steps = 10
 export class RecentRequests {
   readonly #stepMs: number
   readonly #now: () => number
-  readonly #counts = new Array<number>(steps).fill(0)
+  readonly #counts = Array.from({ length: steps }, () => 0)
   #step: number
   #total = 0
 

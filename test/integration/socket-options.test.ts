@@ -69,18 +69,20 @@ test('a socket that is closed has no descriptor', async () => {
   assert.equal(descriptorOf(socket), undefined)
 })
 
-/** Of the open connection whose own port that is, by what the kernel lists. */
+/** Of the open connection of this process whose own port that is, by what the kernel lists: others may have the port at other addresses. */
 function descriptorAt(localPort: number): number {
   const port = localPort.toString(16).toUpperCase().padStart(4, '0')
-  const row = readFileSync('/proc/net/tcp', 'latin1').split('\n').map((line) => line.trim().split(/\s+/)).find(([, local]) => local?.endsWith(`:${port}`))
-  const link = `socket:[${row![9]}]`
-  return Number(readdirSync('/proc/self/fd').find((fd) => {
+  const rows = readFileSync('/proc/net/tcp', 'latin1').split('\n').map((line) => line.trim().split(/\s+/)).filter(([, local]) => local?.endsWith(`:${port}`))
+  const links = new Set(rows.map((row) => `socket:[${row[9]}]`))
+  const found = readdirSync('/proc/self/fd').find((fd) => {
     try {
-      return readlinkSync(`/proc/self/fd/${fd}`) === link
+      return links.has(readlinkSync(`/proc/self/fd/${fd}`))
     } catch {
       return false // closed meanwhile
     }
-  }))
+  })
+  assert.ok(found !== undefined, `no connection from port ${localPort}`)
+  return Number(found)
 }
 
 test('connections of a cluster, pooled ones and opaque ones, are asked as its keep-alive says', { skip }, async () => {

@@ -40,7 +40,7 @@ export function compatibility(): string {
     '',
     "Every field of the kinds that the mesh reads. *Served*: the control plane translates it and our proxies do what it says.",
     "*Not served yet*: it is checked and accepted, and `trysail validate`, the control plane's log and its status warn of it.",
-    '*Refused* and *ignored*: as by Istio itself. *Not read*: it asks nothing of a mesh. Any other field is unknown, which is an error.',
+    '*Refused* and *ignored*: as by Istio itself, or since it sets up Istio's own proxies. *Not read*: it asks nothing of a mesh. Any other field is unknown, which is an error.',
     '',
     '| Kind | Versions | Fields | Served |',
     '|---|---|---|---|',
@@ -115,7 +115,8 @@ class Chapter {
   }
 
   #statusOf(path: string): string {
-    const never = this.#subject.neverServed.find((row) => row.path === path)
+    const never = this.#subject.neverServed.find((row) => row.path === path || (row.keys !== undefined && row.path === `${path}{}`))
+    if (never?.keys !== undefined) return `served, but for ${never.keys.called}, which ${never.message}`
     if (never !== undefined) return never.severity === 'error' ? `refused: ${never.message}` : never.message.replace(/^is /, '')
     const rows = this.#subject.notServed.filter((row) => row.path === path || (row.keys !== undefined && row.path === `${path}{}`))
     if (rows.length === 0) return served

@@ -41,6 +41,7 @@ export interface NotServed {
 export interface NeverServed {
   /** As of NotServed. */
   readonly path: string
+  readonly keys?: NotServed['keys']
   readonly severity: Severity
   readonly message: string
 }

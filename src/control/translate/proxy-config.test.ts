@@ -5,7 +5,7 @@ import { bookinfo, resource } from '../../../test/support/bookinfo-world.ts'
 import { meshSettings } from '../mesh-settings.ts'
 import { createSnapshot } from '../snapshot.ts'
 import type { MeshConfigSpec } from '../specs.ts'
-import { takesHttp10, topologyOf } from './proxy-config.ts'
+import { httpIdleMs, takesHttp10, topologyOf } from './proxy-config.ts'
 import { readProxyNode } from './proxy-node.ts'
 
 const gateway = (metadata: Record<string, string | object> = {}) => readProxyNode({ id: 'router~127.1.0.5~ingress.default~default.svc.cluster.local', metadata: metadata as never })
@@ -50,4 +50,12 @@ test('ProxyConfig resources: the root namespace, the own one, the annotation, an
   const others = resource('ProxyConfig', 'others', http10('1', { selector: { matchLabels: { app: 'web' } } }))
   const off = 'proxyMetadata: { ISTIO_META_HTTP10: "0" }'
   assert.deepEqual([takes(undefined, root), takes(undefined, root, own), takes(undefined, own, others), takes(off, root), takes(off, own, chosen)], [true, false, false, false, true])
+})
+
+test('how long clients may be idle: as the agent says, else as a ProxyConfig does; what is no duration does not count', () => {
+  const idle = (metadata: Record<string, string>, variable?: string): number | false => {
+    const resources = variable === undefined ? [] : [resource('ProxyConfig', 'own', { environmentVariables: { ISTIO_META_IDLE_TIMEOUT: variable } })]
+    return httpIdleMs(gateway(metadata), createSnapshot({ ...snapshotOf({}, undefined).world, resources }))
+  }
+  assert.deepEqual([idle({}), idle({}, '30s'), idle({}, '0s'), idle({}, 'soon'), idle({ IDLE_TIMEOUT: '1h' }, '30s'), idle({ IDLE_TIMEOUT: `${'9'.repeat(60)}h` })], [false, 30_000, 0, false, 3_600_000, 315_360_000_000])
 })

@@ -1,6 +1,7 @@
 // How one proxy is set up: what its agent says, else what the mesh says for all, and over that what its workload is
 // annotated with (security spec 6.4).
-import { annotatedProxyConfig, http10Metadata } from '../../kinds/core/proxy-config.ts'
+import { annotatedProxyConfig, http10Metadata, idleTimeoutMetadata } from '../../kinds/core/proxy-config.ts'
+import { parseDuration } from '../../kinds/fields/duration.ts'
 import type { Workload } from '../../model/workload.ts'
 import type { Resource } from '../../model/resource.ts'
 import { selects } from '../hosts.ts'
@@ -50,6 +51,15 @@ export const topologyOf = (proxy: ProxyNode, snapshot: Snapshot): NonNullable<Pr
 
 export const takesHttp10 = (proxy: ProxyNode, snapshot: Snapshot): boolean =>
   proxy.takesHttp10 || proxyConfigOf(proxy, snapshot).proxyMetadata?.[http10Metadata] === '1'
+
+/** More than that is for ever, and not all of it fits into a Duration. */
+const longestIdleMs = 10 * 365 * 86_400_000
+
+/** How long connections of clients may be without requests; false where nobody says, or nothing that is a duration. */
+export function httpIdleMs(proxy: ProxyNode, snapshot: Snapshot): number | false {
+  const ms = parseDuration(proxy.idleTimeout || (proxyConfigOf(proxy, snapshot).proxyMetadata?.[idleTimeoutMetadata] ?? ''))
+  return ms === undefined ? false : Math.min(ms, longestIdleMs)
+}
 
 /** Of the forward proxy on loopback; undefined for none. */
 export const forwardProxyPort = (proxy: ProxyNode, mesh: MeshSettings): number | undefined => proxy.httpProxyPort ?? mesh.httpProxyPort

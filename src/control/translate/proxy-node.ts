@@ -28,6 +28,8 @@ export interface ProxyNode {
   /** How Istio's agent says that its proxy is set up; undefined for other proxies. */
   readonly config: ProxyConfigSpec | undefined
   readonly takesHttp10: boolean
+  /** Of connections of HTTP clients, as Istio's agent says it; empty for nothing. */
+  readonly idleTimeout: string
 }
 
 /** What of an Envoy node matters; the protobuf message and a NODE.json both fit. */
@@ -71,6 +73,7 @@ export function readProxyNode(node: NodeLike): ProxyNode {
     httpProxyPort: portOf(metadata['HTTP_PROXY_PORT']),
     config: configOf(metadata['PROXY_CONFIG']),
     takesHttp10: text(metadata['HTTP10']) === '1',
+    idleTimeout: text(metadata['IDLE_TIMEOUT']),
     version: text(metadata['ISTIO_VERSION']) || text(metadata['TRYSAIL_VERSION']),
   }
 }

@@ -47,11 +47,20 @@ export type ProxyConfigSpec = Frozen<ProxyConfig>
 /** Of `proxyMetadata`: whether HTTP/1.0 is taken. */
 export const http10Metadata = 'ISTIO_META_HTTP10'
 
+/** Of `proxyMetadata`: how long a connection of an HTTP client may be without requests. */
+export const idleTimeoutMetadata = 'ISTIO_META_IDLE_TIMEOUT'
+
+/** The others say how Istio's own agent and its Envoy are started. */
+export const otherVariables = {
+  keys: { fit: new RegExp(`^(?!(${http10Metadata}|${idleTimeoutMetadata})$)`), called: `a variable other than ${http10Metadata} and ${idleTimeoutMetadata}` },
+  message: "is ignored: it sets up Istio's own agent, and our proxies are set up by `trysail proxy`",
+}
+
 /** `at` is the path of one. */
 export function proxyConfigNotServed(at: string): readonly NotServed[] {
   const path = (name: string): string => (at === '' ? name : `${at}.${name}`)
   return [
-    { path: `${path('proxyMetadata')}{}`, keys: { fit: new RegExp(`^(?!${http10Metadata}$)`), called: `a variable other than ${http10Metadata}` } },
+    { path: `${path('proxyMetadata')}{}`, keys: otherVariables.keys },
     ...ofIstiosProxies.map((name) => ({ path: path(name), quiet: "not read: how Istio's own proxies are started" })),
     ...notYet.map((name) => ({ path: path(name) })),
   ]

@@ -1,9 +1,11 @@
 // ProxyConfig: how proxies of a namespace, or of chosen workloads in it, are set up (traffic spec 1.9). The same by field as
 // MeshConfig.defaultConfig, of which it is the part that operators of a namespace may say.
 import { z } from 'zod'
-import { http10Metadata } from '../core/proxy-config.ts'
+import { idleTimeoutMetadata, otherVariables } from '../core/proxy-config.ts'
 import { matchLabels } from '../fields/labels.ts'
 import { count } from '../fields/number.ts'
+import { parseDuration } from '../fields/duration.ts'
+import { warning } from '../kind.ts'
 import type { Frozen, Kind } from '../kind.ts'
 
 const schema = z.strictObject({
@@ -23,9 +25,14 @@ export const proxyConfig: Kind<NamespaceProxyConfig> = {
   scope: 'Namespaced',
   body: 'spec',
   schema,
-  rules: [],
-  notServed: [{ path: 'environmentVariables{}', keys: { fit: new RegExp(`^(?!${http10Metadata}$)`), called: `a variable other than ${http10Metadata}` } }],
+  rules: [
+    warning(function* ({ environmentVariables: { [idleTimeoutMetadata]: idle } }) {
+      if (idle !== undefined && parseDuration(idle) === undefined) yield [['environmentVariables', idleTimeoutMetadata], `${JSON.stringify(idle)} is not used: write a duration such as 1h or 30s`]
+    }),
+  ],
+  notServed: [],
   neverServed: [
+    { path: 'environmentVariables{}', severity: 'warning', ...otherVariables },
     { path: 'concurrency', severity: 'warning', message: 'is ignored: how many cores a proxy uses is its own setting' },
     { path: 'image', severity: 'warning', message: "is ignored: it names an image of Istio's own proxy" },
   ],

@@ -44,6 +44,8 @@ export interface HttpListener {
   readonly mesh: MeshSettings
   readonly grpc: GrpcKind
   readonly http10: boolean
+  /** A connection without requests ends after so long; false: as in Envoy, 0: never. */
+  readonly idleMs: number | false
   /** Some of what it sends to is looked up by name. */
   readonly looksUp?: boolean
   /** Of gateways. */
@@ -64,6 +66,7 @@ export function httpConnectionManager(listener: HttpListener): NetworkFilter {
     serverName: 'istio-envoy',
     generateRequestId: true,
     ...trust(listener),
+    ...(listener.idleMs !== false && { commonHttpProtocolOptions: { idleTimeout: durationOf(listener.idleMs) } }),
     ...(listener.http10 && { httpProtocolOptions: { acceptHttp10: true } }),
     normalizePath: mesh.normalizePath,
     mergeSlashes: mesh.mergeSlashes,

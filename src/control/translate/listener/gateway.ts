@@ -16,7 +16,7 @@ import { peerOf, protocolNamed } from '../inbound-ports.ts'
 import { metadataOf, resourceProvenance } from '../metadata.ts'
 import { listenerName } from '../names.ts'
 import { hasDynamicNames } from '../outbound-ports.ts'
-import { takesHttp10, topologyOf } from '../proxy-config.ts'
+import { httpIdleMs, takesHttp10, topologyOf } from '../proxy-config.ts'
 import type { ProxyNode } from '../proxy-node.ts'
 import { noRouteLogs } from './access-log.ts'
 import { Claims, byteChain } from './byte-chains.ts'
@@ -44,6 +44,7 @@ interface GatewayListenerView {
   /** Topology as JSON. */
   readonly topology: string
   readonly http10: boolean
+  readonly idleMs: number | false
   readonly looksUp: boolean
   readonly authorizations: readonly AuthorizationPolicy[]
   readonly asked: string
@@ -90,6 +91,7 @@ function gatewayView(proxy: ProxyNode, snapshot: Snapshot, name: string): Gatewa
     bytes: JSON.stringify(servers.map((one) => serverBytes(one, proxy, snapshot))),
     topology: JSON.stringify(topologyOf(proxy, snapshot)),
     http10: takesHttp10(proxy, snapshot),
+    idleMs: httpIdleMs(proxy, snapshot),
     looksUp: hasDynamicNames(snapshot.scopeOf(proxy, proxy.type)),
     ...authorizationOf(peerOf(proxy, snapshot), proxy.type, snapshot),
     ...acceptedTokens(peerOf(proxy, snapshot), proxy.type, snapshot),
@@ -132,7 +134,7 @@ function http(view: Building, servers: readonly PlacedServer[]) {
   const statPrefix = `outbound_${view.address}_${view.port}`
   const grpc = grpcOf(servers.map(({ server }) => protocolNamed(server.port.protocol)))
   const topology = JSON.parse(view.topology) as Topology
-  return httpConnectionManager({ side: 'gateway', statPrefix, mesh: view.mesh, grpc, http10: view.http10, looksUp: view.looksUp, topology, security: view.guards.http, routes: servers[0]!.route })
+  return httpConnectionManager({ side: 'gateway', statPrefix, mesh: view.mesh, grpc, http10: view.http10, idleMs: view.idleMs, looksUp: view.looksUp, topology, security: view.guards.http, routes: servers[0]!.route })
 }
 
 /** All plain HTTP servers of a port share one table. */

@@ -21,7 +21,7 @@ import { inboundPorts, peerOf } from '../inbound-ports.ts'
 import type { InboundPort } from '../inbound-ports.ts'
 import { metadataOf } from '../metadata.ts'
 import { blackHoleCluster, inboundCluster, inboundPassthroughCluster, listenerName, virtualInbound } from '../names.ts'
-import { takesHttp10 } from '../proxy-config.ts'
+import { httpIdleMs, takesHttp10 } from '../proxy-config.ts'
 import type { ProxyNode } from '../proxy-node.ts'
 import { inboundRouteTable, passthroughRouteTable } from '../route/inbound.ts'
 import { acceptedTokens } from '../security/authentication.ts'
@@ -38,7 +38,7 @@ const meshHttp = ['istio-http/1.0', 'istio-http/1.1', 'istio-h2']
 const meshTcp = ['istio-peer-exchange', 'istio']
 
 interface InboundView {
-  readonly [part: string]: string | boolean | object
+  readonly [part: string]: string | number | boolean | object
   readonly name: string
   readonly address: string
   readonly port: string
@@ -48,6 +48,7 @@ interface InboundView {
   readonly policyPorts: string
   readonly defaultMode: PeerMode
   readonly http10: boolean
+  readonly httpIdleMs: number | false
   readonly authorizations: readonly AuthorizationPolicy[]
   readonly asked: string
   readonly jwtRules: readonly JwtRule[]
@@ -75,6 +76,7 @@ function inboundView(proxy: ProxyNode, snapshot: Snapshot): InboundView {
     address: '0.0.0.0',
     port: String(snapshot.mesh.inboundPort),
     http10: takesHttp10(proxy, snapshot),
+    httpIdleMs: httpIdleMs(proxy, snapshot),
     ...authorizationOf(peer, proxy.type, snapshot),
     ...acceptedTokens(peer, proxy.type, snapshot),
     ports: JSON.stringify(ports.map(listed)),
@@ -93,7 +95,7 @@ function boundView(proxy: ProxyNode, snapshot: Snapshot, name: string): InboundV
   if (port === undefined) return undefined
   return {
     name, address: port.bind!, port: String(port.targetPort), ports: JSON.stringify([listed(port)]), policyPorts: '[]', defaultMode: port.mode,
-    http10: takesHttp10(proxy, snapshot), ...authorizationOf(peerOf(proxy, snapshot), proxy.type, snapshot), ...acceptedTokens(peerOf(proxy, snapshot), proxy.type, snapshot), mesh: snapshot.mesh,
+    http10: takesHttp10(proxy, snapshot), httpIdleMs: httpIdleMs(proxy, snapshot), ...authorizationOf(peerOf(proxy, snapshot), proxy.type, snapshot), ...acceptedTokens(peerOf(proxy, snapshot), proxy.type, snapshot), mesh: snapshot.mesh,
   }
 }
 
@@ -169,7 +171,7 @@ function listenerFilters(targets: readonly Target[]): ListenerFilter[] {
   return [originalDestination(), tlsInspector(plain), httpInspector(declared)]
 }
 
-function portTarget(port: ListedPort, { mesh, http10 }: InboundView, guards: Guards): Target {
+function portTarget(port: ListedPort, { mesh, http10, httpIdleMs: idleMs }: InboundView, guards: Guards): Target {
   const cluster = inboundCluster(port.targetPort)
   const statPrefix = `inbound_0.0.0.0_${port.targetPort}`
   return {
@@ -177,14 +179,14 @@ function portTarget(port: ListedPort, { mesh, http10 }: InboundView, guards: Gua
     port: port.targetPort,
     speaks: port.protocol === 'auto' ? 'auto' : isHttp(port.protocol) ? 'http' : 'tcp',
     mode: port.mode,
-    http: () => httpConnectionManager({ side: 'inbound', statPrefix, mesh, grpc: grpcOf([port.protocol]), http10, security: guards.http, routes: inboundRouteTable(port, mesh) }),
+    http: () => httpConnectionManager({ side: 'inbound', statPrefix, mesh, grpc: grpcOf([port.protocol]), http10, idleMs, security: guards.http, routes: inboundRouteTable(port, mesh) }),
     tcp: () => [...guards.bytes, tcpProxy(cluster, [{ cluster, weight: 1 }], mesh, port.times)],
     metadata: metadataOf(port.from),
     ...(port.tls !== undefined && { tls: port.tls }),
   }
 }
 
-function passthroughTarget(port: number | undefined, mode: PeerMode, { mesh, http10 }: InboundView, guards: Guards): Target {
+function passthroughTarget(port: number | undefined, mode: PeerMode, { mesh, http10, httpIdleMs: idleMs }: InboundView, guards: Guards): Target {
   const statPrefix = inboundPassthroughCluster
   const routes = passthroughRouteTable(inboundPassthroughCluster)
   return {
@@ -192,7 +194,7 @@ function passthroughTarget(port: number | undefined, mode: PeerMode, { mesh, htt
     port,
     speaks: 'auto',
     mode,
-    http: () => httpConnectionManager({ side: 'inbound', statPrefix, mesh, grpc: 'none', http10, security: guards.http, routes }),
+    http: () => httpConnectionManager({ side: 'inbound', statPrefix, mesh, grpc: 'none', http10, idleMs, security: guards.http, routes }),
     tcp: () => [...guards.bytes, toCluster(inboundPassthroughCluster, mesh)],
     metadata: undefined,
   }

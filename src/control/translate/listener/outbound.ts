@@ -12,7 +12,7 @@ import type { Init } from '../any.ts'
 import { durationOf } from '../duration.ts'
 import { metadataOf, serviceProvenance } from '../metadata.ts'
 import { blackHoleCluster, httpProxyRoute, passthroughCluster, virtualOutbound } from '../names.ts'
-import { forwardProxyPort, takesHttp10 } from '../proxy-config.ts'
+import { forwardProxyPort, httpIdleMs, takesHttp10 } from '../proxy-config.ts'
 import type { ProxyNode } from '../proxy-node.ts'
 import { translator } from '../translator.ts'
 import { noRouteLogs } from './access-log.ts'
@@ -43,6 +43,7 @@ interface ListenerView {
   readonly declaredBytes: boolean
   readonly binds: boolean
   readonly http10: boolean
+  readonly idleMs: number | false
   readonly looksUp: boolean
   readonly mesh: MeshSettings
   readonly registryOnly: boolean
@@ -67,7 +68,7 @@ function listenerView(proxy: ProxyNode, snapshot: Snapshot, name: string): Liste
   const scope = snapshot.scopeOf(proxy, proxy.type)
   const { registryOnly, egressCluster, resolvesUnknown } = scope
   const none = { service: undefined, chains: '[]', routes: '', grpc: 'none', declaredBytes: false, binds: false } as const
-  const base = { ...none, name, http10: takesHttp10(proxy, snapshot), looksUp: resolvesUnknown || hasDynamicNames(scope), mesh: snapshot.mesh, registryOnly, egressCluster }
+  const base = { ...none, name, http10: takesHttp10(proxy, snapshot), idleMs: httpIdleMs(proxy, snapshot), looksUp: resolvesUnknown || hasDynamicNames(scope), mesh: snapshot.mesh, registryOnly, egressCluster }
   if (name === virtualOutbound) return { ...base, address: anyAddress, port: snapshot.mesh.outboundPort }
   if (proxyListener(proxy, snapshot).includes(name)) return { ...base, address: '127.0.0.1', port: forwardProxyPort(proxy, snapshot.mesh)!, routes: httpProxyRoute }
   const bind = outboundPlan(proxy, snapshot).get(name)
@@ -128,7 +129,7 @@ function inspection(view: ListenerView, chains: readonly ByteChain[]): ListenerI
 
 function http(view: ListenerView) {
   const statPrefix = `outbound_${view.address}_${view.port}`
-  return httpConnectionManager({ side: 'outbound', statPrefix, mesh: view.mesh, grpc: view.grpc, http10: view.http10, looksUp: view.looksUp, routes: view.routes })
+  return httpConnectionManager({ side: 'outbound', statPrefix, mesh: view.mesh, grpc: view.grpc, http10: view.http10, idleMs: view.idleMs, looksUp: view.looksUp, routes: view.routes })
 }
 
 function httpChain(view: ListenerView): FilterChainInit {

@@ -40,7 +40,7 @@ export function compatibility(): string {
     '',
     "Every field of the kinds that the mesh reads. *Served*: the control plane translates it and our proxies do what it says.",
     "*Not served yet*: it is checked and accepted, and `trysail validate`, the control plane's log and its status warn of it.",
-    '*Refused* and *ignored*: as by Istio itself, or since it sets up Istio's own proxies. *Not read*: it asks nothing of a mesh. Any other field is unknown, which is an error.',
+    "*Refused* and *ignored*: as by Istio itself, or since it sets up Istio's own proxies. *Not read*: it asks nothing of a mesh. Any other field is unknown, which is an error.",
     '',
     '| Kind | Versions | Fields | Served |',
     '|---|---|---|---|',

@@ -39,7 +39,7 @@ const doors: Record<string, readonly string[]> = {
   'node:http2': ['net/', 'control/serve/', 'proxy/xds/'],
   'node:http': ['control/serve/', 'proxy/admin/', 'cli/', 'net/http-get.ts'],
   'node:https': ['net/http-get.ts'],
-  'node:fs': ['sources/files/', 'control/ca/', 'control/jwks/', 'telemetry/sink/', 'proxy/identity/', 'net/unix-path.ts', 'cli/'], // telemetry/sink: the log files; proxy/identity: certificates in files; net/unix-path: sockets that were left behind
+  'node:fs': ['sources/files/', 'control/ca/', 'control/jwks/', 'control/registration/', 'telemetry/sink/', 'proxy/identity/', 'net/unix-path.ts', 'cli/'], // telemetry/sink: the log files; proxy/identity: certificates in files; net/unix-path: sockets that were left behind
   'node:child_process': ['cli/', 'agent/'],
 }
 

@@ -27,6 +27,7 @@ import { keySourcesOf } from './jwks/wanted.ts'
 import { meshSettings } from './mesh-settings.ts'
 import { Debounce } from './push.ts'
 import type { Urgency } from './push.ts'
+import { registrationFile } from './registration/registration-file.ts'
 import { Registrations } from './registration/registrations.ts'
 import { adsMethods } from './serve/ads.ts'
 import { certificateService } from './serve/ca.ts'
@@ -107,6 +108,7 @@ async function serve(settings: ControlSettings, parts: ControlParts, worlds: Wor
   const methods = [...adsMethods(worldSource(state), { log, audit: parts.audit, register: (caller, node) => worlds.registrations.join(caller, node) }), certificateService({ ca, tokens, workloadTokens: await workloadTokensOf(settings, trustDomain, clock), log, audit: parts.audit })]
   const servers = await openServers(settings, methods, certificate, state, parts)
   const close = async (): Promise<void> => {
+    worlds.registrations.end()
     await Promise.all([servers.grpc.close(), servers.debug.close()])
     certificate.close()
     ca.close()
@@ -192,6 +194,7 @@ class Worlds {
     this.#debounce = new Debounce(() => this.#push(), times, clock)
     this.registrations = new Registrations({
       clock, graceMs: settings.workloadGrace, log: (line) => parts.log('info', line), onChange: () => this.#debounce.changed('files'), // many join at once after a restart
+      store: registrationFile(settings.stateDir),
     })
   }
 
@@ -203,6 +206,7 @@ class Worlds {
       ...(jwksRootsFile === '' ? {} : { roots: await readRoots(jwksRootsFile) }),
     })
     await Promise.all(this.#parts.sources.map((source) => source.start((urgency: Urgency) => this.#debounce.changed(urgency))))
+    await this.registrations.restore()
     this.#push()
     await this.#waiting
   }
@@ -230,7 +234,7 @@ class Worlds {
   async close(): Promise<void> {
     this.#closed = true
     this.#debounce.close()
-    this.registrations.close()
+    await this.registrations.close()
     this.#keys?.close()
     await this.#waiting
     await Promise.all(this.#parts.sources.map((source) => source.close()))

@@ -63,3 +63,25 @@ test('a proxy of another service account than its group wants is refused, in log
   mesh.write('group.yaml', group('reviews'))
   await until(async () => (await statusOf(url)) === 200, 'it tries again, and is let in', 40_000)
 })
+
+test('while the control plane is killed and starts again, no request to a registered workload fails', { timeout: 90_000 }, async () => {
+  await using app = await startApp()
+  await using mesh = await meshOf(group('reviews'))
+  const { url } = await mesh.startProductpage()
+  const reviews = await mesh.startReviews(app.at, register)
+  await until(async () => (await statusOf(url)) === 200, 'the registered workload answers')
+  await mesh.control![Symbol.asyncDispose]()
+  // It cannot come back before the client does: only what was kept can tell of it.
+  reviews.signal('SIGSTOP')
+  const control = await mesh.startControl('--workload-grace', '300ms')
+  await until(async () => (await mesh.connected()).includes('productpage'), 'the client is back')
+  assert.deepEqual(await mesh.connected(), ['productpage'])
+  reviews.signal('SIGCONT')
+  const statuses = new Set<number>()
+  await until(async () => {
+    statuses.add(await statusOf(url))
+    return (await mesh.connected()).length === 2
+  }, 'the workload is back', 60_000)
+  assert.deepEqual([...statuses], [200])
+  assert.doesNotMatch(control.output, /is gone/)
+})

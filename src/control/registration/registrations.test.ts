@@ -6,10 +6,13 @@ import { workloadGroup } from '../../kinds/networking/workload-group.ts'
 import type { Resource } from '../../model/resource.ts'
 import { emptyState } from '../../sources/source.ts'
 import type { SourceState } from '../../sources/source.ts'
+import { temporaryFolder } from '../../../test/support/temporary-folder.ts'
 import { manualClock } from '../../../test/support/manual-clock.ts'
 import { GrpcError, grpcStatus } from '../serve/rpc.ts'
 import type { Caller } from '../serve/rpc.ts'
-import type { WorkloadEntry } from './entry.ts'
+import type { Registrant, WorkloadEntry } from './entry.ts'
+import { registrationFile } from './registration-file.ts'
+import type { RegistrationStore } from './registration-file.ts'
 import { Registrations } from './registrations.ts'
 
 const origin = { file: 'mesh.yaml', line: 7, column: 1 }
@@ -31,11 +34,13 @@ const nodeOf = (ip = '10.0.0.1', metadata: Record<string, string | Record<string
   metadata: { NAMESPACE: 'default', SERVICE_ACCOUNT: 'vm', LABELS: { from: 'proxy' }, AUTO_REGISTER_GROUP: 'vms', ...metadata },
 })
 
-function start(given: readonly SourceState[] = states(plain)) {
+const noStore: RegistrationStore = { read: () => Promise.resolve([]), write: () => Promise.resolve() }
+
+function start(given: readonly SourceState[] = states(plain), store = noStore) {
   const clock = manualClock()
   const lines: string[] = []
   let changes = 0
-  const registrations = new Registrations({ clock, graceMs: 10_000, log: (line) => lines.push(line), onChange: () => changes++ })
+  const registrations = new Registrations({ clock, graceMs: 10_000, log: (line) => lines.push(line), onChange: () => changes++, store })
   registrations.entries(given)
   return {
     registrations, clock, lines,
@@ -147,4 +152,43 @@ test('an application that its agent says is unwell is not healthy until it says 
   stream.report('again')
   stream.report(undefined)
   assert.deepEqual([healthy(), world.changes], ['True', 3])
+})
+
+test('who has registered is known after a restart, until the time to come back is over', async () => {
+  await using folder = await temporaryFolder()
+  const store = registrationFile(folder.path)
+  const before = start(states(plain), store)
+  const stream = before.registrations.join(vm, nodeOf('10.0.0.1', { NETWORK: 'west' }))!
+  const second = before.registrations.join(vm, nodeOf('10.0.0.2'))!
+  const entries = before.entries()
+  stream.leave()
+  before.registrations.end()
+  second.leave()
+  await before.clock.advance(60_000)
+  await before.registrations.close()
+
+  const after = start(states(plain), store)
+  await after.registrations.restore()
+  assert.deepEqual(after.entries().map(({ metadata, spec }) => ({ metadata, spec })), entries.map(({ metadata, spec }) => ({ metadata, spec })))
+  after.registrations.join(vm, nodeOf('10.0.0.2'))
+  assert.equal(after.changes, 0, 'it comes back as it was')
+  await after.clock.advance(60_000)
+  assert.deepEqual(after.entries().map(({ spec }) => spec.address), ['10.0.0.2'])
+  await after.registrations.close()
+  assert.deepEqual((await store.read()).map(({ address }) => address), ['10.0.0.2'])
+})
+
+test('one that came back as somebody else, or whose group is gone, is not taken from the file', async () => {
+  const written: Registrant = { namespace: 'default', group: 'vms', address: '10.0.0.1', serviceAccount: 'evil', labels: {}, locality: { region: '', zone: '', subzone: '' }, network: '' }
+  const world = start(states(plain), { ...noStore, read: () => Promise.resolve([written, { ...written, serviceAccount: 'vm', group: 'gone' }]) })
+  await world.registrations.restore()
+  assert.deepEqual(world.entries(), [])
+})
+
+test('what cannot be kept is said, and registers all the same', async () => {
+  const world = start(states(plain), { ...noStore, write: () => Promise.reject(new Error('no space left')) })
+  world.registrations.join(vm, nodeOf())
+  await world.registrations.close()
+  assert.equal(world.entries().length, 1)
+  assert.match(world.lines.at(-1)!, /not kept for a restart: no space left/)
 })

@@ -1,7 +1,9 @@
 // Workloads that no registry knows register themselves by a WorkloadGroup, through their proxy's xDS stream (traffic spec 1.8,
 // ops spec 6.8): for as long as it is connected, and a grace period, each is a WorkloadEntry of the world. Only an identity that
 // a certificate proves may register, in its own namespace, as the service account that the group wants.
+import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../../lib/clock.ts'
+import { describe, spawn } from '../../lib/errors.ts'
 import { isIP } from '../../kinds/fields/host.ts'
 import { isKind } from '../../kinds/table.ts'
 import { parseSpiffeId } from '../../model/spiffe-id.ts'
@@ -13,6 +15,7 @@ import type { Caller, GrpcStatus } from '../serve/rpc.ts'
 import { readProxyNode } from '../translate/proxy-node.ts'
 import { entryName, entryOf, refusal } from './entry.ts'
 import type { Health, Registrant, WorkloadEntry, WorkloadGroup } from './entry.ts'
+import type { RegistrationStore } from './registration-file.ts'
 
 export interface RegistrationOptions {
   readonly clock: Clock
@@ -21,6 +24,8 @@ export interface RegistrationOptions {
   readonly log: (line: string) => void
   /** The entries are others now. */
   readonly onChange: () => void
+  /** Where it is kept who has registered. */
+  readonly store: RegistrationStore
 }
 
 /** One stream's part in an entry. */
@@ -32,6 +37,9 @@ export interface Registered {
 
 /** As many as there may be connections of proxies. */
 const maxRegistrations = 10_000
+
+/** A proxy whose control plane was away tries again after 30 s at most; a certificate and a connection take their time too. */
+const returnMs = 60_000
 
 interface Registration {
   registrant: Registrant
@@ -52,6 +60,10 @@ export class Registrations {
   #states: readonly SourceState[] = []
   #groups: ReadonlyMap<string, WorkloadGroup> = new Map()
   #current: SourceState | undefined = emptyState
+  /** What is on its way to the disk; then whether that is old by now. */
+  #saving: Promise<void> | undefined = undefined
+  #unsaved = false
+  #ended = false
 
   constructor(options: RegistrationOptions) {
     this.#options = options
@@ -84,9 +96,25 @@ export class Registrations {
     }
   }
 
-  close(): void {
+  /** Before the first push: those of the control plane before this one stay as long as it takes them to come back. */
+  async restore(): Promise<void> {
+    for (const registrant of (await this.#options.store.read()).slice(0, maxRegistrations)) {
+      const key = `${registrant.namespace}/${entryName(registrant)}`
+      const cancelRemoval = this.#options.clock.after(Math.max(returnMs, this.#options.graceMs), () => this.#remove(key))
+      this.#all.set(key, { registrant, health: undefined, streams: 0, cancelRemoval, made: undefined })
+    }
+    this.#current = undefined
+  }
+
+  /** Nobody leaves from now on: those that are here are kept for the next control plane. To be called before streams are closed. */
+  end(): void {
+    this.#ended = true
     for (const { cancelRemoval } of this.#all.values()) cancelRemoval()
-    this.#all.clear()
+  }
+
+  async close(): Promise<void> {
+    this.end()
+    await this.#saving
   }
 
   /** Whom its certificate says it is; that the node says the same has been seen to. */
@@ -114,7 +142,7 @@ export class Registrations {
 
   /** A proxy that comes back as it was changes nothing. */
   #kept(known: Registration | undefined, registrant: Registrant, group: WorkloadGroup): Registration {
-    if (known !== undefined && JSON.stringify(known.registrant) === JSON.stringify(registrant)) return known
+    if (known !== undefined && isDeepStrictEqual(known.registrant, registrant)) return known
     if (known === undefined && this.#all.size >= maxRegistrations) throw refuse(grpcStatus.resourceExhausted, `${maxRegistrations} workloads have registered themselves: no more are taken`)
     const health = known?.health
     const entry = entryOf(group, registrant, health)
@@ -125,6 +153,7 @@ export class Registrations {
     this.#all.set(`${registrant.namespace}/${entryName(registrant)}`, registration)
     this.#options.log(`auto-registration: ${registrant.address} is WorkloadEntry ${registrant.namespace}/${entryName(registrant)}`)
     this.#changed()
+    this.#save()
     return registration
   }
 
@@ -137,7 +166,7 @@ export class Registrations {
         if (here) this.#report(key, registration, problem)
       },
       leave: () => {
-        if (here && --registration.streams === 0) registration.cancelRemoval = this.#options.clock.after(this.#options.graceMs, () => this.#remove(key))
+        if (here && --registration.streams === 0 && !this.#ended) registration.cancelRemoval = this.#options.clock.after(this.#options.graceMs, () => this.#remove(key))
         here = false
       },
     }
@@ -156,11 +185,30 @@ export class Registrations {
     this.#all.delete(key)
     this.#options.log(`auto-registration: WorkloadEntry ${key} is gone: its proxy has left`)
     this.#changed()
+    this.#save()
   }
 
   #changed(): void {
     this.#current = undefined
     this.#options.onChange()
+  }
+
+  /** One after the other; of what changes meanwhile only the last state. */
+  #save(): void {
+    this.#unsaved = true
+    if (this.#saving === undefined) spawn('what has registered', (this.#saving = this.#saveAll()))
+  }
+
+  async #saveAll(): Promise<void> {
+    while (this.#unsaved) {
+      this.#unsaved = false
+      try {
+        await this.#options.store.write([...this.#all.values()].map(({ registrant }) => registrant))
+      } catch (error) {
+        this.#options.log(`auto-registration: who has registered is not kept for a restart: ${describe(error)}`)
+      }
+    }
+    this.#saving = undefined
   }
 
   #state(): SourceState {

@@ -43,7 +43,8 @@ export class TempFolder implements AsyncDisposable {
     await symlink(to, this.at(name))
   }
 
+  /** What was closed before may still be writing its last file. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await rm(this.path, { recursive: true, force: true })
+    await rm(this.path, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 })
   }
 }

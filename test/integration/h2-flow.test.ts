@@ -63,6 +63,8 @@ async function send(world: HttpWorld, downstream: Protocol): Promise<Exchange> {
 
 /** In buffers that something still holds: what only waits for the collector does not count. */
 function heldBytes(): number {
+  // Twice: the first finds what may go, its memory is given back behind our back.
+  collect()
   collect()
   return process.memoryUsage().arrayBuffers
 }
@@ -84,15 +86,16 @@ const bodyOf = (bytes: number): Readable => Readable.from((function* () {
 for (const downstream of ['HTTP/1.1', 'HTTP/2'] as const) {
   for (const upstream of ['HTTP/1.1', 'HTTP/2'] as const) {
     describe(`from ${downstream} to ${upstream}`, () => {
-      test('a body of 64 MiB comes back whole, and memory stays flat', async () => {
+      test('a body of 128 MiB comes back whole, and memory stays flat', async () => {
         await using at = await start(upstream, (input, output) => void pipeline(input, output).catch(() => undefined))
         await using exchange = await send(at.world, downstream)
         const before = heldBytes()
-        const sending = pipeline(bodyOf(64 * MiB), exchange.output)
-        let half = 0
-        assert.equal(await sizeOf(await exchange.input, 32 * MiB, () => (half = heldBytes())), 64 * MiB)
+        const sending = pipeline(bodyOf(128 * MiB), exchange.output)
+        let early = 0
+        assert.equal(await sizeOf(await exchange.input, 32 * MiB, () => (early = heldBytes())), 128 * MiB)
         await sending
-        assert.ok(half - before < onTheWay, `${Math.round((half - before) / MiB)} MiB more, half way`)
+        // Buffers of two clients and two servers of node count, too. Without limits the 96 MiB that are still to come would be there.
+        assert.ok(early - before < 2 * onTheWay, `${Math.round((early - before) / MiB)} MiB more, after a quarter`)
       })
 
       test('a client that does not read stops the server', async () => {

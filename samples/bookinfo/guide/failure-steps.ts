@@ -87,7 +87,8 @@ export const stopVersion: Step = {
     await until(() => load.replies.length > 100)
     const before = countOf(load.replies, (reply) => reviewsVersion(reply) === 'v3')
     folder.cut('processes.yaml', 'reviews-v3')
-    const gone = await until(() => !processes().some(({ name }) => name === 'reviews-v3'))
+    // A Process has 10 s to finish what it carries, and then the time it takes to end.
+    const gone = await until(() => !processes().some(({ name }) => name === 'reviews-v3'), 15_000)
     const from = load.replies.length
     await until(() => load.replies.length > from + 200)
     await load.stop()

@@ -123,3 +123,15 @@ test('a drain waits for connections that no service has yet', async () => {
   await drained
   assert.equal(left, 0)
 })
+
+test('a drain does not wait until its deadline for a client that connected and says nothing', async () => {
+  const { clock, pass } = handClock()
+  const services = new ChainServices(clock, 45_000)
+  let left: number | undefined
+  const drained = services.drain(10_000, () => 1).then((count) => (left = count))
+  await pass(1_000)
+  assert.equal(left, undefined)
+  for (let i = 0; i < 30; i++) await pass(50)
+  await drained
+  assert.equal(left, 1)
+})

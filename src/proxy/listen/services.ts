@@ -10,6 +10,8 @@ type Listeners = ReadonlyMap<string, CompiledListener>
 
 /** How often a drain looks whether everybody has left. */
 const lookEveryMs = 50
+/** How long a drain waits for who is in a handshake. Who is silent for longer has nothing that could be lost. */
+const unservedMs = 2_000
 
 export class ChainServices {
   readonly #clock: Clock
@@ -57,12 +59,14 @@ export class ChainServices {
 
   /**
    * Everything drains; resolves when all connections are gone or the time is up. Says how many were left. `open` counts those
-   * with them that no service has yet: in a handshake, or silent so far.
+   * with them that no service has yet, in a handshake or silent so far: for them the time is up earlier.
    */
   async drain(timeoutMs: number, open: () => number = () => this.active): Promise<number> {
     for (const service of this.#all()) service.drain()
-    const end = this.#clock.now() + timeoutMs
-    while (open() > 0 && this.#clock.now() < end) {
+    const start = this.#clock.now()
+    const end = start + timeoutMs
+    const left = (): number => (this.#clock.now() - start < unservedMs ? open() : this.active)
+    while (left() > 0 && this.#clock.now() < end) {
       await new Promise<void>((resolve) => this.#clock.after(Math.min(lookEveryMs, end - this.#clock.now()), resolve))
     }
     return open()

@@ -33,8 +33,10 @@ export class Children implements AsyncDisposable {
   readonly #running = new Map<ChildProcess, string>()
   readonly #adopted: AsyncDisposable[] = []
 
+  readonly #onExit = (): void => this.#signal('SIGKILL')
+
   constructor() {
-    process.once('exit', () => this.#signal('SIGKILL'))
+    process.once('exit', this.#onExit)
   }
 
   /** Starts a server and waits until it takes connections. */
@@ -84,6 +86,7 @@ export class Children implements AsyncDisposable {
     this.#signal('SIGTERM')
     for (let waited = 0; this.#running.size > 0 && waited < 3000; waited += 20) await sleep(20)
     this.#signal('SIGKILL')
+    process.off('exit', this.#onExit)
   }
 
   #keep(name: string, child: ChildProcess): ChildProcess {

@@ -17,7 +17,7 @@ export interface BenchOptions {
   readonly nodeFlags: readonly string[]
 }
 
-export const usage = `npm run bench -- [options]: our proxies beside nginx and HAProxy, on this machine (Linux).
+export const usage = `npm run bench -- [options]: our proxies beside nginx, HAProxy, nghttpx and Envoy, on this machine (Linux).
 
   --rounds N     interleaved rounds (5); believe a ratio only from 4 on
   --secs S       seconds of load in each (2)
@@ -30,7 +30,7 @@ export const usage = `npm run bench -- [options]: our proxies beside nginx and H
   --node-flag F  a flag for the Node of our proxies; may be given several times
   --help
 
-Needs nginx, haproxy, gcc and libssl-dev (apt-get install nginx haproxy gcc libssl-dev).
+Needs nginx, haproxy, gcc and libssl-dev (apt-get install nginx haproxy gcc libssl-dev), and nghttp2 for HTTP/2.
 `
 
 /** Undefined for --help. Throws for what cannot be understood. */

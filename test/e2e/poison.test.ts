@@ -2,7 +2,7 @@
 // file and line.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { echo, gatewayTo, service, startLocalMesh } from '../support/local-mesh.ts'
+import { echo, edgeGateway, service, startLocalMesh } from '../support/local-mesh.ts'
 import type { LocalMesh } from '../support/local-mesh.ts'
 
 const routes = 200
@@ -53,8 +53,7 @@ const statusOf = (mesh: LocalMesh, name: string) =>
   mesh.mesh.control.state.board.resources.find(({ key, errors }) => errors.length > 0 && key.endsWith(`/${name}`))
 
 test(`${Object.keys(poisons).length} kinds of poison beside ${routes} routes: all of them answer, and status names the culprit`, async () => {
-  const gateway = gatewayTo('web').split('---')[0]!
-  await using mesh = await startLocalMesh({ 'apps.yaml': echo('web') + service('web'), 'gateway.yaml': gateway, 'routes.yaml': goodRoutes }, { watch: true })
+  await using mesh = await startLocalMesh({ 'apps.yaml': echo('web') + service('web'), 'gateway.yaml': edgeGateway, 'routes.yaml': goodRoutes }, { watch: true })
   assert.equal(await answering(mesh), routes)
   for (const [name, [document, says]] of Object.entries(poisons)) {
     await mesh.folder.write(`mesh/poison/${name}.yaml`, document)

@@ -5,7 +5,7 @@ import { createServer } from 'node:http'
 import { createServer as createTcpServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
-import { echo, gatewayTo, service, startLocalMesh } from '../support/local-mesh.ts'
+import { echo, edgeGateway, gatewayTo, service, startLocalMesh } from '../support/local-mesh.ts'
 import type { LocalMesh } from '../support/local-mesh.ts'
 
 const web = echo('web') + service('web')
@@ -139,7 +139,7 @@ spec:
   - { match: [{ uri: { exact: /no-subset } }], route: [{ destination: { host: web, subset: v9 } }] }
   - { route: [{ destination: { host: web } }] }
 `
-  await using mesh = await startLocalMesh({ 'web.yaml': web + gatewayTo('web').split('---')[0]!, 'routes.yaml': routes })
+  await using mesh = await startLocalMesh({ 'web.yaml': web + edgeGateway, 'routes.yaml': routes })
   assert.equal((await mesh.json('/'))['name'], 'web')
   for (const path of ['/no-host', '/no-subset']) {
     assert.equal((await mesh.get(path)).status, 503)

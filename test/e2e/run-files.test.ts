@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
-import { echo, gatewayTo, service, startLocalMesh } from '../support/local-mesh.ts'
+import { echo, edgeGateway, gatewayTo, service, startLocalMesh } from '../support/local-mesh.ts'
 
 interface Running extends AsyncDisposable {
   readonly port: number
@@ -67,12 +67,7 @@ test('Pods on loopback are used as they stand: subsets by their labels, from the
   await using mesh = await startLocalMesh({
     'pods.yaml': pod('v1', '127.0.0.11', v1.port) + pod('v2', '127.0.0.12', v1.port) + service('reviews', 'default', '{ name: http, port: 9080, targetPort: http }'),
     'web.yaml': echo('web') + service('web'),
-    'routes.yaml': `
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: { name: edge }
-spec: { selector: { istio: ingressgateway }, servers: [{ port: { number: 80, name: http, protocol: HTTP }, hosts: ["*"] }] }
----
+    'routes.yaml': `${edgeGateway}
 apiVersion: networking.istio.io/v1beta1
 kind: VirtualService
 metadata: { name: reviews }

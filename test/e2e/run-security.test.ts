@@ -8,7 +8,7 @@ import { after, test } from 'node:test'
 import { main } from '../../src/cli/main.ts'
 import { findRunning } from '../../src/cli/running.ts'
 import { captureIo } from '../support/capture-io.ts'
-import { echo, service, startLocalMesh } from '../support/local-mesh.ts'
+import { echo, gatewayTo, service, startLocalMesh } from '../support/local-mesh.ts'
 import type { LocalMesh } from '../support/local-mesh.ts'
 import { TempFolder } from '../support/temp-folder.ts'
 
@@ -23,18 +23,7 @@ kind: PeerAuthentication
 metadata: { name: default }
 spec: { mtls: { mode: STRICT } }
 `
-const gateway = `
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: { name: edge }
-spec: { selector: { istio: ingressgateway }, servers: [{ port: { number: 80, name: http, protocol: HTTP }, hosts: ['*'] }] }
----
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: { name: edge }
-spec: { hosts: ['*'], gateways: [edge], http: [{ route: [{ destination: { host: web, port: { number: 80 } } }] }] }
-`
-const mesh = { 'mesh.yaml': echo('web') + service('web') + echo('back') + service('back'), 'gateway.yaml': gateway }
+const mesh = { 'mesh.yaml': echo('web') + service('web') + echo('back') + service('back'), 'gateway.yaml': gatewayTo('web') }
 
 interface Event extends Readonly<Record<string, unknown>> {
   readonly event: string

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { freePort } from '../support/hosts.ts'
-import { echo, gatewayTo, service, startLocalMesh } from '../support/local-mesh.ts'
+import { echo, edgeGateway, gatewayTo, service, startLocalMesh } from '../support/local-mesh.ts'
 import type { LocalMesh } from '../support/local-mesh.ts'
 import { TokenIssuer } from '../support/token-issuer.ts'
 import { createSigner, keySetOf } from '../support/tokens.ts'
@@ -61,12 +61,7 @@ test('an issuer that is away refuses its own tokens only, until it is there', { 
 test('claims choose the route at a gateway, for requests on one connection too', { timeout: 60_000 }, async () => {
   const signer = createSigner('one', 'EdDSA')
   await using issuer = await TokenIssuer.start(keySetOf(signer))
-  const routes = `
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: { name: edge }
-spec: { selector: { istio: ingressgateway }, servers: [{ port: { number: 80, name: http, protocol: HTTP }, hosts: ["*"] }] }
----
+  const routes = `${edgeGateway}
 apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: { name: edge }

@@ -8,13 +8,22 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { create } from '@bufbuild/protobuf'
 import { DurationSchema } from '@bufbuild/protobuf/wkt'
+import { RBAC_Action } from '../../src/proto/gen/envoy/config/rbac/v3/rbac_pb.ts'
+import { RBACSchema } from '../../src/proto/gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.ts'
+import { RbacCounters } from '../../src/proxy/rbac/counters.ts'
+import { ConnectionGuard } from '../../src/proxy/tcp/filters/rbac.ts'
+import { greetingMs } from '../../src/proxy/tcp/greeting.ts'
 import { converse, freePort, namedServer } from '../support/hosts.ts'
 import { ListenerWorld } from '../support/listener-world.ts'
+import { until } from '../support/process-mesh.ts'
 import { inspectors, tcpChain, tcpListener } from '../support/xds-messages.ts'
 
 interface CountingServer extends AsyncDisposable {
   readonly address: { readonly host: string; readonly port: number }
+  /** So far. */
   readonly connections: () => number
+  /** Now. */
+  readonly open: () => number
 }
 
 const greeter = (): Promise<CountingServer> => listening((socket) => socket.write('220 mail.test ESMTP\r\n'))
@@ -31,6 +40,7 @@ async function listening(onConnection: (socket: Socket) => unknown): Promise<Cou
   return {
     address: { host: '127.0.0.1', port: (server.address() as AddressInfo).port },
     connections: () => connections,
+    open: () => open.size,
     async [Symbol.asyncDispose]() {
       for (const socket of open) socket.destroy()
       await new Promise((resolve) => server.close(resolve))
@@ -48,6 +58,23 @@ const undeclared = (port: number) => tcpListener('undeclared', '127.0.0.1', port
   ],
 })
 
+/** A proxy with such a port: HTTP goes to a server of its own, everything else to `bytes`. */
+async function serveUndeclared(bytes: { readonly host: string; readonly port: number }, guard?: ConnectionGuard) {
+  await using resources = new AsyncDisposableStack()
+  const http = resources.use(await namedServer('http'))
+  const world = resources.use(new ListenerWorld({ clusters: { http: http.address, bytes }, ...(guard !== undefined && { guard }) }))
+  const port = await freePort()
+  await world.serve(undeclared(port))
+  const owned = resources.move()
+  return { world, port, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+}
+
+async function silentClientAt(port: number): Promise<Socket> {
+  const socket = connect(port, '127.0.0.1')
+  await once(socket, 'connect')
+  return socket
+}
+
 async function greetingAt(port: number): Promise<string> {
   const socket = connect(port, '127.0.0.1')
   const [bytes] = (await once(socket, 'data')) as [Buffer]
@@ -56,53 +83,55 @@ async function greetingAt(port: number): Promise<string> {
 }
 
 test('a server that speaks first is heard by a client that waits for it; it is asked once, and the next client waits no more', async () => {
-  await using http = await namedServer('http')
   await using mail = await greeter()
-  await using world = new ListenerWorld({ clusters: { http: http.address, bytes: mail.address } })
-  const port = await freePort()
-  await world.serve(undeclared(port))
-  assert.equal(await greetingAt(port), '220 mail.test ESMTP\r\n')
+  await using proxy = await serveUndeclared(mail.address)
+  assert.equal(await greetingAt(proxy.port), '220 mail.test ESMTP\r\n')
   assert.equal(mail.connections(), 2, 'one to ask, one for the client')
-  assert.equal(await greetingAt(port), '220 mail.test ESMTP\r\n')
+  assert.equal(await greetingAt(proxy.port), '220 mail.test ESMTP\r\n')
   assert.equal(mail.connections(), 3)
-  assert.deepEqual(world.serverFirst, [`127.0.0.1:${port}`], 'said once')
+  assert.deepEqual(proxy.world.serverFirst, [`127.0.0.1:${proxy.port}`], 'said once')
 })
 
 test('a client that speaks late, to a server that is silent, still gets the chain of its protocol', async () => {
-  await using http = await namedServer('http')
   await using silent = await listening(() => undefined)
-  await using world = new ListenerWorld({ clusters: { http: http.address, bytes: silent.address } })
-  const port = await freePort()
-  await world.serve(undeclared(port))
-  const socket = connect(port, '127.0.0.1')
-  await once(socket, 'connect')
-  await sleep(300) // past the time in which a client has most often spoken: the server is being asked by now
+  await using proxy = await serveUndeclared(silent.address)
+  const socket = await silentClientAt(proxy.port)
+  await until(() => silent.connections() === 1, 'the server is asked')
   assert.equal(await converse(socket, 'GET / HTTP/1.1\r\n\r\n'), 'http:GET / HTTP/1.1\r\n\r\n')
-  assert.deepEqual(world.serverFirst, [])
-  assert.equal(silent.connections(), 1, 'it was asked')
+  assert.deepEqual(proxy.world.serverFirst, [])
 })
 
-test('HTTP to a port whose server was found to speak first is HTTP, and a client that leaves while it is asked leaves nothing', async () => {
-  await using http = await namedServer('http')
-  await using mail = await greeter()
-  await using world = new ListenerWorld({ clusters: { http: http.address, bytes: mail.address } })
-  const port = await freePort()
-  await world.serve(undeclared(port))
-  assert.equal(await greetingAt(port), '220 mail.test ESMTP\r\n')
-  assert.equal(await converse(connect(port, '127.0.0.1'), 'GET / HTTP/1.1\r\n\r\n'), 'http:GET / HTTP/1.1\r\n\r\n')
-  const impatient = connect(port, '127.0.0.1')
-  await once(impatient, 'connect')
+test('a client that leaves while its server is asked ends the asking', async () => {
+  await using silent = await listening(() => undefined)
+  await using proxy = await serveUndeclared(silent.address)
+  const impatient = await silentClientAt(proxy.port)
+  await until(() => silent.open() === 1, 'the server is asked')
   impatient.resetAndDestroy()
-  assert.equal(await greetingAt(port), '220 mail.test ESMTP\r\n')
+  await until(() => silent.open() === 0, 'the asking is over', greetingMs / 2)
+})
+
+test('HTTP to a port whose server was found to speak first is HTTP', async () => {
+  await using mail = await greeter()
+  await using proxy = await serveUndeclared(mail.address)
+  assert.equal(await greetingAt(proxy.port), '220 mail.test ESMTP\r\n')
+  assert.equal(await converse(connect(proxy.port, '127.0.0.1'), 'GET / HTTP/1.1\r\n\r\n'), 'http:GET / HTTP/1.1\r\n\r\n')
+  assert.equal(await greetingAt(proxy.port), '220 mail.test ESMTP\r\n')
 })
 
 test('a server that is not there does not decide what its port speaks', async () => {
-  await using http = await namedServer('http')
-  await using world = new ListenerWorld({ clusters: { http: http.address, bytes: { host: '127.0.0.1', port: await freePort() } } })
-  const port = await freePort()
-  await world.serve(undeclared(port))
-  const socket = connect(port, '127.0.0.1')
-  await once(socket, 'connect')
+  await using proxy = await serveUndeclared({ host: '127.0.0.1', port: await freePort() })
+  const socket = await silentClientAt(proxy.port)
   await sleep(300) // refused by then
   assert.equal(await converse(socket, 'GET / HTTP/1.1\r\n\r\n'), 'http:GET / HTTP/1.1\r\n\r\n')
+  assert.deepEqual(proxy.world.serverFirst, [])
+})
+
+test('a server is not asked for a client that no policy lets in', async () => {
+  const nobody = create(RBACSchema, { rules: { action: RBAC_Action.ALLOW } })
+  await using mail = await greeter()
+  await using proxy = await serveUndeclared(mail.address, new ConnectionGuard([nobody], new RbacCounters()))
+  const socket = await silentClientAt(proxy.port)
+  await sleep(300) // it would have been asked by then
+  assert.equal(await converse(socket, 'HELO me\r\n'), '')
+  assert.equal(mail.connections(), 0)
 })

@@ -13,6 +13,7 @@ import { compileDownstreamTls } from '../../src/proxy/listen/downstream-tls.ts'
 import { Sockets } from '../../src/proxy/listen/sockets.ts'
 import { compileTcpProxy } from '../../src/proxy/tcp/tcp-proxy.ts'
 import type { TcpSession } from '../../src/proxy/tcp/tcp-proxy.ts'
+import type { ConnectionGuard } from '../../src/proxy/tcp/filters/rbac.ts'
 import type { Secrets } from '../../src/proxy/identity/secrets.ts'
 import type { Cluster } from '../../src/proxy/upstream/types.ts'
 import { hostAt } from './hosts.ts'
@@ -25,6 +26,8 @@ export interface ListenerWorldOptions {
   readonly capture?: Capture
   readonly maxConnections?: number
   readonly maxHandshakes?: number
+  /** Before the bytes of every chain. */
+  readonly guard?: ConnectionGuard
 }
 
 const noSecrets: Secrets = { certificate: () => undefined, trust: () => undefined, onChange: () => () => {} }
@@ -75,6 +78,7 @@ export class ListenerWorld implements AsyncDisposable {
         if (terminal.kind === 'http') throw new Error('this world only forwards bytes')
         return compileTcpProxy(terminal.config, {
           clusters: (name) => this.#cluster(name), clock: systemClock, random: Math.random,
+          ...(this.#options.guard !== undefined && { guard: this.#options.guard }),
           onEnd: (session) => {
             this.sessions.push(session)
             this.#changed()

@@ -155,14 +155,17 @@ spec: { selector: { app: ${name} }, ports: [${port}] }
 ---`
 }
 
-/** A Gateway on port 80, and a VirtualService that sends everything to a host. */
-export function gatewayTo(host: string): string {
-  return `
+/** A Gateway on port 80, `edge`, for every host. */
+export const edgeGateway = `
 apiVersion: networking.istio.io/v1
 kind: Gateway
 metadata: { name: edge }
 spec: { selector: { istio: ingressgateway }, servers: [{ port: { number: 80, name: http, protocol: HTTP }, hosts: ["*"] }] }
----
+---`
+
+/** The same, and a VirtualService that sends everything to a host. */
+export function gatewayTo(host: string): string {
+  return `${edgeGateway}
 apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: { name: edge }

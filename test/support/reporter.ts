@@ -14,7 +14,7 @@ interface FileTotals {
   ms: number
 }
 
-export default async function* report(events: AsyncIterable<TestEvent>): AsyncGenerator<string> {
+export default async function* report(events: Iterable<TestEvent> | AsyncIterable<TestEvent>): AsyncGenerator<string> {
   const files = new Map<string, FileTotals>()
   const skipped: string[] = []
   const failures: string[] = []
@@ -35,7 +35,6 @@ export default async function* report(events: AsyncIterable<TestEvent>): AsyncGe
       const error = 'error' in data.details ? data.details.error : undefined
       if (!(isFile && ofFile.failed > 0)) count(ofFile, totals, 'failed')
       failures.push(`✖ ${file} > ${data.name}\n${indent(cause(error))}`)
-      yield `✖ ${file} > ${data.name}\n${indent(cause(error))}\n`
     } else if (data.skip !== undefined && data.skip !== false) {
       count(ofFile, totals, 'skipped')
       skipped.push(`  ${file} > ${data.name}: ${typeof data.skip === 'string' && data.skip !== '' ? data.skip : 'NO REASON GIVEN'}`)

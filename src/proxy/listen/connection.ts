@@ -3,7 +3,6 @@ import type { Address } from '../../model/address.ts'
 import type { Inbound } from '../../net/listen.ts'
 import type { Transport } from '../../net/transport.ts'
 import type { Greeting } from '../tcp/greeting.ts'
-import type { ClientAddresses } from '../upstream/types.ts'
 import type { CompiledChain, CompiledListener } from './compile.ts'
 
 /** How a connection came to the proxy. */
@@ -16,9 +15,13 @@ export interface Arrival {
   readonly authority: string | undefined
 }
 
-export interface AcceptedConnection {
+/** A connection for which nothing has been chosen yet. */
+export interface Arrived {
   readonly inbound: Inbound
   readonly arrival: Arrival
+}
+
+export interface AcceptedConnection extends Arrived {
   readonly listener: CompiledListener
   readonly chain: CompiledChain
 }
@@ -42,6 +45,6 @@ export interface ChainService {
   newDenial?(connection: AcceptedConnection, transport: Transport): string | undefined
   /** The chain has been replaced: what the new one does not allow ends. */
   recheck?(successor: ChainService): void
-  /** Opaque bytes: whether the server that a connection of `client` would get speaks first. `done` and the result are as in tcp/greeting.ts. */
-  askForGreeting?(client: ClientAddresses, done: (greeting: Greeting) => void): () => void
+  /** Opaque bytes: whether the server that this connection would get speaks first; `unknown` where it may not have one. `done` and the result are as in tcp/greeting.ts. */
+  askForGreeting?(connection: Arrived, done: (greeting: Greeting) => void): () => void
 }

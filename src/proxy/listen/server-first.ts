@@ -54,7 +54,7 @@ export class ServerFirst {
     const service = quiet()
     if (service?.askForGreeting === undefined) return inbound.peek(enough, { maxBytes, timeoutMs })
     const greeted = new AbortController()
-    const giveUp = service.askForGreeting({ remoteAddress: inbound.remoteAddress, originalDestination: arrival.originalDestination }, (greeting) => {
+    const giveUp = service.askForGreeting({ inbound, arrival }, (greeting) => {
       if (greeting !== 'unknown') this.#learn(arrival.originalDestination, greeting === 'greets' ? 'server' : 'client')
       if (greeting === 'greets') greeted.abort()
     })

@@ -6,8 +6,8 @@ import { xxHash64 } from '../../lib/xxhash64.ts'
 import type { Hash64 } from '../../lib/xxhash64.ts'
 import type { Transport } from '../../net/transport.ts'
 import type { TcpProxy } from '../../proto/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts'
-import type { AcceptedConnection, ChainService } from '../listen/connection.ts'
-import type { ClientAddresses, Cluster, ClusterLookup, Host } from '../upstream/types.ts'
+import type { AcceptedConnection, Arrived, ChainService } from '../listen/connection.ts'
+import type { Cluster, ClusterLookup, Host } from '../upstream/types.ts'
 import { milliseconds } from '../xds/duration.ts'
 import type { ConnectionGuard } from './filters/rbac.ts'
 import { Forward } from './forward.ts'
@@ -137,9 +137,12 @@ class TcpService implements ChainService {
     this.#open.add(new TcpConnection(this.#parts, this.#limits, accepted, downstream, this.#choose(), ended))
   }
 
-  readonly askForGreeting = (client: ClientAddresses, done: (greeting: Greeting) => void): (() => void) => {
-    const cluster = this.#parts.clusters(this.#choose())
-    if (cluster !== undefined && this.#limits.tunnel === undefined) return awaitGreeting(cluster, client, this.#parts.clock, done)
+  readonly askForGreeting = ({ inbound, arrival }: Arrived, done: (greeting: Greeting) => void): (() => void) => {
+    const { remoteAddress } = inbound
+    // The server would hear of a client that may not come to it.
+    const denied = this.#parts.guard?.judge({ inbound, arrival }, { remoteAddress, tls: undefined }) !== undefined
+    const cluster = denied || this.#limits.tunnel !== undefined ? undefined : this.#parts.clusters(this.#choose())
+    if (cluster !== undefined) return awaitGreeting(cluster, { remoteAddress, originalDestination: arrival.originalDestination }, this.#parts.clock, done)
     queueMicrotask(() => done('unknown'))
     return () => {}
   }
@@ -152,7 +155,7 @@ class TcpService implements ChainService {
   }
 
   newDenial(connection: AcceptedConnection, transport: Transport): string | undefined {
-    return this.#parts.guard?.newDenial(connection, transport)
+    return this.#parts.guard?.judge(connection, transport)
   }
 
   recheck(successor: ChainService): void {

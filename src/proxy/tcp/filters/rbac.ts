@@ -3,13 +3,16 @@
 import type { RBAC } from '../../../proto/gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.ts'
 import type { Transport } from '../../../net/transport.ts'
 import type { IpFact, IpNumber, RbacFacts } from '../../../security/rbac/expression.ts'
-import type { AcceptedConnection } from '../../listen/connection.ts'
+import type { Arrived } from '../../listen/connection.ts'
 import { serverNameOf } from '../../listen/detect.ts'
 import type { RbacCounters } from '../../rbac/counters.ts'
 import { compileEngines, denialDetails } from '../../rbac/engine.ts'
 import type { Engines } from '../../rbac/engine.ts'
 import { identitiesOf } from '../../rbac/identities.ts'
 import { LastIp } from '../../rbac/ips.ts'
+
+/** What the transport says of the client. */
+type Proven = Pick<Transport, 'remoteAddress' | 'tls'>
 
 /** What stands before the bytes of a filter chain. */
 export class ConnectionGuard {
@@ -21,7 +24,7 @@ export class ConnectionGuard {
   }
 
   /** Envoy's words for a connection that is not allowed. */
-  denial(connection: AcceptedConnection, transport: Transport): string | undefined {
+  denial(connection: Arrived, transport: Proven): string | undefined {
     const facts = new ConnectionRbacFacts(connection, transport)
     for (const { enforced, shadow } of this.#engines) {
       shadow?.decide(facts)
@@ -31,8 +34,8 @@ export class ConnectionGuard {
     return undefined
   }
 
-  /** As `denial`, for a connection that an older version of the policies let in: it is not counted again. */
-  newDenial(connection: AcceptedConnection, transport: Transport): string | undefined {
+  /** As `denial`, for those who only ask: it is not counted. */
+  judge(connection: Arrived, transport: Proven): string | undefined {
     const facts = new ConnectionRbacFacts(connection, transport)
     for (const { enforced } of this.#engines) {
       const verdict = enforced?.judge(facts)
@@ -44,15 +47,15 @@ export class ConnectionGuard {
 
 const ips = { source: new LastIp(), destination: new LastIp() }
 
-export class ConnectionRbacFacts implements RbacFacts {
+class ConnectionRbacFacts implements RbacFacts {
   readonly identities: readonly string[] | undefined
   readonly serverName: string
   readonly destinationPort: number
   readonly path = undefined
-  readonly #connection: AcceptedConnection
-  readonly #transport: Transport
+  readonly #connection: Arrived
+  readonly #transport: Proven
 
-  constructor(connection: AcceptedConnection, transport: Transport) {
+  constructor(connection: Arrived, transport: Proven) {
     this.#connection = connection
     this.#transport = transport
     this.identities = identitiesOf(transport.tls)

@@ -15,7 +15,7 @@ process.chdir(root)
 /** More files than this that fail are not bad luck: none is run again. */
 const maxUnsteady = 3
 /** Each of these starts many processes, or needs the machine to itself. */
-const aloneFolders = ['test/e2e/', 'test/interop/differential', 'test/fuzz/proxy-http-deliveries']
+const aloneFolders = ['test/e2e/', 'test/netns/', 'test/interop/differential', 'test/fuzz/proxy-http-deliveries']
 
 const patterns = process.argv.slice(2).filter((argument) => argument !== '--again')
 const isTriedAgain = patterns.length === 0 || process.argv.includes('--again')

@@ -1,4 +1,5 @@
 // Our own side of the bench: a control plane (not measured), and each proxy in a process of its own.
+import { join } from 'node:path'
 import type { Tap } from '../src/agent/env-capture.ts'
 import type { Address } from '../src/model/address.ts'
 import type { Children } from './children.ts'
@@ -21,17 +22,25 @@ export class MeshProcesses {
   readonly #children: Children
   readonly #control: ControlSaid
   readonly #flags: readonly string[]
+  /** The `bench` whose proxies these are. */
+  readonly #bench: string
 
-  constructor(children: Children, control: ControlSaid, flags: readonly string[]) {
+  constructor(children: Children, control: ControlSaid, flags: readonly string[], bench = import.meta.dirname) {
     this.#children = children
     this.#control = control
     this.#flags = flags
+    this.#bench = bench
   }
 
   /** `more`: files of resources beside bench/mesh. */
   static async start(children: Children, folder: string, flags: readonly string[], more: readonly string[] = []): Promise<MeshProcesses> {
     const { said } = await children.program<ControlSaid>('control plane', [process.execPath, `${import.meta.dirname}/control-process.ts`, folder, ...more], 'load')
     return new MeshProcesses(children, said, flags)
+  }
+
+  /** Proxies of another tree, under the same control plane. */
+  of(tree: string, flags: readonly string[]): MeshProcesses {
+    return new MeshProcesses(this.#children, this.#control, flags, join(tree, 'bench'))
   }
 
   /** Where an Envoy finds ADS. */
@@ -92,7 +101,7 @@ export class MeshProcesses {
     const { discoveryAddress, roots, tokens } = this.#control
     const settings = { discoveryAddress, token: tokens[task.settings.serviceAccount!]!, ...task.settings }
     const whole: ProxyTask = { ...task, settings, roots }
-    const command = [process.execPath, ...nodeFlags, ...this.#flags, `${import.meta.dirname}/proxy-process.ts`, JSON.stringify(whole)]
+    const command = [process.execPath, ...nodeFlags, ...this.#flags, join(this.#bench, 'proxy-process.ts'), JSON.stringify(whole)]
     return (await this.#children.program(name, command, 'measured')).pid
   }
 }

@@ -1,4 +1,5 @@
 // The bench's command line.
+import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 
 export interface BenchOptions {
@@ -15,6 +16,10 @@ export interface BenchOptions {
   readonly gate: boolean
   /** For the Node of our proxies: `--cpu-prof`. */
   readonly nodeFlags: readonly string[]
+  /** Another tree of ours that is measured beside this one; with flags of its own. */
+  readonly base: { readonly tree: string; readonly nodeFlags: readonly string[] } | undefined
+  /** Leave a real Envoy out, also where there is one. */
+  readonly withoutEnvoy: boolean
 }
 
 export const usage = `npm run bench -- [options]: our proxies beside nginx, HAProxy, nghttpx and Envoy, on this machine (Linux).
@@ -28,6 +33,9 @@ export const usage = `npm run bench -- [options]: our proxies beside nginx, HAPr
   --json FILE    raw figures (bench/results/TIME.json)
   --gate         exit 1 when a bar is not held
   --node-flag F  a flag for the Node of our proxies; may be given several times
+  --base DIR     measure the proxies of another tree as well (\`.\`: this one, for --base-flag)
+  --base-flag F  a flag for the Node of those; may be given several times
+  --no-envoy     leave Envoy out
   --help
 
 Needs nginx, haproxy, gcc and libssl-dev (apt-get install nginx haproxy gcc libssl-dev), and nghttp2 for HTTP/2.
@@ -40,7 +48,7 @@ export function readOptions(args: readonly string[]): BenchOptions | undefined {
     options: {
       rounds: { type: 'string' }, secs: { type: 'string' }, conns: { type: 'string' }, rate: { type: 'string' },
       only: { type: 'string', multiple: true }, json: { type: 'string' }, gate: { type: 'boolean' },
-      'node-flag': { type: 'string', multiple: true }, help: { type: 'boolean' },
+      'node-flag': { type: 'string', multiple: true }, base: { type: 'string' }, 'base-flag': { type: 'string', multiple: true }, 'no-envoy': { type: 'boolean' }, help: { type: 'boolean' },
     },
   })
   if (values.help === true) return undefined
@@ -53,6 +61,8 @@ export function readOptions(args: readonly string[]): BenchOptions | undefined {
     json: values.json,
     gate: values.gate ?? false,
     nodeFlags: values['node-flag'] ?? [],
+    base: values.base === undefined ? undefined : { tree: resolve(values.base), nodeFlags: values['base-flag'] ?? [] },
+    withoutEnvoy: values['no-envoy'] ?? false,
   }
 }
 

@@ -20,6 +20,7 @@ import type { Summary } from './table.ts'
 import { envoyMissing } from './twins/envoy.ts'
 import { hasNghttp2 } from './twins/nghttp2.ts'
 import { openWorld } from './world.ts'
+import type { WorldOptions } from './world.ts'
 
 interface JudgedBar extends Bar {
   readonly ratio: number
@@ -50,7 +51,7 @@ async function runScenario(scenario: Scenario, options: BenchOptions, generator:
   const folder = mkdtempSync(join(tmpdir(), 'trysail-bench-'))
   try {
     await using children = new Children()
-    const world = await openWorld(folder, children, { nodeFlags: options.nodeFlags, withEnvoy: envoyMissing() === undefined })
+    const world = await openWorld(folder, children, worldOf(options))
     const contenders = await scenario.start(world)
     const measured = await measure(contenders, {
       generator, folder, rounds: options.rounds, warmupSeconds: Math.min(5, options.seconds * 3),
@@ -63,6 +64,8 @@ async function runScenario(scenario: Scenario, options: BenchOptions, generator:
     rmSync(folder, { recursive: true, force: true })
   }
 }
+
+const worldOf = ({ nodeFlags, base, withoutEnvoy }: BenchOptions): WorldOptions => ({ nodeFlags, base, withEnvoy: !withoutEnvoy && envoyMissing() === undefined })
 
 /** Ours is the last one. A bar against what is not here says nothing. */
 function judge(bar: Bar, measured: readonly Measured[]): readonly JudgedBar[] {
@@ -78,7 +81,7 @@ async function runMemory(options: BenchOptions, generator: LoadGenerator): Promi
   try {
     await using children = new Children()
     const scenario = scenarios[0]!
-    const contenders = await scenario.start(await openWorld(folder, children, { nodeFlags: options.nodeFlags, withEnvoy: envoyMissing() === undefined }))
+    const contenders = await scenario.start(await openWorld(folder, children, worldOf(options)))
     return await measureMemory(contenders, generator, loadOf(scenario, folder))
   } finally {
     rmSync(folder, { recursive: true, force: true })
@@ -99,7 +102,7 @@ async function main(options: BenchOptions): Promise<number> {
   try {
     const generator = openGenerator(folder)
     if (generator.missing !== undefined) console.error(generator.missing)
-    const withoutEnvoy = envoyMissing()
+    const withoutEnvoy = options.withoutEnvoy ? undefined : envoyMissing()
     if (withoutEnvoy !== undefined) console.error(`no comparison with Envoy: ${withoutEnvoy}`)
     const results: ScenarioResult[] = []
     for (const scenario of scenarios.filter(({ name }) => isWanted(name, options))) {

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { freePort } from '../src/net/reserve-port.ts'
 import type { LoadOptions } from './load/load.ts'
 import { serverHost } from './mesh-envoy.ts'
+import type { MeshProcesses } from './mesh-processes.ts'
 import type { World } from './world.ts'
 import { haproxyGateway, haproxyH2, haproxyInbound, haproxyOutbound, haproxyRelay, haproxyTlsRelay } from './twins/haproxy.ts'
 import { nghttpd, nghttpx } from './twins/nghttp2.ts'
@@ -47,9 +48,24 @@ async function twin(world: World, name: string, command: Twin, upstream: number)
   return { name, port, pids: [pid] }
 }
 
-async function ours(start: (port: number) => Promise<number>): Promise<Contender> {
+type StartOurs = (mesh: MeshProcesses, port: number) => Promise<number>
+
+const ours = (world: World, start: StartOurs): Promise<readonly Contender[]> => besideBase(world, (name, mesh) => one(name, mesh, start))
+
+/** With `--base` the proxies of another tree before our newest. */
+async function besideBase({ mesh, base }: World, start: (name: string, mesh: MeshProcesses) => Promise<Contender>): Promise<readonly Contender[]> {
+  const newest = await start('trysail', mesh)
+  return base === undefined ? [newest] : [await start('base', base), newest]
+}
+
+async function one(name: string, mesh: MeshProcesses, start: StartOurs): Promise<Contender> {
   const port = await freePort()
-  return { name: 'trysail', port, pids: [await start(port)] }
+  return { name, port, pids: [await start(mesh, port)] }
+}
+
+async function ourHop(name: string, mesh: MeshProcesses, upstream: number): Promise<Contender> {
+  const inward = await one(name, mesh, (to, port) => to.inbound(port, upstream))
+  return joined(await one(name, mesh, (to, port) => to.outbound(port, inward.port)), inward)
 }
 
 async function envoys(world: World, role: EnvoyRole): Promise<readonly Contender[]> {
@@ -69,26 +85,26 @@ async function twinHop(world: World, name: string, out: Twin, inward: Twin): Pro
 
 const relays = async (world: World): Promise<readonly Contender[]> => [
   await twin(world, 'haproxy', haproxyRelay, world.upstream),
-  await ours((port) => world.mesh.relay(port, world.upstream)),
+  ...(await ours(world, (mesh, port) => mesh.relay(port, world.upstream))),
 ]
 
 const tlsRelays = async (world: World): Promise<readonly Contender[]> => [
   await twin(world, 'haproxy', haproxyTlsRelay, world.upstream),
-  await ours((port) => world.mesh.tlsRelay(port, world.upstream)),
+  ...(await ours(world, (mesh, port) => mesh.tlsRelay(port, world.upstream))),
 ]
 
 const gateways = async (world: World): Promise<readonly Contender[]> => [
   await twin(world, 'nginx', nginxGateway, world.upstream),
   await twin(world, 'haproxy', haproxyGateway, world.upstream),
   ...(await envoys(world, 'gateway')),
-  await ours((port) => world.mesh.gateway(port, world.upstream)),
+  ...(await ours(world, (mesh, port) => mesh.gateway(port, world.upstream))),
 ]
 
 const inbounds = async (world: World): Promise<readonly Contender[]> => [
   await twin(world, 'haproxy', haproxyInbound, world.upstream),
   await twin(world, 'nginx', nginxInbound, world.upstream),
   ...(await envoys(world, 'inbound')),
-  await ours((port) => world.mesh.inbound(port, world.upstream)),
+  ...(await ours(world, (mesh, port) => mesh.inbound(port, world.upstream))),
 ]
 
 const multiplexed = async (world: World): Promise<readonly Contender[]> => {
@@ -98,7 +114,7 @@ const multiplexed = async (world: World): Promise<readonly Contender[]> => {
     await twin(world, 'nghttpx', nghttpx, h2Upstream),
     await twin(world, 'haproxy', haproxyH2, h2Upstream),
     ...(await envoys(world, 'h2')),
-    await ours((port) => world.mesh.h2Gateway(port, h2Upstream)),
+    ...(await ours(world, (mesh, port) => mesh.h2Gateway(port, h2Upstream))),
   ]
 }
 
@@ -120,19 +136,16 @@ export const scenarios: readonly Scenario[] = [
       await twin(world, 'haproxy', haproxyOutbound, world.tlsUpstream),
       await twin(world, 'nginx', nginxOutbound, world.tlsUpstream),
       ...(await envoys(world, 'outbound')),
-      await ours((port) => world.mesh.outbound(port, world.tlsUpstream)),
+      ...(await ours(world, (mesh, port) => mesh.outbound(port, world.tlsUpstream))),
     ],
   },
   {
     name: 'hop', title: "Sidecar to sidecar: plain in, mTLS between, plain out; nginx and HAProxy bare pairs", bars: [], tls: false, headers: atServer,
-    start: async (world) => {
-      const inward = await ours((port) => world.mesh.inbound(port, world.upstream))
-      return [
-        await twinHop(world, 'haproxy', haproxyOutbound, haproxyInbound),
-        await twinHop(world, 'nginx', nginxOutbound, nginxInbound),
-        joined(await ours((port) => world.mesh.outbound(port, inward.port)), inward),
-      ]
-    },
+    start: async (world) => [
+      await twinHop(world, 'haproxy', haproxyOutbound, haproxyInbound),
+      await twinHop(world, 'nginx', nginxOutbound, nginxInbound),
+      ...(await besideBase(world, (name, mesh) => ourHop(name, mesh, world.upstream))),
+    ],
   },
   {
     name: 'relay', title: 'Bytes through a gateway, small messages', bars: [{ against: 'haproxy', most: 1.15 }], tls: false, headers: atServer, start: relays,

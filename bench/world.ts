@@ -13,6 +13,8 @@ export interface World {
   readonly folder: string
   readonly children: Children
   readonly mesh: MeshProcesses
+  /** What our proxies are compared with themselves by: another tree, or other flags. */
+  readonly base: MeshProcesses | undefined
   /** An application that answers 1 KB, and the same behind mutual TLS. */
   readonly upstream: number
   readonly tlsUpstream: number
@@ -25,9 +27,10 @@ export interface World {
 export interface WorldOptions {
   readonly nodeFlags: readonly string[]
   readonly withEnvoy: boolean
+  readonly base?: { readonly tree: string; readonly nodeFlags: readonly string[] } | undefined
 }
 
-export async function openWorld(folder: string, children: Children, { nodeFlags, withEnvoy }: WorldOptions): Promise<World> {
+export async function openWorld(folder: string, children: Children, { nodeFlags, withEnvoy, base }: WorldOptions): Promise<World> {
   const [upstream, tlsUpstream, h2Upstream] = [await freePort(), await freePort(), await freePort()]
   const envoy = withEnvoy ? { gateway: await freePort(), inbound: await freePort(), outbound: await freePort(), h2: await freePort() } : undefined
   const envoyMesh = join(folder, 'envoy.yaml')
@@ -37,5 +40,5 @@ export async function openWorld(folder: string, children: Children, { nodeFlags,
   chmodSync(folder, 0o711) // nginx drops root before it reads what it serves
   await children.server('upstream', nginxUpstream(folder, upstream), [upstream], { core: 'load', output })
   await children.server('TLS upstream', haproxyTlsUpstream(folder, tlsUpstream), [tlsUpstream], { core: 'load', output })
-  return { folder, children, mesh, upstream, tlsUpstream, h2Upstream, envoy }
+  return { folder, children, mesh, base: base === undefined ? undefined : mesh.of(base.tree, base.nodeFlags), upstream, tlsUpstream, h2Upstream, envoy }
 }

@@ -23,7 +23,7 @@ const mayImport: Record<string, readonly string[]> = {
   sources: ['lib', 'model', 'kinds', 'net', 'telemetry'],
   control: ['lib', 'model', 'proto', 'codec', 'kinds', 'security', 'telemetry', 'xds', 'net', 'sources'],
   proxy: ['lib', 'model', 'proto', 'codec', 'security', 'telemetry', 'xds', 'net'],
-  agent: ['lib', 'model', 'net', 'proxy'],
+  agent: ['lib', 'model', 'net', 'proxy', 'codec'],
   cli: ['lib', 'model', 'proto', 'codec', 'kinds', 'security', 'telemetry', 'xds', 'net', 'sources', 'control', 'proxy', 'agent'],
 }
 
@@ -36,9 +36,9 @@ const doors: Record<string, readonly string[]> = {
   'node:tls': ['net/'],
   'node:dgram': ['net/'],
   'node:dns': ['net/'],
-  'node:http2': ['net/', 'control/serve/', 'proxy/xds/'],
-  'node:http': ['control/serve/', 'proxy/admin/', 'cli/', 'net/http-get.ts'],
-  'node:https': ['net/http-get.ts'],
+  'node:http2': ['net/', 'control/serve/', 'proxy/xds/', 'agent/probe/'],
+  'node:http': ['control/serve/', 'proxy/admin/', 'cli/', 'net/http-get.ts', 'agent/probe/'],
+  'node:https': ['net/http-get.ts', 'agent/probe/'],
   'node:fs': ['sources/files/', 'control/ca/', 'control/jwks/', 'control/registration/', 'telemetry/sink/', 'proxy/identity/', 'net/unix-path.ts', 'cli/'], // telemetry/sink: the log files; proxy/identity: certificates in files; net/unix-path: sockets that were left behind
   'node:child_process': ['cli/', 'agent/'],
 }

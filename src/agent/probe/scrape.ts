@@ -1,0 +1,111 @@
+// One scrape for a workload (ops spec 3.9): what the proxy has counted, then what its application says at the place that its
+// prometheus.io annotations name. An application that does not answer costs only its own part.
+import { request } from 'node:http'
+import type { IncomingHttpHeaders } from 'node:http'
+import { z } from 'zod'
+import { describe } from '../../lib/errors.ts'
+import { placeOf } from './probe.ts'
+import type { ProbePlace } from './probe.ts'
+
+export interface AppMetrics {
+  readonly port: number
+  readonly path: string
+}
+
+export interface Scraped {
+  readonly contentType: string
+  readonly body: string
+}
+
+/** For one application; more is as bad as no answer. */
+const maxBytes = 10 * 1024 * 1024
+/** Prometheus' own, where it does not say. */
+const defaultTimeoutMs = 10_000
+const maxTimeoutMs = 60_000
+/** Ports of the proxy and the agent: to scrape them would be a circle. */
+const reserved: ReadonlySet<number> = new Set([15000, 15001, 15004, 15006, 15008, 15020, 15021, 15053, 15090])
+const plain = 'text/plain; version=0.0.4; charset=utf-8'
+
+const annotations = z.object({
+  scrape: z.enum(['true', 'false', '']).default('true'),
+  port: z.string().regex(/^\d{0,5}$/, 'must be a port').default(''),
+  path: z.string().default(''),
+})
+
+/** Of ISTIO_PROMETHEUS_ANNOTATIONS; undefined: the application has no metrics. What is wrong is added to `mistakes`. */
+export function readAppMetrics(text: string, mistakes: string[]): AppMetrics | undefined {
+  if (text === '') return undefined
+  try {
+    const { scrape, port, path } = annotations.parse(JSON.parse(text))
+    if (scrape === 'false') return undefined
+    const number = Number(port || 80)
+    if (number === 0 || number > 65_535 || reserved.has(number)) throw new Error(`port ${port} is the proxy's own, or none`)
+    return { port: number, path: path === '' ? '/metrics' : path.startsWith('/') ? path : `/${path}` }
+  } catch (error) {
+    mistakes.push(`ISTIO_PROMETHEUS_ANNOTATIONS: ${error instanceof z.ZodError ? error.issues.map(({ path: at, message }) => `${at.join('.')} ${message}`).join('; ') : describe(error)}`)
+    return undefined
+  }
+}
+
+export interface Scraping {
+  readonly proxy: () => Promise<string>
+  readonly app: AppMetrics | undefined
+  readonly place: ProbePlace
+  /** Of who scrapes. */
+  readonly headers: IncomingHttpHeaders
+  onProblem(problem: string): void
+}
+
+export async function scrape({ proxy, app, place, headers, onProblem }: Scraping): Promise<Scraped> {
+  const failed = (part: string) => (error: unknown) => {
+    onProblem(`${part}: ${describe(error)}`)
+    return undefined
+  }
+  const [own, theirs] = await Promise.all([
+    proxy().catch(failed('the proxy')),
+    app === undefined ? undefined : metricsOf(app, place, headers).catch(failed('the application')),
+  ])
+  return { contentType: theirs?.contentType ?? plain, body: (own ?? '') + (theirs?.body ?? '') }
+}
+
+/** Headers that say what who scrapes can read, and how long it waits. */
+const forwarded = ['accept', 'user-agent', 'x-prometheus-scrape-timeout-seconds']
+
+function metricsOf({ port, path }: AppMetrics, place: ProbePlace, asked: IncomingHttpHeaders): Promise<Scraped> {
+  return new Promise((resolve, reject) => {
+    const at = placeOf({ host: '', port }, place)
+    const from = place.from(at.host)
+    const headers = Object.fromEntries(forwarded.flatMap((name) => (asked[name] === undefined ? [] : [[name, asked[name]]])))
+    const signal = AbortSignal.timeout(timeoutOf(asked))
+    const sent = request({ host: at.host, port: at.port, path, headers, agent: false, signal, ...(from === undefined ? {} : { localAddress: from }) }, (response) => {
+      if (response.statusCode !== 200) {
+        response.destroy()
+        return reject(new Error(`GET ${path} answers ${response.statusCode}`))
+      }
+      collect(response).then((body) => resolve({ contentType: typeOf(response.headers['content-type']), body: body.endsWith('\n') ? body : `${body}\n` }), reject)
+    })
+    sent.on('error', (error) => reject(signal.aborted ? new Error('no answer in time') : error))
+    sent.end()
+  })
+}
+
+function timeoutOf(headers: IncomingHttpHeaders): number {
+  const seconds = Number(headers['x-prometheus-scrape-timeout-seconds'] ?? '')
+  return seconds > 0 ? Math.min(seconds * 1000, maxTimeoutMs) : defaultTimeoutMs
+}
+
+/** OpenMetrics only where the application answers in it: its part comes last, and brings the end mark. */
+function typeOf(contentType = ''): string {
+  return /^application\/openmetrics-text\b/i.test(contentType) ? contentType : plain
+}
+
+async function collect(response: AsyncIterable<Buffer>): Promise<string> {
+  const pieces: Buffer[] = []
+  let bytes = 0
+  for await (const piece of response) {
+    bytes += piece.length
+    if (bytes > maxBytes) throw new Error(`more than ${maxBytes} bytes`)
+    pieces.push(piece)
+  }
+  return Buffer.concat(pieces).toString('utf8')
+}

@@ -79,4 +79,6 @@ export interface Endpoint {
   readonly serviceAccount: string
   /** Key of the workload behind it, `namespace/name`; empty when unknown. */
   readonly workload: string
+  /** Of a headless service: its own name below the service's, as Pods of a StatefulSet have one. */
+  readonly memberName?: string
 }

@@ -28,6 +28,9 @@ export interface Workload {
   readonly ready: boolean
   /** Its proxy takes mutual TLS. */
   readonly mutualTls: boolean
+  /** Its name below a headless service of the name `subdomain`, as a Pod's spec says. */
+  readonly hostname?: string
+  readonly subdomain?: string
   /** What owns it, for metric labels: the Deployment of a Pod, or its own name. */
   readonly workloadName: string
   readonly origin: Origin

@@ -38,9 +38,12 @@ import { openClusters } from './upstream/cluster-set.ts'
 import type { Clusters } from './upstream/cluster-set.ts'
 import { openXdsStream } from './xds/client.ts'
 import { deferredStream } from './xds/deferred-stream.ts'
+import { takeNames } from './xds/names.ts'
+import type { NameTable } from './xds/names.ts'
 
 export type { Proxy } from './proxy-parts.ts'
 export type { Capture } from './listen/capture.ts'
+export type { NameAddresses, NameTable } from './xds/names.ts'
 export type { FromThread, Link, ThreadHandle, ToThread } from './threads/link.ts'
 
 export interface ProxyOptions {
@@ -61,6 +64,8 @@ export interface ProxyOptions {
   readonly audit?: WriteAudit
   /** Of the audit log, where this proxy has one of its own. */
   readonly auditCounts?: () => AuditCounts
+  /** Takes the names that the workload may look up, and their addresses, whenever they change. Without it they are not asked for. */
+  readonly onNames?: (names: NameTable) => void
   /** POST /quitquitquit. */
   readonly onQuit?: () => void
   /** Which thread of several this is, from 0. */
@@ -86,6 +91,7 @@ export async function startProxy(settings: ProxySettings, options: ProxyOptions)
       tls: settings.discoveryPlaintext ? undefined : { serverName: '' },
       identity, bearer,
       protocol: settings.xdsProtocol,
+      names: options.onNames !== undefined,
       clock, log,
     }, node, onUpdate)),
     onEnd: () => identity.close(),
@@ -141,6 +147,7 @@ function partsOf(settings: ProxySettings, options: ProxyOptions): SharedParts {
       await files.close()
     },
     ...(options.capture === undefined ? {} : { capture: options.capture }),
+    ...(options.onNames === undefined ? {} : { onNames: takeNames(options.onNames) }),
     ...(options.onQuit === undefined ? {} : { onQuit: options.onQuit }),
     listen: options.sockets?.listen,
     threadNumber: options.threadNumber,

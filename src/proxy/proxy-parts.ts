@@ -88,6 +88,8 @@ export interface ProxyParts {
   readonly capture?: Capture
   readonly clock?: Clock
   readonly version?: string
+  /** The names that the workload may look up. Without it they are not asked for. Answers with the text of a NACK, or undefined. */
+  onNames?(update: XdsUpdate): string | undefined
   /** POST /reopen_logs: after log files were moved away. */
   onReopenLogs?(): void
   /** Nothing is served any more. */
@@ -102,6 +104,10 @@ export interface Proxy extends AsyncDisposable {
   readonly nodeId: string
   readonly adminPort: number
   readonly state: ProxyState
+  /** What keeps it from being ready; empty when nothing does. */
+  readonly notReadyBecause: string
+  /** What all threads have counted, for Prometheus. */
+  prometheus(): Promise<string>
   /** The first configuration serves: listeners bound, captures open. */
   readonly whenReady: Promise<void>
   readonly planner: Planner

@@ -38,7 +38,7 @@ import { nothingAccepted, resourceTypes } from './xds/accepted.ts'
 import { nodeIdOf, nodeOf } from './xds/node.ts'
 import type { TerminalFilter } from './xds/listener.ts'
 import { SecretStore } from './xds/secret.ts'
-import { meshTrustName } from '../xds/types.ts'
+import { meshTrustName, typeUrls } from '../xds/types.ts'
 
 export async function runProxy(settings: ProxySettings, parts: ProxyParts): Promise<Proxy> {
   const proxy = new RunningProxy(settings, parts)
@@ -103,6 +103,14 @@ class RunningProxy implements Proxy {
   get state(): ProxyState {
     if (this.#drained !== undefined) return 'DRAINING'
     return this.#serves ? 'LIVE' : 'INITIALIZING'
+  }
+
+  get notReadyBecause(): string {
+    return this.#notReadyBecause()
+  }
+
+  async prometheus(): Promise<string> {
+    return await this.#overview.prometheus()
   }
 
   get listening(): readonly Address[] {
@@ -241,9 +249,10 @@ class RunningProxy implements Proxy {
   }
 
   #take(updates: Updates, update: XdsUpdate): string | undefined {
-    const nack = updates.take(update)
+    const isNames = update.typeUrl === typeUrls.NDS && this.#parts.onNames !== undefined
+    const nack = isNames ? this.#parts.onNames!(update) : updates.take(update)
     if (nack !== undefined) this.#log(`rejected: ${nack}`)
-    this.#threads?.feed(update)
+    if (!isNames) this.#threads?.feed(update)
     return nack
   }
 

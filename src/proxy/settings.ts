@@ -25,6 +25,7 @@ export const proxySettingsTable = {
   certificateFile: text('', 'PEM file with its certificate chain, where that comes from elsewhere than the CA. Read at the start.'),
   keyFile: text('', 'PEM file with the key of that certificate.'),
   rootCaFile: text('', 'PEM file with the roots that vouch for the control plane.'),
+  dnsCapture: onOff(false, 'Answers the look-ups of the workload: names of the mesh itself, others by its resolvers (ISTIO_META_DNS_CAPTURE).'),
   xdsProtocol: choice(['delta', 'sotw'], 'delta', 'Incremental xDS, or the state of the world, for older servers.'),
   httpProxyPort: port(0, 'Port of the HTTP_PROXY listener; 0: none.'),
   adminPort: port(15000, 'Admin server, on loopback; 0: any free port.'),

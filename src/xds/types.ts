@@ -1,7 +1,7 @@
 // The resource types that travel on an xDS stream: their type URLs, their short names, and the order in which a proxy
 // takes them so that nothing refers to what it has not got yet.
 
-export type TypeName = 'CDS' | 'EDS' | 'LDS' | 'RDS' | 'SDS'
+export type TypeName = 'CDS' | 'EDS' | 'LDS' | 'RDS' | 'SDS' | 'NDS'
 
 const prefix = 'type.googleapis.com/'
 
@@ -11,10 +11,11 @@ export const typeUrls: Readonly<Record<TypeName, string>> = {
   LDS: `${prefix}envoy.config.listener.v3.Listener`,
   RDS: `${prefix}envoy.config.route.v3.RouteConfiguration`,
   SDS: `${prefix}envoy.extensions.transport_sockets.tls.v3.Secret`,
+  NDS: `${prefix}istio.networking.nds.v1.NameTable`,
 }
 
 /** Clusters before their endpoints, both before the listeners and routes that send to them (traffic spec 6.2). */
-export const pushOrder: readonly TypeName[] = ['CDS', 'EDS', 'LDS', 'RDS', 'SDS']
+export const pushOrder: readonly TypeName[] = ['CDS', 'EDS', 'LDS', 'RDS', 'SDS', 'NDS']
 
 const byUrl = new Map(pushOrder.map((name) => [typeUrls[name], name]))
 
@@ -25,7 +26,7 @@ export function typeNameOf(typeUrl: string): TypeName | undefined {
 
 /** Whether a client may ask for all there is of a type. Of the others, it names what it wants. */
 export function canWildcard(type: TypeName): boolean {
-  return type === 'CDS' || type === 'LDS'
+  return type === 'CDS' || type === 'LDS' || type === 'NDS'
 }
 
 /** The secret that says whom the mesh trusts; ours, not Envoy's. */

@@ -13,7 +13,11 @@ const ignores: Readonly<Record<TypeName, readonly string[]>> = {
     'ProxyConfig', 'Endpoint', 'Namespace', 'Node',
   ],
   SDS: [],
+  NDS: [],
 }
+
+/** What names there are, who sees them, and the addresses of headless services. */
+const namedBy = ['Service', 'HeadlessEndpoint', 'Sidecar', 'MeshConfig']
 
 const sidecarIgnores: Readonly<Partial<Record<TypeName, readonly string[]>>> = {
   CDS: ['Gateway'],
@@ -25,6 +29,7 @@ const sidecarIgnores: Readonly<Partial<Record<TypeName, readonly string[]>>> = {
 
 export function isAffected(type: TypeName, proxyType: ProxyType, changed: ReadonlySet<string>): boolean {
   if (type === 'SDS') return changed.has('Secret') || changed.has('Trust')
+  if (type === 'NDS') return namedBy.some((kind) => changed.has(kind))
   const ignored = new Set([...ignores[type], ...(proxyType === 'sidecar' ? sidecarIgnores[type] ?? [] : [])])
   return [...changed].some((kind) => !ignored.has(kind))
 }

@@ -9,13 +9,14 @@ import { dnatEndpoints } from './endpoint/sni-dnat.ts'
 import { gatewayListeners } from './listener/gateway.ts'
 import { inboundListeners } from './listener/inbound.ts'
 import { outboundListeners } from './listener/outbound.ts'
+import { nameTable } from './name-table.ts'
 import { gatewayRoutes } from './route/gateway.ts'
 import { outboundRoutes } from './route/outbound.ts'
 import { secrets } from './secret/kubernetes.ts'
 import { meshTrust } from './secret/mesh-trust.ts'
 import type { Translator } from './translator.ts'
 
-export type TypeName = 'CDS' | 'EDS' | 'LDS' | 'RDS' | 'SDS'
+export type TypeName = 'CDS' | 'EDS' | 'LDS' | 'RDS' | 'SDS' | 'NDS'
 
 export const translators: Readonly<Record<TypeName, readonly Translator[]>> = {
   CDS: [specialClusters, outboundClusters, dnatClusters, inboundClusters],
@@ -23,6 +24,7 @@ export const translators: Readonly<Record<TypeName, readonly Translator[]>> = {
   LDS: [outboundListeners, inboundListeners, gatewayListeners],
   RDS: [outboundRoutes, gatewayRoutes],
   SDS: [secrets, meshTrust],
+  NDS: [nameTable],
 }
 
 export const typeNames = Object.keys(translators) as readonly TypeName[]

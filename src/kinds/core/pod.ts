@@ -14,6 +14,8 @@ const schema = z.object({
   spec: z.looseObject({
     serviceAccountName: z.string().nullish(),
     nodeName: z.string().nullish(),
+    hostname: z.string().nullish(),
+    subdomain: z.string().nullish(),
     hostNetwork: z.boolean().nullish(),
     containers: z.array(container).default([]),
     initContainers: z.array(container).nullish(),

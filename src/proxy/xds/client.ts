@@ -31,6 +31,8 @@ export interface XdsClientOptions {
   /** Bearer token for every stream; empty for none. */
   readonly bearer?: () => string
   readonly protocol: 'delta' | 'sotw'
+  /** Also asks for the names that the workload may look up. */
+  readonly names?: boolean
   readonly limits?: Partial<ChannelLimits>
   readonly clock?: Clock
   readonly random?: () => number
@@ -68,7 +70,7 @@ class XdsClient implements XdsStream {
   readonly #clock: Clock
   readonly #protocol: XdsProtocol
   readonly #backoff: Backoff
-  readonly #subscriptions = new Map(pushOrder.map((type) => [typeUrls[type], new Subscription(typeUrls[type], canWildcard(type))]))
+  readonly #subscriptions: ReadonlyMap<string, Subscription>
   readonly #stopListening: () => void
   #connection: Connection | undefined
   #nodeSent = false
@@ -86,6 +88,8 @@ class XdsClient implements XdsStream {
     this.#clock = options.clock ?? systemClock
     this.#protocol = options.protocol === 'delta' ? deltaProtocol : sotwProtocol
     this.#backoff = createBackoff({ firstMs: firstRetryMs, maxMs: maxRetryMs, random: options.random ?? Math.random })
+    const types = pushOrder.filter((type) => type !== 'NDS' || options.names === true)
+    this.#subscriptions = new Map(types.map((type) => [typeUrls[type], new Subscription(typeUrls[type], canWildcard(type))]))
     this.#stopListening = options.identity.onChange(() => this.#identityChanged())
     this.#connect()
   }

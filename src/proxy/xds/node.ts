@@ -27,7 +27,7 @@ function clusterOf({ labels, name, workloadName, namespace }: ProxySettings): st
 }
 
 function metadataOf(settings: ProxySettings): JsonObject {
-  const { name, namespace, serviceAccount, labels, workloadName, clusterId, meshId, network, httpProxyPort, autoRegisterGroup } = settings
+  const { name, namespace, serviceAccount, labels, workloadName, clusterId, meshId, network, httpProxyPort, autoRegisterGroup, dnsCapture } = settings
   return {
     NAME: name,
     NAMESPACE: namespace,
@@ -38,6 +38,7 @@ function metadataOf(settings: ProxySettings): JsonObject {
     MESH_ID: meshId,
     INSTANCE_IPS: settings.ip,
     INTERCEPTION_MODE: 'REDIRECT',
+    ...(dnsCapture && { DNS_CAPTURE: 'true', DNS_AUTO_ALLOCATE: 'true' }),
     ...(autoRegisterGroup === '' ? {} : { AUTO_REGISTER_GROUP: autoRegisterGroup }),
     ...(network === '' ? {} : { NETWORK: network }),
     ...(httpProxyPort === 0 ? {} : { HTTP_PROXY_PORT: String(httpProxyPort) }),

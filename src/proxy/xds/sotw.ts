@@ -4,6 +4,7 @@ import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire'
 import { DiscoveryRequestSchema, DiscoveryResponseSchema } from '../../proto/gen/envoy/service/discovery/v3/discovery_pb.ts'
 import type { DiscoveryResponse } from '../../proto/gen/envoy/service/discovery/v3/discovery_pb.ts'
+import { typeUrls } from '../../xds/types.ts'
 import type { XdsUpdate } from '../main-updates.ts'
 import { offer, rejection } from './protocol.ts'
 import type { XdsProtocol } from './protocol.ts'
@@ -33,7 +34,7 @@ function encode({ typeUrl, wanted, version, nonce }: Subscription, more: Paramet
 }
 
 function updateOf({ typeUrl, versionInfo, resources }: DiscoveryResponse, subscription: Subscription): XdsUpdate {
-  const sent = resources.map((any) => ({ name: nameIn(any.value), version: versionInfo, any })).filter(({ name }) => subscription.wants(name))
+  const sent = resources.map((any) => ({ name: typeUrl === typeUrls.NDS ? '' : nameIn(any.value), version: versionInfo, any })).filter(({ name }) => subscription.wants(name))
   const removed = subscription.wildcard ? removedFrom(subscription, new Set(sent.map(({ name }) => name))) : []
   return { typeUrl, version: versionInfo, resources: sent, removed }
 }
@@ -44,7 +45,7 @@ function removedFrom(subscription: Subscription, named: ReadonlySet<string>): re
   return removed
 }
 
-/** Clusters, assignments, listeners, routes and secrets all have their name in field 1. Empty when it cannot be read. */
+/** Clusters, assignments, listeners, routes and secrets all have their name in field 1; the table of names has none. Empty when it cannot be read. */
 export function nameIn(message: Uint8Array): string {
   const reader = new BinaryReader(message)
   let name = ''

@@ -54,7 +54,15 @@ export function endpointAt(service: Service, { name }: ServicePort, { address, p
     mutualTls: workload?.mutualTls ?? false,
     serviceAccount: workload?.serviceAccount ?? '',
     workload: workload === undefined ? '' : `${workload.namespace}/${workload.name}`,
+    ...memberName(service, workload),
   })
+}
+
+/** A Pod has a name below the headless service that it says; a Process below each that selects it. */
+function memberName(service: Service, workload: Workload | undefined): Pick<Endpoint, 'memberName'> {
+  if (service.resolution !== 'passthrough' || workload === undefined) return {}
+  if (workload.kind === 'Process') return { memberName: workload.name.toLowerCase() }
+  return workload.hostname !== undefined && workload.subdomain === service.name ? { memberName: workload.hostname } : {}
 }
 
 /** Endpoints that a ServiceEntry lists; where it lists none, STATIC takes its addresses. */

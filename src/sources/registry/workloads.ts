@@ -29,6 +29,7 @@ export function podWorkload(pod: Resource<PodSpec>, nodeLabels: Labels | undefin
     ready: podReady(pod.spec),
     mutualTls: hasMutualTls(labels),
     workloadName: podOwner(pod),
+    ...(spec.hostname && spec.subdomain && { hostname: spec.hostname.toLowerCase(), subdomain: spec.subdomain.toLowerCase() }),
     origin: pod.origin,
   })
 }

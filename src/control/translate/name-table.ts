@@ -1,0 +1,82 @@
+// NDS: the names that a proxy's workload may look up, and the addresses that stand for them (traffic spec 3.7). One table
+// for all proxies that see the same. Short names and search domains are the business of whoever answers the look-ups.
+import { isIP } from '../../kinds/fields/host.ts'
+import type { Endpoint, Service } from '../../model/service.ts'
+import { NameTableSchema } from '../../proto/gen/istio/networking/nds/v1/nds_pb.ts'
+import type { Snapshot } from '../snapshot.ts'
+import type { Init } from './any.ts'
+import { isHeadless } from './outbound-ports.ts'
+import type { ProxyNode } from './proxy-node.ts'
+import { translator } from './translator.ts'
+
+interface NamesView {
+  readonly [part: string]: string | readonly object[]
+  readonly services: readonly Service[]
+  /** Of these services, and the services that they stand for, by index. */
+  readonly aliases: readonly Service[]
+  readonly aliased: readonly Service[]
+  /** Of the headless ones, in their order. */
+  readonly endpoints: readonly (readonly Endpoint[])[]
+  readonly network: string
+}
+
+type Table = NonNullable<Init<typeof NameTableSchema>['table']>
+type Info = Table[string]
+
+/** Istio's is the only resource of its type, and has no name. */
+export const nameTable = translator<NamesView, typeof NameTableSchema>('nds', {
+  schema: NameTableSchema,
+  names: () => [''],
+  view: (proxy, snapshot, name) => (name === '' ? namesView(proxy, snapshot) : undefined),
+  build: (view) => ({ table: sorted(tableOf(view)) }),
+})
+
+function namesView(proxy: ProxyNode, snapshot: Snapshot): NamesView {
+  const { services } = snapshot.scopeOf(proxy, proxy.type)
+  const pairs = services.flatMap((service) => snapshot.services.aliasesOf(service.hostname)
+    .filter((alias) => snapshot.services.sees(proxy.namespace, alias)).map((alias) => ({ alias, service })))
+  return {
+    services,
+    aliases: pairs.map(({ alias }) => alias),
+    aliased: pairs.map(({ service }) => service),
+    endpoints: services.filter(isHeadless).map((service) => service.ports.flatMap((port) => snapshot.endpoints.of(service, port))),
+    network: proxy.network,
+  }
+}
+
+function tableOf({ services, aliases, aliased, endpoints, network }: NamesView): Table {
+  const table: Table = {}
+  const members = new Map(services.filter(isHeadless).map((service, at) => [service, endpoints[at]!.filter((one) => answers(one, network))]))
+  for (const service of services) {
+    const ips = addressesOf(service, members.get(service))
+    if (ips.length > 0 && isAskable(service.hostname)) table[service.hostname] = infoOf(service, ips)
+    for (const { memberName, address } of members.get(service) ?? []) {
+      if (memberName === undefined) continue
+      const { ips: known = [], ...info } = table[`${memberName}.${service.hostname}`] ?? infoOf(service, [], `${memberName}.${service.name}`)
+      table[`${memberName}.${service.hostname}`] = { ...info, ips: [...new Set([...known, address])] }
+    }
+  }
+  for (const [at, alias] of aliases.entries()) {
+    const target = table[aliased[at]!.hostname]
+    if (target?.ips !== undefined) table[alias.hostname] ??= infoOf(alias, target.ips)
+  }
+  return table
+}
+
+/** Ready, where the client can reach it: nobody stands between for addresses of Pods. */
+const answers = ({ health, address, network }: Endpoint, clients: string): boolean =>
+  health === 'healthy' && isIP(address) && (clients === '' || network === '' || network === clients)
+
+function addressesOf(service: Service, members: readonly Endpoint[] | undefined): readonly string[] {
+  return [...new Set(members === undefined ? service.addresses.filter(isIP) : members.map(({ address }) => address))]
+}
+
+/** A wildcard stands for what is below a domain; nothing stands for every name. */
+const isAskable = (hostname: string): boolean => !hostname.includes('*') || /^\*\.[^*]+$/.test(hostname)
+
+function infoOf({ registry, name, namespace }: Service, ips: readonly string[], shortname = name): Info {
+  return { ips: [...ips], registry, ...(registry === 'Kubernetes' && { shortname, namespace }) }
+}
+
+/** Equal tables are equal bytes. */
+const sorted = (table: Table): Table => Object.fromEntries(Object.entries(table).sort(([one], [other]) => (one < other ? -1 : 1)))

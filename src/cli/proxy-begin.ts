@@ -9,7 +9,7 @@ import type { ProxySettings } from '../proxy/settings.ts'
 import { placeProxy, withPorts } from './proxy-places.ts'
 import type { Places } from './proxy-places.ts'
 import { takeOverFrom } from './proxy-take-over.ts'
-import { dealtOut, spawnThread, threadSettings } from './proxy-threads.ts'
+import { dealtOut, left, spawnThread, threadSettings } from './proxy-threads.ts'
 import type { ServiceLog } from './service-log.ts'
 
 export interface BegunProxy {
@@ -46,7 +46,7 @@ export async function beginProxy(beginning: Beginning): Promise<BegunProxy> {
       threadNumber: 0,
       threads: {
         count: concurrency - 1,
-        spawn: (number, fresh) => spawnThread({ number, settings, places, inherited: fresh ? [] : forOtherThread(others[number - 1] ?? []) }),
+        spawn: (number, gone) => spawnThread({ number, settings, places, inherited: left(forOtherThread(others[number - 1] ?? []), gone) }),
       },
     }),
   })

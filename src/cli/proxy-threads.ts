@@ -40,6 +40,13 @@ export function dealtOut(sockets: readonly BoundSocket[], threads: number): Boun
   return dealt
 }
 
+/** What a thread still inherits: a socket that nobody accepts from would leave its share of the clients waiting for ever. */
+export function left(inherited: readonly BoundSocket[], gone: readonly BoundSocket[] | 'all'): readonly BoundSocket[] {
+  if (gone === 'all') return []
+  const taken = new Set(gone.map(({ on }) => ('fd' in on ? on.fd : -1)))
+  return inherited.filter(({ on }) => !('fd' in on) || !taken.has(on.fd))
+}
+
 export function spawnThread(data: ThreadData): ThreadHandle {
   const worker = new Worker(new URL(`./proxy-thread${extname(import.meta.url)}`, import.meta.url), { workerData: data, name: 'proxy' })
   const handle: ThreadHandle = { send: (message) => worker.postMessage(message), onMessage() {}, onExit() {}, end: () => void worker.terminate() }

@@ -4,6 +4,7 @@ import { create } from '@bufbuild/protobuf'
 import { AnySchema } from '@bufbuild/protobuf/wkt'
 import { manualClock } from '../../../test/support/manual-clock.ts'
 import { ListenSet } from '../../net/listen-set.ts'
+import type { BoundSocket } from '../../net/listen-set.ts'
 import { SecretListeners } from '../identity/secret-listeners.ts'
 import { nothingAccepted, resourceTypes } from '../xds/accepted.ts'
 import type { FromThread, ThreadHandle, ToThread } from './link.ts'
@@ -11,13 +12,13 @@ import { ThreadSet } from './thread-set.ts'
 
 class FakeThread implements ThreadHandle {
   readonly said: ToThread[] = []
-  readonly fresh: boolean
+  readonly gone: readonly BoundSocket[] | 'all'
   ended = false
   onMessage: (message: FromThread) => void = () => {}
   onExit: (reason: string) => void = () => {}
 
-  constructor(fresh: boolean) {
-    this.fresh = fresh
+  constructor(gone: readonly BoundSocket[] | 'all') {
+    this.gone = gone
   }
 
   send(message: ToThread): void {
@@ -45,8 +46,8 @@ function setUp(count = 1) {
   }
   const set = new ThreadSet({
     count, clock, identity, sockets: new ListenSet({ sharing: 'first' }), log: (line) => logs.push(line), audit() {},
-    spawn(_number, fresh) {
-      const thread = new FakeThread(fresh)
+    spawn(_number, gone) {
+      const thread = new FakeThread(gone)
       threads.push(thread)
       return thread
     },
@@ -96,11 +97,28 @@ test('a thread that breaks is replaced after a while, and the new one is told ev
   assert.equal(threads.length, 1)
   assert.match(logs[0]!, /^thread 1 has ended, its connections are lost: out of memory; another one takes its place in \d+ ms$/)
   await clock.advance(250)
-  assert.deepEqual([threads.length, threads[1]!.fresh, threads[1]!.kinds], [2, true, ['identity', 'bound', 'update']])
+  assert.deepEqual([threads.length, threads[1]!.gone, threads[1]!.kinds], [2, [], ['identity', 'bound', 'update']])
   const asked = set.reports()
   threads[1]!.onMessage(report(1))
   const { counted } = await asked
   assert.deepEqual(counted.map(({ counters }) => counters.map(({ value }) => value)), [[1, 1], [5]], 'what it had counted stays counted')
+})
+
+test('who replaces a thread that broke before it was ready inherits what that one had not taken; afterwards there is nothing left', async () => {
+  const { threads, clock } = setUp()
+  const socket = (fd: number): BoundSocket => ({ address: { host: '127.0.0.1', port: 80 + fd }, on: { fd } })
+  const replace = async () => {
+    threads.at(-1)!.onExit('it breaks')
+    await clock.advance(30_000)
+    return threads.at(-1)!.gone
+  }
+  assert.deepEqual(threads[0]!.gone, [])
+  threads[0]!.onMessage({ kind: 'sockets', sockets: [socket(1)] })
+  assert.deepEqual(await replace(), [socket(1)])
+  threads[1]!.onMessage({ kind: 'sockets', sockets: [socket(2)] })
+  assert.deepEqual(await replace(), [socket(1), socket(2)])
+  threads[2]!.onMessage({ kind: 'ready' })
+  assert.equal(await replace(), 'all')
 })
 
 test('a thread that breaks at every start is tried less and less often', async () => {

@@ -19,8 +19,11 @@ import type { Counted, ThreadReport } from './report.ts'
 export interface ThreadSetParts {
   /** Beside the first thread. */
   readonly count: number
-  /** `number` counts from 1; `fresh`: it replaces one, and inherits nothing any more. */
-  spawn(number: number, fresh: boolean): ThreadHandle
+  /**
+   * `number` counts from 1. `gone`: of the sockets that it was to inherit, those that a thread before it in this place has
+   * taken with it; `all` once one was ready, which has let go what nobody wanted.
+   */
+  spawn(number: number, gone: readonly BoundSocket[] | 'all'): ThreadHandle
   readonly clock: Clock
   readonly identity: Secrets
   /** Of the first thread. */
@@ -55,6 +58,7 @@ interface Thread {
   handle: ThreadHandle
   startedAt: number
   sockets: readonly BoundSocket[]
+  gone: readonly BoundSocket[] | 'all'
   report: ThreadReport | undefined
   /** Called with the next message of that kind, or when the thread has gone. */
   readonly waiting: Map<FromThread['kind'], ((message: FromThread | undefined) => void)[]>
@@ -79,7 +83,7 @@ export class ThreadSet {
     this.#stopListening = parts.identity.onChange(() => this.#tellAll(this.#identity()))
     for (let number = 1; number <= parts.count; number++) {
       const thread: Thread = {
-        number, backoff: createBackoff({ firstMs: firstRetryMs, maxMs: maxRetryMs }), handle: parts.spawn(number, false), startedAt: 0, sockets: [], report: undefined, waiting: new Map(),
+        number, backoff: createBackoff({ firstMs: firstRetryMs, maxMs: maxRetryMs }), handle: parts.spawn(number, []), startedAt: 0, sockets: [], gone: [], report: undefined, waiting: new Map(),
       }
       this.#threads.push(thread)
       this.#begin(thread)
@@ -156,11 +160,13 @@ export class ThreadSet {
     if (message.kind === 'log') this.#parts.log(`thread ${thread.number}: ${message.line}`)
     else if (message.kind === 'audit') this.#parts.audit(message.event)
     else if (message.kind === 'sockets') thread.sockets = message.sockets
+    else if (message.kind === 'ready') thread.gone = 'all'
     else if (message.kind === 'report') thread.report = message.report
     this.#settle(thread, message.kind, message)
   }
 
   #onExit(thread: Thread, reason: string): void {
+    if (thread.gone !== 'all') thread.gone = [...thread.gone, ...thread.sockets]
     thread.sockets = []
     if (thread.report !== undefined) this.#gone = addedUp([...(this.#gone === undefined ? [] : [this.#gone]), withoutGauges(thread.report)])
     thread.report = undefined
@@ -172,7 +178,7 @@ export class ThreadSet {
     this.#parts.log(`thread ${thread.number} has ended, its connections are lost: ${reason}; another one takes its place in ${Math.round(waitMs)} ms`)
     const cancel = clock.after(waitMs, () => {
       this.#cancelRetries.delete(cancel)
-      thread.handle = this.#parts.spawn(thread.number, true)
+      thread.handle = this.#parts.spawn(thread.number, thread.gone)
       this.#begin(thread)
     })
     this.#cancelRetries.add(cancel)

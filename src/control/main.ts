@@ -72,7 +72,7 @@ export interface ControlPlane extends AsyncDisposable {
   bootstrapToken(identity: SpiffeId): string
   /** Which Processes take traffic, by `namespace/name`; the endpoints follow at once. */
   setReadiness(ready: Readiness): void
-  /** Pushes what waits, and resolves when every connected proxy runs it; false when the time is over. */
+  /** Pushes what waits, and resolves when every connected proxy runs it and no port is between two peer modes; false when the time is over. */
   settle(timeoutMs: number): Promise<boolean>
   close(): Promise<void>
 }
@@ -187,7 +187,7 @@ class Worlds {
     this.#settings = settings
     this.#parts = parts
     this.#ready = parts.readiness ?? new Map()
-    this.state = new WorldState(clock)
+    this.state = new WorldState(clock, { inSteps: true })
     this.#audit = parts.audit === undefined ? undefined : new ConfigAudit(parts.audit)
     this.#merger = new WorldMerger({ domain: settings.domain })
     const times = { filesQuietMs: settings.filesQuiet, registryQuietMs: settings.registryQuiet, ceilingMs: settings.pushCeiling }
@@ -228,11 +228,15 @@ class Worlds {
     this.#debounce.flush()
     await this.#waiting
     const { board } = this.state
-    return (await board.waitFor(board.generation, timeoutMs)).complete
+    const { clock = systemClock } = this.#parts
+    const end = clock.now() + timeoutMs
+    await Promise.race([this.state.modesSettled(), new Promise<void>((resolve) => void clock.after(timeoutMs, resolve))])
+    return (await board.waitFor(board.generation, Math.max(0, end - clock.now()))).complete
   }
 
   async close(): Promise<void> {
     this.#closed = true
+    this.state.close()
     this.#debounce.close()
     await this.registrations.close()
     this.#keys?.close()

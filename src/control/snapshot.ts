@@ -14,6 +14,8 @@ import { meshSettings } from './mesh-settings.ts'
 import type { MeshSettings } from './mesh-settings.ts'
 import { DestinationRuleIndex } from './snapshot-destination-rules.ts'
 import type { DestinationRule } from './snapshot-destination-rules.ts'
+import { settledModes } from './peer-mode-switch.ts'
+import type { PeerModes } from './peer-mode-switch.ts'
 import { PeerAuthenticationIndex } from './snapshot-peer-authentication.ts'
 import type { PeerAuthentication } from './snapshot-peer-authentication.ts'
 import { EndpointIndex, ServiceIndex, WorkloadIndex, servicesOf } from './snapshot-services.ts'
@@ -60,6 +62,8 @@ export interface Snapshot {
   readonly virtualServices: VirtualServiceIndex
   readonly destinationRules: DestinationRuleIndex
   readonly peerAuthentications: PeerAuthenticationIndex
+  /** The same, while a change of it is under way. */
+  readonly peerModes: PeerModes
   readonly authorizations: AttachedPolicies<AuthorizationPolicy>
   readonly requestAuthentications: AttachedPolicies<RequestAuthentication>
   readonly keySets: ReadonlyMap<string, string>
@@ -90,7 +94,8 @@ const defaultMesh = meshSettings()
 const noKeys: ReadonlyMap<string, string> = new Map()
 const empty: World = { resources: [], services: [], workloads: [], endpoints: [] }
 
-export function createSnapshot(given: World, earlier?: Snapshot, written: readonly Resource[] = given.resources): Snapshot {
+/** `written`: resources before admission. `modesFor`: where changes of peer modes are made in steps. */
+export function createSnapshot(given: World, earlier?: Snapshot, written: readonly Resource[] = given.resources, modesFor: (target: PeerAuthenticationIndex) => PeerModes = settledModes): Snapshot {
   const world = internWorld(given, earlier?.world ?? empty)
   const before = earlier?.world ?? empty
   const mesh = world.mesh ?? defaultMesh
@@ -100,6 +105,7 @@ export function createSnapshot(given: World, earlier?: Snapshot, written: readon
     ? earlier.endpoints : new EndpointIndex(world.endpoints, earlier?.endpoints)
   const indexes = indexesOf(byKind, mesh, earlier)
   const { virtualServices } = indexes
+  const peerModes = modesFor(indexes.peerAuthentications)
   const sidecars = byKind('Sidecar') as readonly Sidecar[]
   const gateways = byKind('Gateway') as readonly Gateway[]
   const scopes = new Map<string, SidecarScope>()
@@ -116,11 +122,12 @@ export function createSnapshot(given: World, earlier?: Snapshot, written: readon
     endpoints,
     workloads: earlier !== undefined && world.workloads === before.workloads ? earlier.workloads : new WorkloadIndex(world.workloads),
     ...indexes,
+    peerModes,
     keySets: world.keySets ?? noKeys,
     trust: world.trust,
     sidecars,
     gateways,
-    changed: changes(before, world),
+    changed: changesTo(world, peerModes, earlier),
     ofKind: byKind,
     lastScopes,
     scopeOf(peer, type) {
@@ -211,7 +218,13 @@ function endpointsOfHeadless({ services, endpoints }: World): readonly Endpoint[
   return headless.size === 0 ? [] : endpoints.filter((one) => headless.has(`${one.namespace}/${one.hostname}`))
 }
 
-function changes(before: World, now: World): ReadonlySet<string> {
+function changesTo(world: World, { clients, others }: PeerModes, earlier: Snapshot | undefined): ReadonlySet<string> {
+  const changed = changes(earlier?.world ?? empty, world)
+  if (earlier !== undefined && (earlier.peerModes.clients !== clients || !sameItems(earlier.peerModes.others, others))) changed.add('PeerAuthentication')
+  return changed
+}
+
+function changes(before: World, now: World): Set<string> {
   const changed = new Set<string>()
   if (before.services !== now.services) changed.add('Service')
   if (before.workloads !== now.workloads) changed.add('Workload')

@@ -4,6 +4,7 @@ import type { Clock } from '../lib/clock.ts'
 import { systemClock } from '../lib/clock.ts'
 import { MeshError } from '../lib/errors.ts'
 import { meshSettings } from './mesh-settings.ts'
+import { ModeSwitch, settledModes } from './peer-mode-switch.ts'
 import { createSnapshot, internResources } from './snapshot.ts'
 import type { Snapshot, World } from './snapshot.ts'
 import { Admission } from './status/admission.ts'
@@ -71,12 +72,16 @@ export class WorldState {
   readonly #admission = new Admission()
   readonly #cache = new BuildCache()
   readonly #listeners = new Set<PushListener>()
+  readonly #modeSwitch: ModeSwitch | undefined
   #snapshot: Snapshot | undefined
+  #last: Parameters<WorldState['update']> | undefined
   /** About the world as a whole, as of the newest snapshot. */
   findings: readonly ResourceIssue[] = []
 
-  constructor(clock: Clock = systemClock) {
+  /** `inSteps`: peer modes change so that no connection fails on the way (peer-mode-switch.ts). */
+  constructor(clock: Clock = systemClock, { inSteps = false }: { readonly inSteps?: boolean } = {}) {
     this.board = new StatusBoard(clock)
+    if (inSteps) this.#modeSwitch = new ModeSwitch({ clock, waitFor: (generation, timeoutMs) => this.board.waitFor(generation, timeoutMs), onStep: () => void this.update(...this.#last!) })
   }
 
   /** Whether any world has arrived: before that, nothing is served. */
@@ -102,16 +107,28 @@ export class WorldState {
 
   /** Makes the next snapshot and tells the listeners. Nothing happens when nothing changed. */
   update(world: World, issues: readonly ResourceIssue[] = [], heldBySource: ReadonlySet<string> = new Set()): Snapshot {
+    this.#last = [world, issues, heldBySource]
     const before = this.#snapshot
     const resources = internResources(before?.written ?? [], world.resources)
     const admitted = this.#admission.admit(resources, world.mesh ?? meshSettings())
-    const next = createSnapshot({ ...world, resources: admitted.resources }, before, resources)
+    const next = createSnapshot({ ...world, resources: admitted.resources }, before, resources, (target) => this.#modeSwitch?.modesFor(target) ?? settledModes(target))
     const unchanged = before !== undefined && next.changed.size === 0
     const used = unchanged ? before : next
     this.#snapshot = used
     this.board.begin(used.generation, used.resources, [...issues, ...admitted.problems, ...this.#findings(used)], new Set([...heldBySource, ...admitted.held]))
-    if (!unchanged) for (const listener of this.#listeners) listener(used)
+    if (unchanged) return used
+    for (const listener of this.#listeners) listener(used)
+    this.#modeSwitch?.follow(used.generation)
     return used
+  }
+
+  /** Resolves when no port is between two peer modes. */
+  async modesSettled(): Promise<void> {
+    await this.#modeSwitch?.settled()
+  }
+
+  close(): void {
+    this.#modeSwitch?.close()
   }
 
   onPush(listener: PushListener): () => void {

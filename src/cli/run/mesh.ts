@@ -131,7 +131,8 @@ class LocalMesh implements Mesh {
   }
 
   async settled(generation: number, timeoutMs: number): Promise<boolean> {
-    return (await this.control.state.board.waitFor(generation + 1, timeoutMs)).complete
+    const end = Date.now() + timeoutMs
+    return (await this.control.state.board.waitFor(generation + 1, timeoutMs)).complete && (await this.control.settle(end - Date.now()))
   }
 
   async ready(timeoutMs: number): Promise<boolean> {

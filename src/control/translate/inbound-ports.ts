@@ -4,6 +4,7 @@ import type { ConnectionPool, ServerTls, SidecarSpec } from '../specs.ts'
 import type { Protocol, Service, ServicePort } from '../../model/service.ts'
 import type { Workload } from '../../model/workload.ts'
 import { isIPv6 } from '../../kinds/fields/host.ts'
+import { serverMode } from '../peer-mode-switch.ts'
 import type { Peer, Snapshot } from '../snapshot.ts'
 import type { Sidecar } from '../snapshot-sidecars.ts'
 import type { PeerMode } from '../snapshot-peer-authentication.ts'
@@ -85,7 +86,7 @@ function inboundPort(
     hostname: service.hostname,
     serviceName: service.name,
     namespace: service.namespace,
-    mode: snapshot.peerAuthentications.modeOf(peerOf(proxy, snapshot), targetPort),
+    mode: serverMode(snapshot.peerModes, peerOf(proxy, snapshot), targetPort),
     endpoint: { host: snapshot.mesh.inboundToLocalhost ? loopback(proxy) : proxy.addresses[0]!, port: targetPort },
     pool: pool ?? effectivePolicy(rule, port.number, '').connectionPool ?? snapshot.mesh.defaultConnectionPool,
     from: serviceProvenance(service),
@@ -94,7 +95,7 @@ function inboundPort(
 
 function ingressPort(one: NonNullable<SidecarSpec['ingress']>[number], proxy: ProxyNode, snapshot: Snapshot, sidecar: Sidecar): InboundPort {
   const { number, protocol, name } = one.port
-  const mode = snapshot.peerAuthentications.modeOf(peerOf(proxy, snapshot), number)
+  const mode = serverMode(snapshot.peerModes, peerOf(proxy, snapshot), number)
   const service = snapshot.servicesOf(peerOf(proxy, snapshot)).find((owned) => owned.ports.some((port) => port.number === number))
   return {
     targetPort: number,

@@ -60,11 +60,11 @@ export const outboundClusters = translator<OutboundView, typeof ClusterSchema>('
 
 /** Of endpoints and what else says something about a service, a cluster reads what is its own service's. */
 export function outboundSharing(proxy: ProxyNode, snapshot: Snapshot): Sharing {
-  const { mesh, destinationRules, endpoints, peerAuthentications, workloads } = snapshot
+  const { mesh, destinationRules, endpoints, peerModes: { clients }, workloads } = snapshot
   const { reachable } = snapshot.scopeOf(proxy, proxy.type)
   return {
     key: `${scopeKey(proxy, snapshot)} ${proxy.network} ${placeOf(proxy, snapshot)} ${clientOf(proxy, snapshot)}`,
-    whole: [mesh, peerAuthentications, peerAuthentications.disables ? workloads : undefined],
+    whole: [mesh, clients, clients.disables ? workloads : undefined],
     parts: {
       indexes: [reachable, destinationRules],
       endpoints,
@@ -139,7 +139,7 @@ export function discoveryOf(service: Service, policy: PolicyBlocks, proxy: Proxy
 
 function autoTls(service: Service, snapshot: Snapshot, endpoints: readonly Endpoint[], discovery: OutboundView['discovery']): AutoTls {
   if (!snapshot.mesh.enableAutoMtls || service.meshExternal) return 'none'
-  if (snapshot.peerAuthentications.namespaceMode(service.namespace) === 'DISABLE') return 'none'
+  if (snapshot.peerModes.clients.namespaceMode(service.namespace) === 'DISABLE') return 'none'
   if (discovery !== 'original-destination') return 'by-endpoint'
   return endpoints.length > 0 && withPeerModes(endpoints, snapshot).every((one) => one.mutualTls) ? 'always' : 'none'
 }

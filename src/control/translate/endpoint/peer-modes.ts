@@ -6,13 +6,12 @@ import type { Snapshot } from '../../snapshot.ts'
 /** Made once for each endpoint: views compare their parts by identity. */
 const plaintext = new WeakMap<Endpoint, Endpoint>()
 
-export function withPeerModes(endpoints: readonly Endpoint[], snapshot: Pick<Snapshot, 'peerAuthentications' | 'workloads'>): readonly Endpoint[] {
-  const { peerAuthentications } = snapshot
-  if (!peerAuthentications.disables) return endpoints
+export function withPeerModes(endpoints: readonly Endpoint[], { peerModes: { clients }, workloads }: Pick<Snapshot, 'peerModes' | 'workloads'>): readonly Endpoint[] {
+  if (!clients.disables) return endpoints
   return endpoints.map((one) => {
     const [namespace = '', name = ''] = one.workload.split('/')
-    const peer = snapshot.workloads.named(namespace, name) ?? { namespace: namespace || one.namespace, labels: one.labels }
-    return one.mutualTls && peerAuthentications.modeOf(peer, one.port) === 'DISABLE' ? asPlaintext(one) : one
+    const peer = workloads.named(namespace, name) ?? { namespace: namespace || one.namespace, labels: one.labels }
+    return one.mutualTls && clients.modeOf(peer, one.port) === 'DISABLE' ? asPlaintext(one) : one
   })
 }
 

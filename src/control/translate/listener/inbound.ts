@@ -8,6 +8,7 @@ import { DownstreamTlsContextSchema } from '../../../proto/gen/envoy/extensions/
 import type { JwtRule } from '../../../kinds/security/request-authentication.ts'
 import type { MeshSettings } from '../../mesh-settings.ts'
 import type { AuthorizationPolicy } from '../../snapshot-authorization.ts'
+import { namedPorts, serverMode } from '../../peer-mode-switch.ts'
 import type { ServerTls } from '../../specs.ts'
 import type { PeerMode } from '../../snapshot-peer-authentication.ts'
 import type { Snapshot } from '../../snapshot.ts'
@@ -70,7 +71,7 @@ function inboundView(proxy: ProxyNode, snapshot: Snapshot): InboundView {
   const peer = peerOf(proxy, snapshot)
   const ports = inboundPorts(proxy, snapshot)
   const served = new Set(ports.map((port) => port.targetPort))
-  const named = snapshot.peerAuthentications.namedPorts(peer).filter((port) => !served.has(port)).sort((one, other) => one - other)
+  const named = namedPorts(snapshot.peerModes, peer).filter((port) => !served.has(port)).sort((one, other) => one - other)
   return {
     name: virtualInbound,
     address: '0.0.0.0',
@@ -80,8 +81,8 @@ function inboundView(proxy: ProxyNode, snapshot: Snapshot): InboundView {
     ...authorizationOf(peer, proxy.type, snapshot),
     ...acceptedTokens(peer, proxy.type, snapshot),
     ports: JSON.stringify(ports.map(listed)),
-    policyPorts: JSON.stringify(named.map((port) => [port, snapshot.peerAuthentications.modeOf(peer, port)])),
-    defaultMode: snapshot.peerAuthentications.modeOf(peer),
+    policyPorts: JSON.stringify(named.map((port) => [port, serverMode(snapshot.peerModes, peer, port)])),
+    defaultMode: serverMode(snapshot.peerModes, peer),
     mesh: snapshot.mesh,
   }
 }

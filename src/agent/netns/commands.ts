@@ -1,0 +1,59 @@
+// Runs the system's own tools (ip, nsenter, unshare, mount, nft): by their arguments, never through a shell, each within a
+// time limit. What they refuse becomes one line that names what to install or what to do instead.
+import { execFile } from 'node:child_process'
+import { MeshError } from '../../lib/errors.ts'
+
+export type NetnsCode = 'netns/missing' | 'netns/permission' | 'netns/failed'
+
+/** None of them waits for anything but the kernel: one that takes longer hangs, or the machine does. */
+const timeoutMs = 20_000
+const maxOutputBytes = 1024 * 1024
+
+/** Debian's names; other systems' are alike. */
+const packages: Readonly<Record<string, string>> = {
+  ip: 'iproute2', nft: 'nftables', nsenter: 'util-linux', unshare: 'util-linux', setpriv: 'util-linux', mount: 'mount', cat: 'coreutils',
+}
+
+/** `sbin` is in no user's PATH, and has what is needed here. */
+export function toolEnvironment(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  return { PATH: [env['PATH'] ?? '', '/usr/sbin', '/sbin', '/usr/bin', '/bin'].filter((one) => one !== '').join(':'), LC_ALL: 'C' }
+}
+
+export interface CommandInput {
+  readonly env: Readonly<Record<string, string>>
+  /** Its standard input; empty without it. */
+  readonly input?: string
+}
+
+/** Resolves with what it printed. Rejects with a `NetnsCode`. */
+export function runCommand([program = '', ...args]: readonly string[], { env, input = '' }: CommandInput): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = execFile(program, args, { env, timeout: timeoutMs, maxBuffer: maxOutputBytes }, (error, stdout, stderr) => {
+      if (error === null) return resolve(stdout)
+      reject(failureOf(program, args, error, stderr))
+    })
+    child.stdin?.on('error', () => {}) // it has ended without reading: its exit code says why
+    child.stdin?.end(input)
+  })
+}
+
+/** What comes last is what runs: `nsenter ... ip link` is about ip. */
+export function failureOf(program: string, args: readonly string[], error: Error, stderr: string): MeshError<NetnsCode> {
+  const said = firstLine(stderr) || firstLine(error.message)
+  if ('code' in error && error.code === 'ENOENT') return missingTool(program, error)
+  const absent = /failed to execute (\S+): (?:No such file|Permission denied)/.exec(stderr)?.[1]
+  if (absent !== undefined) return missingTool(absent, error)
+  if (/not permitted|permission denied/i.test(said)) {
+    return new MeshError('netns/permission', `network namespaces are refused here (${said}): ${otherwise}`, error)
+  }
+  return new MeshError('netns/failed', `${[program, ...args].join(' ')}: ${said}`, error)
+}
+
+export const otherwise = 'run as root, allow user namespaces (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns=0), or use --capture env'
+
+export function missingTool(program: string, cause?: unknown): MeshError<NetnsCode> {
+  const found = packages[program]
+  return new MeshError('netns/missing', `${program} is not installed${found === undefined ? '' : ` (package ${found})`}: install it, or use --capture env`, cause)
+}
+
+const firstLine = (text: string): string => text.trim().split('\n')[0] ?? ''

@@ -1,13 +1,15 @@
 // `trysail proxy`: one sidecar or gateway as a process of its own, until it is told to end.
+import type { AgentPort } from '../agent/probe/agent-port.ts'
 import { describe, spawn } from '../lib/errors.ts'
 import { choice, onOff } from '../lib/settings.ts'
 import { formatAddress } from '../model/address.ts'
 import { chooseTransports } from '../net/transports.ts'
 import { proxyEnvPrefix, proxySettingsTable } from '../proxy/settings.ts'
-import type { ProxySettings } from '../proxy/settings.ts'
 import { openAudit } from './audit.ts'
 import { exitCode } from './command.ts'
 import type { Command, Invocation, Io } from './command.ts'
+import { agentPortOf, agentPortTable, openAgentPort, probePlaceOf } from './proxy-agent-port.ts'
+import type { WantedAgentPort } from './proxy-agent-port.ts'
 import { beginProxy } from './proxy-begin.ts'
 import type { BegunProxy } from './proxy-begin.ts'
 import { credentialsOf } from './proxy-credentials.ts'
@@ -26,13 +28,13 @@ import { packageVersion } from './version.ts'
 import { letYoungHeapGrow } from './young-heap.ts'
 
 const table = {
-  ...proxySettingsTable, ...placesTable,
+  ...proxySettingsTable, ...placesTable, ...agentPortTable,
   takeover: onOff(false, 'Goes on with the sockets of the proxy of this name that runs, which drains and ends once this one serves.'),
   logLevel: choice(logLevels, 'info', 'What the log says.'),
 }
 
 /** What Kubernetes and Istio call them. */
-const aliases = { TRYSAIL_PROXY_NAME: 'POD_NAME', TRYSAIL_PROXY_NAMESPACE: 'POD_NAMESPACE', TRYSAIL_PROXY_IP: 'INSTANCE_IP', TRYSAIL_PROXY_SERVICE_ACCOUNT: 'SERVICE_ACCOUNT', TRYSAIL_PROXY_AUTO_REGISTER_GROUP: 'ISTIO_META_AUTO_REGISTER_GROUP' }
+const aliases = { TRYSAIL_PROXY_NAME: 'POD_NAME', TRYSAIL_PROXY_NAMESPACE: 'POD_NAMESPACE', TRYSAIL_PROXY_IP: 'INSTANCE_IP', TRYSAIL_PROXY_SERVICE_ACCOUNT: 'SERVICE_ACCOUNT', TRYSAIL_PROXY_AUTO_REGISTER_GROUP: 'ISTIO_META_AUTO_REGISTER_GROUP', TRYSAIL_PROXY_APP_PROBERS: 'ISTIO_KUBE_APP_PROBERS', TRYSAIL_PROXY_APP_METRICS: 'ISTIO_PROMETHEUS_ANNOTATIONS' }
 
 export const command: Command = {
   summary: 'Runs one proxy alone: a sidecar or a gateway that joins a control plane.',
@@ -47,7 +49,7 @@ failed request: new settings, or a new version.`,
     'trysail proxy --type router --name ingress --labels istio=ingressgateway --root-ca-file roots.pem --token-file token --gateway-port 80=127.0.0.1:8080',
   ],
   async run(invocation, io) {
-    const { settings, places, credentials } = wantedProxy(invocation)
+    const { settings, places, credentials, agentPort } = wantedProxy(invocation)
     const log = serviceLog(io, settings.logLevel)
     const { transports, problem } = await chooseTransports(settings)
     if (problem !== undefined) log('warning', `connections are carried by ${transports.name}: ${problem}`)
@@ -59,7 +61,7 @@ failed request: new settings, or a new version.`,
     }
     try {
       const begun = await beginProxy({ settings, places, options, log })
-      return await serveUntilStopped({ ...begun, settings, log, ended }, io)
+      return await serveUntilStopped({ ...begun, settings, places, agentPort, log, ended }, io)
     } finally {
       await audit?.close()
     }
@@ -68,14 +70,22 @@ failed request: new settings, or a new version.`,
 
 type WantedSettings = ReturnType<typeof settingsOf<typeof table>>
 
+interface Wanted {
+  readonly settings: WantedSettings
+  readonly places: Places
+  readonly credentials: Credentials
+  readonly agentPort: WantedAgentPort
+}
+
 /** Throws `UsageError` with every mistake. */
-function wantedProxy(invocation: Invocation): { readonly settings: WantedSettings; readonly places: Places; readonly credentials: Credentials } {
+function wantedProxy(invocation: Invocation): Wanted {
   const settings = settingsOf(table, { envPrefix: proxyEnvPrefix, env: environment() }, invocation)
   const mistakes = settings.name === '' ? ['--name is needed: the name of the workload'] : []
   const places = placesOf(settings, settings, mistakes)
   const credentials = credentialsOf(settings, mistakes)
+  const agentPort = agentPortOf(settings, mistakes)
   if (mistakes.length > 0) throw new UsageError(mistakes)
-  return { settings, places, credentials }
+  return { settings, places, credentials, agentPort }
 }
 
 function environment(): Readonly<Record<string, string | undefined>> {
@@ -83,8 +93,7 @@ function environment(): Readonly<Record<string, string | undefined>> {
   return { ...Object.fromEntries(known) as Record<string, string | undefined>, ...process.env }
 }
 
-interface RunningProxy extends BegunProxy {
-  readonly settings: ProxySettings
+interface RunningProxy extends BegunProxy, Omit<Wanted, 'credentials'> {
   readonly log: ServiceLog
   readonly ended: AbortController
 }
@@ -101,16 +110,35 @@ async function serveUntilStopped(running: RunningProxy, io: Io): Promise<number>
   let failed = false
   let offer: Offer | undefined
   let yielded: Promise<number> | undefined
+  /** POST /drain or /quitquitquit: whoever asks then has done the waiting. */
+  let atOnce = false
+  let agentPort: AgentPort | undefined
+  const openPort = async (): Promise<void> => {
+    const place = probePlaceOf(running.places, settings.ip)
+    agentPort = await openAgentPort({
+      ...running.agentPort, place, proxy, log: (line) => log('warning', line),
+      onQuit: () => {
+        atOnce = true
+        ended.abort()
+      },
+      onDrain: () => {
+        atOnce = true
+        spawn('draining', proxy.drain())
+      },
+    })
+  }
   const yieldTo = async (): Promise<void> => {
     announcement.remove()
     yielded = proxy.drain()
     log('info', `another process has taken over; drains for ${settings.drainDuration / 1000} s at most`)
     spawn('draining', yielded.then(() => ended.abort()))
+    await agentPort?.close()
     await proxy.closeAdmin()
   }
   const serves = async (): Promise<void> => {
     letYoungHeapGrow()
     await running.serveAlone()
+    if (settings.takeover) await openPort()
     announced()
     log('info', ['serves', ...running.sentences, ...proxy.listening.map((at) => `listens on ${formatAddress(at)}`)].join('; '))
     offer = await offerTo(settings, { sockets: () => running.sockets(), yieldTo }).catch((error: unknown) => {
@@ -123,13 +151,15 @@ async function serveUntilStopped(running: RunningProxy, io: Io): Promise<number>
     ended.abort()
   }))
   try {
+    if (!settings.takeover) await openPort()
     announced()
     log('info', `${proxy.nodeId} joins ${discoveryAddress}${proxy.adminPort > 0 ? `; admin on http://127.0.0.1:${proxy.adminPort}` : ''}`)
     await untilStopped(AbortSignal.any([io.stop, ended.signal]))
-    if (!failed && yielded === undefined) log('info', `drains for ${settings.terminationDrainDuration / 1000} s at most`)
+    if (!failed && !atOnce && yielded === undefined) log('info', `drains for ${settings.terminationDrainDuration / 1000} s at most`)
   } finally {
     offer?.close()
-    await proxy.close(yielded === undefined || io.stop.aborted ? undefined : 0)
+    await proxy.close(atOnce || (yielded !== undefined && !io.stop.aborted) ? 0 : undefined)
+    await agentPort?.close()
     process.off('SIGHUP', reopen)
     announcement.remove()
   }

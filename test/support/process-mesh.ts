@@ -24,6 +24,7 @@ export interface SidecarOptions {
   readonly plaintext?: boolean
   readonly token?: string
   readonly flags?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
 }
 
 export class ProcessMesh implements AsyncDisposable {
@@ -118,7 +119,8 @@ export class ProcessMesh implements AsyncDisposable {
   /** Peers reach it at `NET.2:9080`. */
   async startReviews(app: string, options: SidecarOptions = {}): Promise<TrysailProcess> {
     const flags = await this.proxyFlags('reviews', 2, options)
-    return this.use(new TrysailProcess([...flags, '--inbound', `${this.net}.2:9080=${app}`, ...(options.flags ?? [])], this.options))
+    const { cwd, env } = this.options
+    return this.use(new TrysailProcess([...flags, '--inbound', `${this.net}.2:9080=${app}`, ...(options.flags ?? [])], { cwd, env: { ...env, ...options.env } }))
   }
 
   /** Gives the URL at which productpage reaches reviews. */

@@ -49,6 +49,8 @@ interface Answer {
 
 /** kubelet, one or two Prometheus and a preStop hook: more would only be a way to slow the proxy down. */
 const maxConnections = 256
+/** What is still being answered when the port is closed. */
+const lastAnswersMs = 1000
 const timeouts = { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 90_000 }
 
 /** Rejects with `agent/port` when the port is not to be had. */
@@ -59,8 +61,12 @@ export async function startAgentPort(options: AgentPortOptions): Promise<AgentPo
   server.unref()
   const bound = server.address()
   const close = (): Promise<void> => new Promise((resolve) => {
-    server.close(() => resolve())
-    server.closeAllConnections()
+    // Who is being answered gets the answer.
+    const cut = setTimeout(() => server.closeAllConnections(), lastAnswersMs)
+    server.close(() => {
+      clearTimeout(cut)
+      resolve()
+    })
   })
   return { port: typeof bound === 'object' && bound !== null ? bound.port : 0, close, [Symbol.asyncDispose]: close }
 }

@@ -1,4 +1,4 @@
-// One GET to an application, as Kubernetes' probes do: a self-signed certificate is as good as any, redirects on the same host
+// One GET to an application, as Kubernetes' probes do: any certificate will do, a self-signed one too, redirects on the same host
 // are followed, and one that leads elsewhere is an answer.
 import { request as httpRequest } from 'node:http'
 import type { IncomingMessage, RequestOptions } from 'node:http'

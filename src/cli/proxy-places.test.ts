@@ -7,7 +7,7 @@ import type { ProxySettings } from '../proxy/settings.ts'
 import { placeProxy, placesOf } from './proxy-places.ts'
 import type { Places } from './proxy-places.ts'
 
-const none = { inbound: [], outbound: [], gatewayPort: [] }
+const none = { capture: 'taps', inbound: [], outbound: [], gatewayPort: [] } as const
 type Given = Partial<Parameters<typeof placesOf>[0]>
 
 function mistakesIn(given: Given, settings: Partial<ProxySettings> = {}): string[] {
@@ -38,6 +38,13 @@ const cases: readonly { title: string; given: Given; settings?: Partial<ProxySet
   { title: 'a gateway port that is none', given: { gatewayPort: ['80000=127.0.0.1:80', '80=8080'] }, settings: { type: 'router' }, mistakes: [
     '--gateway-port must be PORT=LISTEN such as 80=127.0.0.1:8080, not "80000=127.0.0.1:80"',
     '--gateway-port must be PORT=LISTEN such as 80=127.0.0.1:8080, not "80=8080"',
+  ] },
+  { title: 'capture by the kernel for a gateway', given: { capture: 'netfilter' }, settings: { type: 'router', ip: '10.0.0.7' }, mistakes: ['--capture netfilter is for a sidecar, this proxy is a router'] },
+  { title: 'capture by the kernel beside taps', given: { capture: 'netfilter', outbound: ['127.0.0.1:9001=reviews:9080'] }, settings: { ip: '10.0.0.7' }, mistakes: [
+    '--capture netfilter brings all traffic: --inbound and --outbound are for --capture taps',
+  ] },
+  { title: 'capture by the kernel for a workload that has only the loopback', given: { capture: 'netfilter' }, mistakes: [
+    '--capture netfilter needs --ip (INSTANCE_IP): the address by which peers reach the workload, not the loopback',
   ] },
 ]
 

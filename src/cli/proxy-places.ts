@@ -1,10 +1,11 @@
-// Where traffic comes to a proxy that nothing redirects to: for a sidecar, addresses that stand for the workload and for
-// what it calls; for a gateway, where its ports are on this machine. As settings, and as the agent's capture.
+// Where traffic comes to a proxy: by the kernel's redirect; or, where nothing redirects, for a sidecar by addresses that stand
+// for the workload and for what it calls, for a gateway by its ports on this machine. As settings, and as the agent's capture.
 import type { Tap } from '../agent/env-capture.ts'
 import { EnvCapture } from '../agent/env-capture.ts'
+import { NetfilterCapture } from '../agent/capture/netfilter-capture.ts'
 import { GatewayPorts } from '../agent/gateway-ports.ts'
 import { MeshError } from '../lib/errors.ts'
-import { list } from '../lib/settings.ts'
+import { choice, list } from '../lib/settings.ts'
 import type { SettingsOf } from '../lib/settings.ts'
 import type { Address } from '../model/address.ts'
 import { formatAddress, parseAddress } from '../model/address.ts'
@@ -15,6 +16,7 @@ import type { Capture } from '../proxy/main.ts'
 import type { ProxySettings } from '../proxy/settings.ts'
 
 export const placesTable = {
+  capture: choice(['taps', 'netfilter'], 'taps', "How a sidecar's traffic comes to it: by --inbound and --outbound, or all of it by the kernel, with the rules of 'trysail agent capture'."),
   inbound: list('LISTEN=APP', 'Sidecar: what peers send to LISTEN goes through it to APP, as in 10.0.0.7:9080=127.0.0.1:8080.'),
   outbound: list('LISTEN=HOST:PORT', 'Sidecar: what is sent to LISTEN goes to a service, as in 127.0.0.1:9001=reviews:9080.'),
   gatewayPort: list('PORT=LISTEN', 'Gateway: where the listener of PORT stands, as in 80=127.0.0.1:8080. Without it: on all addresses.'),
@@ -32,10 +34,14 @@ export interface Places {
   readonly outbound: readonly Place[]
   /** By port of the Gateway. */
   readonly gateway: ReadonlyMap<number, Address>
+  /** The kernel brings everything. */
+  readonly netfilter?: boolean
 }
 
 /** Adds what is wrong to `mistakes`. */
-export function placesOf({ inbound, outbound, gatewayPort }: SettingsOf<typeof placesTable>, { type }: ProxySettings, mistakes: string[]): Places {
+export function placesOf({ capture, inbound, outbound, gatewayPort }: SettingsOf<typeof placesTable>, { type, ip }: ProxySettings, mistakes: string[]): Places {
+  const netfilter = capture === 'netfilter'
+  if (netfilter) mistakes.push(...netfilterMistakes(inbound.length + outbound.length, type, ip))
   const misplaced = type === 'router' ? { inbound, outbound } : { 'gateway-port': gatewayPort }
   for (const [name, given] of Object.entries(misplaced)) {
     if (given.length > 0) mistakes.push(`--${name} is for a ${type === 'router' ? 'sidecar' : 'router'}, this proxy is a ${type}`)
@@ -44,9 +50,18 @@ export function placesOf({ inbound, outbound, gatewayPort }: SettingsOf<typeof p
     inbound: inbound.flatMap((text) => placeOf('inbound', text, mistakes)),
     outbound: outbound.flatMap((text) => placeOf('outbound', text, mistakes)),
     gateway: new Map(gatewayPort.flatMap((text) => gatewayPortOf(text, mistakes))),
+    netfilter,
   }
   mistakes.push(...contradictions(places))
   return places
+}
+
+function netfilterMistakes(places: number, type: string, ip: string): readonly string[] {
+  return [
+    ...(type === 'router' ? ['--capture netfilter is for a sidecar, this proxy is a router'] : []),
+    ...(places > 0 ? ['--capture netfilter brings all traffic: --inbound and --outbound are for --capture taps'] : []),
+    ...(ip === '127.0.0.1' || ip === '::1' ? ['--capture netfilter needs --ip (INSTANCE_IP): the address by which peers reach the workload, not the loopback'] : []),
+  ]
 }
 
 function placeOf(name: 'inbound' | 'outbound', text: string, mistakes: string[]): Place[] {
@@ -85,10 +100,10 @@ export interface Placed {
 }
 
 /** Threads have to agree on ports: any free one is chosen here, for all of them. */
-export async function withPorts({ inbound, outbound, gateway }: Places): Promise<Places> {
+export async function withPorts({ inbound, outbound, gateway, netfilter }: Places): Promise<Places> {
   const fixed = async (address: Address): Promise<Address> => (address.port > 0 ? address : { host: address.host, port: await freePort() })
   return {
-    inbound,
+    inbound, ...(netfilter !== undefined && { netfilter }),
     outbound: await Promise.all(outbound.map(async (place) => ({ ...place, listen: await fixed(place.listen) }))),
     gateway: new Map(await Promise.all([...gateway].map(async ([port, at]): Promise<[number, Address]> => [port, await fixed(at)]))),
   }
@@ -102,7 +117,8 @@ export interface Held {
 }
 
 /** Throws `cli/port-taken` for a port that another process has, before anything is started. */
-export async function placeProxy({ inbound, outbound, gateway }: Places, { type, ip }: ProxySettings, held?: Held): Promise<Placed> {
+export async function placeProxy({ inbound, outbound, gateway, netfilter }: Places, { type, ip }: ProxySettings, held?: Held): Promise<Placed> {
+  if (netfilter) return { capture: new NetfilterCapture({ probes: [ip] }), sentences: ['all traffic comes to it by the kernel'] }
   if (type === 'router') return { capture: new GatewayPorts((port) => gateway.get(port) ?? { host: '0.0.0.0', port }, new Map()), sentences: [] }
   const taps: Tap[] = []
   const sentences: string[] = []

@@ -26,6 +26,8 @@ export interface ConnectOptions {
   readonly prologue?: Uint8Array
   /** The kernel asks a silent peer whether it is still there. */
   readonly keepAlive?: KeepAlive
+  /** Address of this machine that the connection comes from; without it, the one that the route says. */
+  readonly source?: string
   /** Called once for a connection that was made, when it is gone, whoever handles it then. */
   readonly onClosed?: () => void
   readonly transports?: Transports
@@ -111,10 +113,10 @@ class Attempt {
   }
 }
 
-function open({ address }: ConnectOptions): Socket {
+function open({ address, source }: ConnectOptions): Socket {
   if (isUnixAddress(address)) return connectSocket({ path: unixPath(address), allowHalfOpen: true })
   const { host, port } = address
-  return connectSocket({ host, port, allowHalfOpen: true, noDelay: true, autoSelectFamily: isIP(host) === 0 })
+  return connectSocket({ host, port, allowHalfOpen: true, noDelay: true, autoSelectFamily: isIP(host) === 0, ...(source !== undefined && { localAddress: source }) })
 }
 
 function remoteOf(raw: Socket, asked: Address): Address {

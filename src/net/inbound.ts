@@ -5,6 +5,7 @@ import type { TLSSocket } from 'node:tls'
 import { findClientHello } from '../codec/client-hello.ts'
 import type { Address } from '../model/address.ts'
 import { connectionError, netError } from './errors.ts'
+import { descriptorOf } from './socket-options.ts'
 import { handshakeAsServer } from './tls-handshake.ts'
 import type { ServerTls } from './tls.ts'
 import { localAddressOf, remoteAddressOf } from './transport-options.ts'
@@ -26,6 +27,8 @@ export interface Ends {
 export interface Inbound {
   readonly localAddress: Address
   readonly remoteAddress: Address
+  /** Of its socket, to ask the kernel about it; undefined once that is closed. */
+  readonly descriptor: number | undefined
   /**
    * The first bytes, once `enough` of them are there, or `maxBytes`, or all that the client sends. Nothing is consumed.
    * Undefined: not in time. Rejects when the connection broke.
@@ -84,6 +87,10 @@ export class SocketInbound implements Inbound {
 
   get remoteAddress(): Address {
     return this.#ends.remoteAddress
+  }
+
+  get descriptor(): number | undefined {
+    return descriptorOf(this.#raw)
   }
 
   skip(count: number, ends?: Ends): void {

@@ -19,6 +19,8 @@ export interface SocketOptions {
   /** As many bytes as the kernel answers, `maxBytes` at most. Throws `net/failed` likewise. */
   get(fd: number, option: SocketOption, maxBytes?: number): Buffer
   getNumber(fd: number, option: SocketOption): number
+  /** Into memory of the caller, who asks for each connection: the length, or -1 where the kernel has no answer. */
+  read(fd: number, option: SocketOption, into: Uint8Array): number
 }
 
 /** The numbers of Linux: they are other ones elsewhere. */
@@ -27,6 +29,7 @@ export const linuxOptions = {
   tcpKeepIdle: { name: 'TCP_KEEPIDLE', level: 6, code: 4 },
   tcpKeepInterval: { name: 'TCP_KEEPINTVL', level: 6, code: 5 },
   tcpKeepCount: { name: 'TCP_KEEPCNT', level: 6, code: 6 },
+  tcpInfo: { name: 'TCP_INFO', level: 6, code: 11 },
   mark: { name: 'SO_MARK', level: 1, code: 36 },
   transparent: { name: 'IP_TRANSPARENT', level: 0, code: 19 },
   transparentV6: { name: 'IPV6_TRANSPARENT', level: 41, code: 75 },
@@ -75,13 +78,14 @@ export function descriptorOf(socket: Socket | Server): number | undefined {
 /** Both answer 0, or -1 and an errno. */
 interface Calls {
   set(fd: number, level: number, code: number, value: Uint8Array, length: number): number
-  get(fd: number, level: number, code: number, value: Uint8Array, length: [number]): number
+  get(fd: number, level: number, code: number, value: Uint8Array, length: Uint32Array): number
   errno(): number
 }
 
 const signatures = {
   set: 'int setsockopt(int, int, int, const uint8_t *, uint32_t)',
-  get: 'int getsockopt(int, int, int, _Out_ uint8_t *, _Inout_ uint32_t *)',
+  // Plain pointers: the kernel writes where it is told to, nothing is copied to and fro.
+  get: 'int getsockopt(int, int, int, void *, void *)',
 }
 
 /** Undefined when it is not what it should be. The library is what the process has loaded already. */
@@ -105,6 +109,7 @@ const defaultMaxBytes = 128
 
 class LibraryOptions implements SocketOptions {
   readonly #calls: Calls
+  readonly #length = new Uint32Array(1)
 
   constructor(calls: Calls) {
     this.#calls = calls
@@ -117,9 +122,14 @@ class LibraryOptions implements SocketOptions {
 
   get(fd: number, option: SocketOption, maxBytes = defaultMaxBytes): Buffer {
     const bytes = Buffer.alloc(maxBytes)
-    const length: [number] = [maxBytes]
-    if (this.#calls.get(fd, option.level, option.code, bytes, length) !== 0) throw this.#failure('get', option)
-    return bytes.subarray(0, length[0])
+    const length = this.read(fd, option, bytes)
+    if (length < 0) throw this.#failure('get', option)
+    return bytes.subarray(0, length)
+  }
+
+  read(fd: number, option: SocketOption, into: Uint8Array): number {
+    this.#length[0] = into.length
+    return this.#calls.get(fd, option.level, option.code, into, this.#length) === 0 ? this.#length[0] : -1
   }
 
   getNumber(fd: number, option: SocketOption): number {

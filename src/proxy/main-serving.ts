@@ -75,7 +75,7 @@ export class Serving {
     this.sockets = new Sockets({
       clock, listen,
       bindsAt: (listener) => capture.bindsAt(listener),
-      onConnection: (name, inbound) => this.#acceptor.accept(name, inbound, arrivalOf(inbound, name, capture)),
+      onConnection: (name, inbound) => this.#arrive(name, inbound),
       onProblem: (problem) => parts.onBindProblem(problem),
     })
   }
@@ -135,6 +135,11 @@ export class Serving {
     this.services.close()
   }
 
+  #arrive(name: string, inbound: Inbound): void {
+    const arrival = arrivalOf(inbound, name, this.#parts.capture)
+    if (arrival !== undefined) this.#acceptor.accept(name, inbound, arrival)
+  }
+
   #onRefused(refused: Refused): void {
     this.refusals.count(refused.refusal)
     this.#refusedLogs.get(refused.listener.message)?.(refusedEntry(refused, this.#parts.clock.now()))
@@ -156,7 +161,8 @@ export class Serving {
   }
 }
 
-function arrivalOf(inbound: Inbound, listener: string, capture: Capture): Arrival {
+function arrivalOf(inbound: Inbound, listener: string, capture: Capture): Arrival | undefined {
   const redirected = capture.originalDestination(inbound, listener)
+  if (redirected === null) return undefined
   return { originalDestination: redirected ?? inbound.localAddress, byAuthority: redirected === undefined && capture.forwards === true, authority: undefined }
 }

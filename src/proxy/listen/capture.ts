@@ -13,8 +13,13 @@ export type Deliver = (direction: CaptureDirection, inbound: Inbound, arrival: A
 export interface Capture {
   /** Where the proxy listens for this listener: its own address, unless it stands elsewhere on this machine. Undefined: the capture brings its connections. */
   bindsAt(listener: CompiledListener): Address | undefined
-  /** Where a connection on a bound listener was really going; undefined when nothing redirected it. */
-  originalDestination(inbound: Inbound, listener: string): Address | undefined
+  /**
+   * Where a connection on a bound listener was really going; undefined when nothing redirected it. Null: it was the capture's own
+   * and is closed.
+   */
+  originalDestination(inbound: Inbound, listener: string): Address | undefined | null
+  /** The addresses from which clusters want their connections to come are those of this machine. */
+  readonly bindsSources?: boolean
   /** Whoever comes to a bound listener that nothing redirected uses the proxy as a forward proxy: it means the authority that it names. */
   readonly forwards?: boolean
   /**

@@ -18,6 +18,7 @@ import type { EndpointSettings } from './endpoints.ts'
 import { Connector } from './pool/connector.ts'
 import { RunningCluster } from './running-cluster.ts'
 import type { RunningClusterParts } from './running-cluster.ts'
+import type { ClusterSharing } from './sharing.ts'
 import type { StatLine } from './stats.ts'
 import { TlsContexts } from './tls-contexts.ts'
 import type { Cluster } from './types.ts'
@@ -28,12 +29,15 @@ export interface ClustersParts {
   readonly secrets: Secrets
   /** Where an address really is, when that differs. */
   dial(address: Address, tls: boolean): Address
+  /** Clusters say where connections to their hosts come from. */
+  readonly bindsSources?: boolean
   readonly clock?: Clock
   /** A number in [0, 1). */
   readonly random?: () => number
   readonly resolve?: ResolveName
   /** `region/zone/subzone` of this proxy; empty for none. */
   readonly locality?: string
+  readonly sharing?: ClusterSharing | undefined
   /** One line for people. */
   readonly log?: (line: string) => void
 }
@@ -69,14 +73,14 @@ class ClusterSet implements Clusters {
   #cancelSweep: (() => void) | undefined
   #closed = false
 
-  constructor({ secrets, dial, clock = systemClock, random = Math.random, resolve = resolveName, log = () => undefined, locality = '' }: ClustersParts) {
+  constructor({ secrets, dial, bindsSources = false, clock = systemClock, random = Math.random, resolve = resolveName, log = () => undefined, locality = '', sharing }: ClustersParts) {
     this.#clock = clock
     this.#locality = locality
     this.#log = log
     this.#parts = {
-      clock, random, resolve, fleet: () => this.#fleet,
+      clock, random, resolve, sharing, fleet: () => this.#fleet,
       contexts: new TlsContexts(secrets),
-      connector: new Connector(dial),
+      connector: new Connector(dial, bindsSources),
       onIdle: (cluster) => this.#sweepLater(cluster),
     }
   }

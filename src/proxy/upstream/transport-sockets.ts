@@ -18,6 +18,8 @@ export interface HostSocket {
   readonly tls: UpstreamTls | undefined
   /** Undefined: the server is told nothing of the client. */
   readonly proxyProtocol: ProxyProtocolVersion | undefined
+  /** Where connections come from, at most one address for each family; without it, from where the route says. */
+  readonly sources?: readonly string[]
 }
 
 interface Match {
@@ -32,7 +34,8 @@ export class TransportSockets {
   readonly #otherwise: HostSocket
 
   constructor(message: ClusterMessage, contexts: TlsContexts) {
-    const decode = (socket: TransportSocket | undefined) => decodeSocket(socket, contexts, message.name)
+    const sources = sourcesOf(message)
+    const decode = (socket: TransportSocket | undefined): HostSocket => ({ ...decodeSocket(socket, contexts, message.name), ...(sources.length > 0 && { sources }) })
     this.#matches = message.transportSocketMatches.map(({ match, transportSocket }) => ({ labels: match ?? {}, socket: decode(transportSocket) }))
     this.#otherwise = decode(message.transportSocket)
   }
@@ -41,6 +44,11 @@ export class TransportSockets {
     const found = this.#matches.find((match) => Object.entries(match.labels).every(([key, value]) => labels[key] === value))
     return found === undefined ? this.#otherwise : found.socket
   }
+}
+
+function sourcesOf({ upstreamBindConfig: bind }: ClusterMessage): readonly string[] {
+  if (bind === undefined) return []
+  return [bind.sourceAddress, ...bind.extraSourceAddresses.map(({ address }) => address)].flatMap((one) => one?.address ?? [])
 }
 
 /** A socket of another kind is refused: it must not turn into plaintext. */

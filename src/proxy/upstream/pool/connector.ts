@@ -39,23 +39,31 @@ export type ConnectionDone = (failure: ConnectionFailure | undefined, transport:
 
 export class Connector {
   readonly #dial: (address: Address, tls: boolean) => Address
+  readonly #bindsSources: boolean
 
-  /** `dial` says where an address really is, when that differs. */
-  constructor(dial: (address: Address, tls: boolean) => Address) {
+  /** `dial` says where an address really is, when that differs. `bindsSources`: clusters say where connections come from. */
+  constructor(dial: (address: Address, tls: boolean) => Address, bindsSources = false) {
     this.#dial = dial
+    this.#bindsSources = bindsSources
   }
 
   /** `done` is never called inside. The result gives up: then it is not called at all. */
   open({ host, use, serverName, verifyServerName, timeoutMs, keepAlive, client, onClosed }: ConnectionRequest, done: ConnectionDone): () => void {
-    const { tls: hostTls, proxyProtocol } = host.socket
+    const { tls: hostTls, proxyProtocol, sources } = host.socket
     const address = this.#dial(host.connectTo, hostTls !== undefined)
     const prologue = proxyProtocol === undefined ? {} : { prologue: headFor(proxyProtocol, client) }
-    const options = { address, timeoutMs, ...prologue, ...(keepAlive === undefined ? {} : { keepAlive }), ...(onClosed === undefined ? {} : { onClosed }) }
+    const source = this.#bindsSources && sources !== undefined ? sourceFor(address, sources) : undefined
+    const options = { address, timeoutMs, ...prologue, ...(source === undefined ? {} : { source }), ...(keepAlive === undefined ? {} : { keepAlive }), ...(onClosed === undefined ? {} : { onClosed }) }
     if (hostTls === undefined) return connect(options, finish(done))
     const tls = hostTls.current(use, verifyServerName ? serverName : undefined)
     if (tls === undefined) return failLater(done, hostTls.problem)
     return connect({ ...options, tls, serverName: hostTls.serverName || serverNameOf(serverName) }, finish(done))
   }
+}
+
+/** Of the family that the address is of. */
+function sourceFor({ host }: Address, sources: readonly string[]): string | undefined {
+  return sources.find((source) => source.includes(':') === host.includes(':'))
 }
 
 const nobody = { host: '', port: 0 }

@@ -6,15 +6,17 @@ import type { AppProbers } from '../agent/probe/app-probers.ts'
 import type { ProbePlace } from '../agent/probe/probe.ts'
 import { readAppMetrics } from '../agent/probe/scrape.ts'
 import type { AppMetrics } from '../agent/probe/scrape.ts'
-import { port, text } from '../lib/settings.ts'
+import { onOff, port, text } from '../lib/settings.ts'
 import type { SettingsOf } from '../lib/settings.ts'
 import { formatAddress } from '../model/address.ts'
+import { outsideOfCapture } from '../net/dial-from.ts'
 import type { Proxy } from '../proxy/main.ts'
 import type { Places } from './proxy-places.ts'
 
 export const agentPortTable = {
   statusPort: port(0, 'HTTP port for probes, scrapes and /drain (Istio: 15020), on all addresses; 0: none.'),
   appProbers: text('', 'JSON: probes of the workload that are answered there, by path (ISTIO_KUBE_APP_PROBERS).'),
+  execProbes: onOff(false, 'Lets a WorkloadGroup whose probe is a command have it run on this machine.'),
   appMetrics: text('', 'JSON: scrape, port and path of the workload\'s metrics (ISTIO_PROMETHEUS_ANNOTATIONS).'),
 }
 
@@ -25,14 +27,14 @@ export interface WantedAgentPort {
 }
 
 /** Adds what is wrong to `mistakes`. */
-export function agentPortOf({ statusPort, appProbers, appMetrics }: SettingsOf<typeof agentPortTable>, mistakes: string[]): WantedAgentPort {
+export function agentPortOf({ statusPort, appProbers, appMetrics }: Omit<SettingsOf<typeof agentPortTable>, 'execProbes'>, mistakes: string[]): WantedAgentPort {
   return { port: statusPort, probers: readAppProbers(appProbers, mistakes), appMetrics: readAppMetrics(appMetrics, mistakes) }
 }
 
-/** Where the workload's own ports are: where `--inbound` says, else at its address. */
-export function probePlaceOf({ inbound }: Places, ip: string): ProbePlace {
+/** Where the workload's own ports are: where `--inbound` says, else at its address. What the kernel captures is asked past it. */
+export function probePlaceOf({ inbound, netfilter }: Places, ip: string): ProbePlace {
   const goals = new Map(inbound.map(({ listen, goal }) => [formatAddress({ host: ip, port: listen.port }), goal]))
-  return { ip, at: (address) => goals.get(formatAddress(address)) ?? address, from: () => undefined }
+  return { ip, at: (address) => goals.get(formatAddress(address)) ?? address, from: (host) => (netfilter ? outsideOfCapture(host) : undefined) }
 }
 
 export interface AgentPortParts extends WantedAgentPort {

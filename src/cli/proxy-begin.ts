@@ -6,6 +6,7 @@ import type { OfferedSocket, TakenOver } from '../net/take-over.ts'
 import { startProxy } from '../proxy/main.ts'
 import type { Proxy, ProxyOptions } from '../proxy/main.ts'
 import type { ProxySettings } from '../proxy/settings.ts'
+import type { ProxyParent } from './proxy-parent.ts'
 import { placeProxy, withPorts } from './proxy-places.ts'
 import type { Places } from './proxy-places.ts'
 import { takeOverFrom } from './proxy-take-over.ts'
@@ -27,21 +28,23 @@ export interface Beginning {
   readonly places: Places
   readonly options: ProxyOptions
   readonly log: ServiceLog
+  /** The `run` that has started this process. */
+  readonly parent?: ProxyParent | undefined
 }
 
 export async function beginProxy(beginning: Beginning): Promise<BegunProxy> {
-  const { options, log } = beginning
+  const { options, log, parent } = beginning
   const settings = threadSettings(beginning.settings)
   const { concurrency } = settings
   const before = beginning.settings.takeover ? await takeOverFrom(settings) : undefined
   if (beginning.settings.takeover) log('info', before === undefined ? 'no such proxy runs: there is nothing to take over' : `takes ${before.listeners.length} sockets over`)
   const [own = [], ...others] = dealtOut(before?.listeners ?? [], concurrency)
   const places = concurrency === 1 ? beginning.places : await withPorts(beginning.places)
-  const sockets = new ListenSet({ sharing: concurrency === 1 ? 'alone' : 'first', inherited: own })
+  const sockets = new ListenSet({ sharing: concurrency === 1 ? 'alone' : 'first', inherited: own, ...(parent === undefined || settings.type !== 'router' ? {} : { further: (address) => parent.furtherSockets(address) }) })
   const held = new Set(before?.listeners.map(({ address }) => formatAddress(address)))
   const { capture, sentences } = await placeProxy(places, settings, { listen: sockets.listen, holds: (address) => held.has(formatAddress(address)) })
   const proxy = await startProxy(settings, {
-    ...options, capture, sockets, withoutAdmin: before !== undefined,
+    ...options, capture, sockets, withoutAdmin: before !== undefined || parent !== undefined,
     ...(concurrency === 1 ? {} : {
       threadNumber: 0,
       threads: {
@@ -50,6 +53,7 @@ export async function beginProxy(beginning: Beginning): Promise<BegunProxy> {
       },
     }),
   })
+  if (parent?.adminHandle !== undefined) await proxy.startAdmin({ handle: parent.adminHandle })
   return {
     proxy, sentences,
     sockets: () => socketsOf(proxy, sockets),

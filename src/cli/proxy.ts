@@ -14,11 +14,13 @@ import { beginProxy } from './proxy-begin.ts'
 import type { BegunProxy } from './proxy-begin.ts'
 import { credentialsOf } from './proxy-credentials.ts'
 import type { Credentials } from './proxy-credentials.ts'
+import { joinParent } from './proxy-parent.ts'
+import type { ProxyParent } from './proxy-parent.ts'
 import { placesOf, placesTable } from './proxy-places.ts'
 import type { Places } from './proxy-places.ts'
 import { offerTo } from './proxy-take-over.ts'
 import type { Offer } from './proxy-take-over.ts'
-import { announce } from './running.ts'
+import { announce, announcedByParent } from './running.ts'
 import { logLevels, serviceLog } from './service-log.ts'
 import type { ServiceLog } from './service-log.ts'
 import { configOption, settingsOf, settingsOptions } from './settings-options.ts'
@@ -30,6 +32,7 @@ import { letYoungHeapGrow } from './young-heap.ts'
 const table = {
   ...proxySettingsTable, ...placesTable, ...agentPortTable,
   takeover: onOff(false, 'Goes on with the sockets of the proxy of this name that runs, which drains and ends once this one serves.'),
+  supervised: onOff(false, "'trysail run' starts it so: credentials, the admin server's socket and a gateway's ports come from there, and it ends when that does."),
   logLevel: choice(logLevels, 'info', 'What the log says.'),
 }
 
@@ -54,14 +57,15 @@ failed request: new settings, or a new version.`,
     const { transports, problem } = await chooseTransports(settings)
     if (problem !== undefined) log('warning', `connections are carried by ${transports.name}: ${problem}`)
     const ended = new AbortController()
+    const parent = settings.supervised ? await joinParent(() => ended.abort()) : undefined
     const audit = openAudit(settings.auditLog, (line) => log('error', line))
     const options = {
       ...(audit === undefined ? {} : { audit: audit.writer(`${settings.name}.${settings.namespace}`), auditCounts: () => audit.stats }),
-      ...credentials, version: packageVersion(), log: (line: string) => log('warning', line), onQuit: () => ended.abort(),
+      ...(parent?.credentials ?? credentials), version: packageVersion(), log: (line: string) => log('warning', line), onQuit: () => ended.abort(),
     }
     try {
-      const begun = await beginProxy({ settings, places, options, log })
-      return await serveUntilStopped({ ...begun, settings, places, agentPort, log, ended }, io)
+      const begun = await beginProxy({ settings, places, options, log, parent })
+      return await serveUntilStopped({ ...begun, settings, places, agentPort, log, ended, parent }, io)
     } finally {
       await audit?.close()
     }
@@ -82,7 +86,7 @@ function wantedProxy(invocation: Invocation): Wanted {
   const settings = settingsOf(table, { envPrefix: proxyEnvPrefix, env: environment() }, invocation)
   const mistakes = settings.name === '' ? ['--name is needed: the name of the workload'] : []
   const places = placesOf(settings, settings, mistakes)
-  const credentials = credentialsOf(settings, mistakes)
+  const credentials = settings.supervised ? { roots: '' } : credentialsOf(settings, mistakes)
   const agentPort = agentPortOf(settings, mistakes)
   if (mistakes.length > 0) throw new UsageError(mistakes)
   return { settings, places, credentials, agentPort }
@@ -96,12 +100,13 @@ function environment(): Readonly<Record<string, string | undefined>> {
 interface RunningProxy extends BegunProxy, Omit<Wanted, 'credentials'> {
   readonly log: ServiceLog
   readonly ended: AbortController
+  readonly parent: ProxyParent | undefined
 }
 
 async function serveUntilStopped(running: RunningProxy, io: Io): Promise<number> {
-  const { proxy, settings, log, ended } = running
+  const { proxy, settings, log, ended, parent } = running
   const { discoveryAddress } = settings
-  const announcement = announce()
+  const announcement = parent === undefined ? announce() : announcedByParent
   const reopen = (): void => proxy.reopenLogs()
   process.on('SIGHUP', reopen)
   const announced = (): void => {
@@ -113,8 +118,8 @@ async function serveUntilStopped(running: RunningProxy, io: Io): Promise<number>
   /** POST /drain or /quitquitquit: whoever asks then has done the waiting. */
   let atOnce = false
   let agentPort: AgentPort | undefined
+  const place = probePlaceOf(running.places, settings.ip)
   const openPort = async (): Promise<void> => {
-    const place = probePlaceOf(running.places, settings.ip)
     agentPort = await openAgentPort({
       ...running.agentPort, place, proxy, log: (line) => log('warning', line),
       onQuit: () => {
@@ -141,6 +146,7 @@ async function serveUntilStopped(running: RunningProxy, io: Io): Promise<number>
     if (settings.takeover) await openPort()
     announced()
     log('info', ['serves', ...running.sentences, ...proxy.listening.map((at) => `listens on ${formatAddress(at)}`)].join('; '))
+    if (parent !== undefined) return
     offer = await offerTo(settings, { sockets: () => running.sockets(), yieldTo }).catch((error: unknown) => {
       log('warning', `it cannot be taken over: ${describe(error)}`)
       return undefined
@@ -151,6 +157,7 @@ async function serveUntilStopped(running: RunningProxy, io: Io): Promise<number>
     ended.abort()
   }))
   try {
+    parent?.answersFor(proxy, place)
     if (!settings.takeover) await openPort()
     announced()
     log('info', `${proxy.nodeId} joins ${discoveryAddress}${proxy.adminPort > 0 ? `; admin on http://127.0.0.1:${proxy.adminPort}` : ''}`)

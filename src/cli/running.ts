@@ -41,6 +41,9 @@ export function announce(at = runtimeFolder()): Announcement {
   }
 }
 
+/** Of a process whose parent announces it among its own. */
+export const announcedByParent: Announcement = { update() {}, remove() {} }
+
 /** Everything announced by processes that are still alive, the newest first. */
 export function findRunning(at = runtimeFolder()): readonly Running[] {
   return filesIn(at).flatMap((file) => {

@@ -29,6 +29,8 @@ export interface ListenSetParts {
   readonly inherited?: readonly BoundSocket[]
   /** `joins`: an address that the first thread has cannot be shared. One line for people. */
   onProblem?(message: string): void
+  /** `alone`: sockets of elsewhere that lead to the same, such as those of another network. Rejects as listening does. */
+  further?(address: Address): Promise<readonly SocketPlace[]>
 }
 
 export class ListenSet {
@@ -36,14 +38,16 @@ export class ListenSet {
   onChange: () => void = () => {}
   readonly #sharing: Sharing
   readonly #onProblem: (message: string) => void
+  readonly #further: ((address: Address) => Promise<readonly SocketPlace[]>) | undefined
   /** `joins`: addresses of the first thread, and who waits for one. */
   #allowed: ReadonlySet<string> = new Set()
   readonly #waiting = new Set<JoinedLater>()
   readonly #inherited = new Map<string, BoundSocket[]>()
   readonly #open = new Set<{ readonly wanted: Address; readonly listening: Listening }>()
 
-  constructor({ sharing, inherited = [], onProblem = () => {} }: ListenSetParts) {
+  constructor({ sharing, inherited = [], onProblem = () => {}, further }: ListenSetParts) {
     this.#sharing = sharing
+    this.#further = further
     this.#onProblem = onProblem
     for (const socket of inherited) {
       const key = formatAddress(socket.address)
@@ -63,12 +67,19 @@ export class ListenSet {
     const inherited = this.#take(address)
     if (inherited.length > 0) return joined(await Promise.all(inherited.map(({ on }) => this.#keep({ ...others, ...on }, address))))
     const shared = !isPath(address) && address.port !== 0
+    if (this.#sharing === 'alone' && this.#further !== undefined) return await this.#withFurther(options, await this.#further(address))
     if (this.#sharing === 'alone' || (this.#sharing === 'first' && !shared)) return await this.#keep(options, address)
     // Any free port and paths cannot be shared: those are the first thread's.
     if (!shared) return nowhere(address)
     if (this.#sharing === 'joins') return this.#joinLater(options, address)
     await checkUnused(options)
     return await this.#keep({ ...options, reusePort: true }, address)
+  }
+
+  async #withFurther(options: ListenOptions & { readonly address: Address }, further: readonly SocketPlace[]): Promise<Listening> {
+    const { address, ...others } = options
+    const own = await this.#keep(options, address)
+    return joined([own, ...(await Promise.all(further.map((on) => this.#keep({ ...others, ...on }, address))))])
   }
 
   /** `joins`: where the first thread listens now. It has to be the first: it finds out whether somebody else is there. */

@@ -6,6 +6,9 @@ import type { ChildProcess } from 'node:child_process'
 import { MeshError } from '../../lib/errors.ts'
 import { failureOf, runCommand } from './commands.ts'
 
+/** `net:[4026532123]`: what the kernel calls a network namespace. */
+export type NetworkNumber = `net:[${number}]`
+
 export interface NamespaceParts {
   readonly env: Readonly<Record<string, string>>
   /** Without root: where it is made. Undefined: here, together with the user namespace. */
@@ -32,7 +35,7 @@ export class Namespace {
 
   /** Rejects with a `NetnsCode`. */
   static async open(parts: NamespaceParts): Promise<Namespace> {
-    const [program = '', ...args] = [...entering(parts), 'unshare', '--net', '--mount', ...(parts.rootless && parts.within === undefined ? ['--user', '--map-root-user'] : []), '--', 'cat']
+    const [program, ...args] = [...entering(parts), 'unshare', '--net', '--mount', ...(parts.rootless && parts.within === undefined ? ['--user', '--map-root-user'] : []), '--', 'cat']
     // A group of its own: Ctrl-C is for us to answer. When we are gone its input ends, and so does it.
     const holder = spawn(program, args, { env: parts.env, stdio: ['pipe', 'pipe', 'pipe'], detached: true })
     await echoed(holder, program, args)

@@ -1,0 +1,129 @@
+// The networks of `run --capture netns`: the switch between the workloads, and what this process serves there from this
+// machine's own network: the control plane's port, name servers, and connections to the outside.
+import { readFileSync } from 'node:fs'
+import type { Socket as DatagramSocket } from 'node:dgram'
+import type { Socket } from 'node:net'
+import { missingTool, toolEnvironment } from '../../agent/netns/commands.ts'
+import type { Namespace } from '../../agent/netns/namespace.ts'
+import { Switch, controlPort, dnsPort, egressPort, switchAddress } from '../../agent/netns/switch.ts'
+import type { Address } from '../../model/address.ts'
+import { startDatagramRelay } from '../../net/datagram-relay.ts'
+import { linuxOptions, socketOptions, descriptorOf } from '../../net/socket-options.ts'
+import { startRelay } from '../../net/relay.ts'
+import type { Relay } from '../../net/relay.ts'
+import { MeshError } from '../../lib/errors.ts'
+import { processRange, serviceEntryRange, serviceRange } from '../../sources/registry/address-pool.ts'
+import { findProgram } from './find-program.ts'
+import { bindFiles } from './netns-files.ts'
+import type { WorkloadFiles } from './netns-files.ts'
+import { killAllIn, networkOf } from './netns-left.ts'
+import { socketsOf } from './netns-sockets.ts'
+
+export interface NetworksParts {
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Where the control plane serves xDS and its CA. */
+  readonly control: Address
+}
+
+/** What all of it is made with. */
+const tools = ['ip', 'nft', 'nsenter', 'unshare', 'mount', 'cat', 'setpriv']
+/** Of xDS streams and CA calls: two for each proxy. */
+const maxControlConnections = 2048
+
+export class Networks {
+  readonly rootless = process.getuid?.() !== 0
+  readonly #switch: Switch
+  readonly #closers: readonly (() => void)[]
+
+  private constructor(own: Switch, closers: readonly (() => void)[]) {
+    this.#switch = own
+    this.#closers = closers
+  }
+
+  /** Rejects with one line that says what is missing. */
+  static async open({ env, control }: NetworksParts): Promise<Networks> {
+    if (process.platform !== 'linux') throw new MeshError('run/netns', `--capture netns needs Linux, this is ${process.platform}: use --capture env`)
+    const toolEnv = toolEnvironment(env)
+    for (const tool of tools) if (findProgram(tool, toolEnv['PATH']!) === undefined) throw missingTool(tool)
+    const options = socketOptions()
+    if (options.options === undefined) throw new MeshError('run/netns', `--capture netns has to ask sockets where they were going: ${options.problem}; npm install koffi, or use --capture env`)
+    const own = await Switch.open({ env: toolEnv, rootless: process.getuid?.() !== 0, range: processRange, inside: [serviceRange, serviceEntryRange, '127.0.0.0/8'] })
+    try {
+      return new Networks(own, await serve(own.namespace, control))
+    } catch (error) {
+      await own.close()
+      throw error
+    }
+  }
+
+  /** The network of one workload, with its own /etc/resolv.conf and /etc/hosts. */
+  async workload(files: WorkloadFiles): Promise<Namespace> {
+    const cell = await this.#switch.workload(files.address)
+    try {
+      await bindFiles(cell, files)
+      return cell
+    } catch (error) {
+      await cell.close()
+      throw error
+    }
+  }
+
+  /** With whatever still runs there. */
+  async leave(cell: Namespace): Promise<void> {
+    const network = networkOf(cell.pid)
+    await cell.close()
+    if (network !== undefined) killAllIn(network)
+  }
+
+  async close(): Promise<void> {
+    for (const close of this.#closers) close()
+    await this.leave(this.#switch.namespace)
+  }
+}
+
+async function serve(namespace: Namespace, control: Address): Promise<readonly (() => void)[]> {
+  const sockets = await socketsOf(namespace, [
+    { name: 'control', protocol: 'tcp', address: { host: switchAddress, port: controlPort } },
+    { name: 'egress', protocol: 'tcp', address: { host: '0.0.0.0', port: egressPort } },
+    { name: 'dns', protocol: 'tcp', address: { host: switchAddress, port: dnsPort } },
+    { name: 'dns-datagrams', protocol: 'udp', address: { host: switchAddress, port: dnsPort } },
+  ])
+  const servers = nameServers()
+  const relay = (name: string, target: (from: Socket) => Address | undefined, maxConnections: number): Promise<Relay> =>
+    startRelay({ on: { handle: sockets.get(name)! }, target, maxConnections })
+  const relays = await Promise.all([
+    relay('control', () => control, maxControlConnections),
+    relay('egress', originalDestination, 10_000),
+    relay('dns', () => servers[0], 256),
+  ])
+  const datagrams = startDatagramRelay({ socket: sockets.get('dns-datagrams') as DatagramSocket, servers })
+  return [...relays.map((one) => () => one.close()), () => datagrams.close()]
+}
+
+/** This machine's own. */
+function nameServers(): readonly Address[] {
+  const found = [...resolvConf().matchAll(/^nameserver\s+(\S+)/gm)].map(([, host]) => ({ host: host!, port: 53 }))
+  return found.length === 0 ? [{ host: '127.0.0.1', port: 53 }] : found.slice(0, 3)
+}
+
+function resolvConf(): string {
+  try {
+    return readFileSync('/etc/resolv.conf', 'utf8')
+  } catch {
+    return '' // as the C library: then it is on loopback
+  }
+}
+
+/** A `sockaddr_in`: family, port, address. What was not led here was sent here: nobody is meant. */
+function originalDestination(from: Socket): Address | undefined {
+  const fd = descriptorOf(from)
+  const { options } = socketOptions()
+  if (fd === undefined || options === undefined) return undefined
+  try {
+    const bytes = options.get(fd, linuxOptions.originalDestination, 16)
+    const address = { host: bytes.subarray(4, 8).join('.'), port: bytes.readUInt16BE(2) }
+    return address.host === switchAddress ? undefined : address
+  } catch {
+    return undefined
+  }
+}

@@ -102,7 +102,7 @@ test('keys are refreshed as often as the control plane is told, and sooner where
   assert.equal(issuer.asked.length, 2)
   await clock.advance(600_000)
   await keys.until(() => keys.store.current.get(source.id) === first)
-  assert.match(await readFile(folder.at(`keys/${(await readdir(folder.at('keys')))[0]}`), 'utf8'), /"source"/)
+  assert.match(await readFile(folder.at(`keys/${(await readdir(folder.at('keys'))).find((name) => !name.startsWith('.'))}`), 'utf8'), /"source"/)
 })
 
 test('what no policy names any more is neither asked nor kept', { timeout: 20_000 }, async () => {
@@ -173,4 +173,27 @@ test('the OpenID configuration of an issuer may be of no use either', { timeout:
     issuer.behaves = answering(200, body)
     await assert.rejects(fetchKeys(keySource(undefined, issuer.issuer), {}), says)
   }
+})
+
+test('an issuer is asked when a key is missing: at once, then every ten seconds at most, whoever makes up key ids', { timeout: 20_000 }, async () => {
+  await using folder = await TempFolder.create()
+  await using issuer = await TokenIssuer.start(first)
+  const clock = manualClock()
+  using keys = opened(folder, clock)
+  const { id } = keySource(issuer.keysUrl, 'a')
+  await keys.store.want([keySource(issuer.keysUrl, 'a')])
+  issuer.keys = second
+  keys.store.missing(id)
+  await clock.advance(0)
+  await keys.until(() => keys.store.current.get(id) === second)
+  for (let second = 0; second < 9; second++) {
+    keys.store.missing(id)
+    keys.store.missing('https://nobody.example/keys')
+    await clock.advance(1000)
+  }
+  assert.equal(issuer.asked.length, 2)
+  issuer.keys = first
+  await clock.advance(1000)
+  await keys.until(() => keys.store.current.get(id) === first)
+  assert.equal(issuer.asked.length, 3)
 })

@@ -35,7 +35,12 @@ interface Entry {
   readonly eager: Backoff
   readonly patient: Backoff
   keys: string | undefined
+  trying: boolean
+  /** When it was last tried because a key was missing. */
+  missingAt: number
   said: string
+  /** When it is tried next. */
+  due: number
   cancel: () => void
 }
 
@@ -71,6 +76,17 @@ export class KeyStore {
     return fresh.length === 0 ? undefined : Promise.all(fresh)
   }
 
+  /** A proxy was shown a token of a key that this source should have: it may be newer than ours. Anybody can write such a token. */
+  missing(id: string): void {
+    const entry = this.#entries.get(id)
+    if (entry === undefined || entry.trying) return
+    const now = this.#parts.clock.now()
+    const due = Math.max(now, entry.missingAt + leastRefreshMs)
+    if (due >= entry.due) return
+    entry.missingAt = due
+    this.#later(entry, due - now)
+  }
+
   close(): void {
     this.#closing.abort()
     for (const entry of this.#entries.values()) this.#drop(entry)
@@ -81,7 +97,7 @@ export class KeyStore {
     const backoff = (firstMs: number, maxMs: number): Backoff => createBackoff({ firstMs, maxMs, ...(random === undefined ? {} : { random }) })
     const { promise: firstTry, resolve } = Promise.withResolvers<void>()
     const entry: Entry = {
-      id, timeoutMs, since: clock.now(), keys: undefined, said: '', cancel: () => {},
+      id, timeoutMs, since: clock.now(), keys: undefined, trying: false, missingAt: -Infinity, said: '', due: Infinity, cancel: () => {},
       eager: backoff(250, 1500), patient: backoff(1000, 60_000),
     }
     this.#entries.set(id, entry)
@@ -102,12 +118,15 @@ export class KeyStore {
 
   async #try(entry: Entry): Promise<void> {
     if (!this.#isWanted(entry)) return
+    entry.trying = true
     try {
       const { roots } = this.#parts
       const fetched = await fetchKeys(entry, { signal: this.#closing.signal, ...(roots === undefined ? {} : { roots }) })
       if (this.#isWanted(entry)) await this.#succeeded(entry, fetched)
     } catch (error) {
       if (this.#isWanted(entry)) this.#failed(entry, error)
+    } finally {
+      entry.trying = false
     }
   }
 
@@ -135,6 +154,7 @@ export class KeyStore {
 
   #later(entry: Entry, ms: number): void {
     entry.cancel()
+    entry.due = this.#parts.clock.now() + ms
     entry.cancel = this.#parts.clock.after(ms, () => spawn(`keys of ${entry.id}`, this.#try(entry)))
   }
 

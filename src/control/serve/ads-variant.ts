@@ -15,6 +15,7 @@ import type { ServedResource } from './resource-source.ts'
 export interface AdsRequest<Request> {
   readonly node: Node | undefined
   readonly typeUrl: string
+  readonly names: readonly string[]
   readonly request: Request
   /** What the client has to say against what it was sent, or, of types that carry nothing, of itself. */
   readonly error: string | undefined
@@ -48,7 +49,7 @@ export const delta: Variant<DeltaRequest> = {
       subscribe: read.resourceNamesSubscribe, unsubscribe: read.resourceNamesUnsubscribe, initialVersions: read.initialResourceVersions,
       nonce: responseNonce, error: errorDetail?.message,
     }
-    return { node, typeUrl, request, error: request.error }
+    return { node, typeUrl, names: request.subscribe, request, error: request.error }
   },
   subscribe: (canWildcard) => new DeltaSubscription(canWildcard),
   encode({ typeUrl, response, nonce, generation }) {
@@ -64,7 +65,7 @@ export const sotw: Variant<SotwRequest> = {
   decode(bytes) {
     const { node, typeUrl, resourceNames, responseNonce, errorDetail } = fromBinary(DiscoveryRequestSchema, bytes)
     const error = errorDetail?.message
-    return { node, typeUrl, request: { names: resourceNames, nonce: responseNonce, error }, error }
+    return { node, typeUrl, names: resourceNames, request: { names: resourceNames, nonce: responseNonce, error }, error }
   },
   subscribe: (canWildcard) => new SotwSubscription(canWildcard),
   encode: ({ typeUrl, response, nonce }) =>

@@ -9,6 +9,7 @@ import type { DateHeader } from './date-header.ts'
 import type { DeadlineSweep } from './deadlines.ts'
 import type { Exchange } from './exchange.ts'
 import type { HttpCounters } from './http-counters.ts'
+import type { MissingKeys } from './jwt/missing-keys.ts'
 import type { ManagerConfig } from './manager-config.ts'
 import type { CompiledRoutes } from './router/compile.ts'
 import type { Random } from './router/request.ts'
@@ -45,6 +46,7 @@ export interface HttpDeps {
   readonly onExchangeEnd?: ((exchange: Exchange) => void) | undefined
   /** Compiles the manager's access logs; the result is called like `onExchangeEnd`. */
   readonly accessLog?: ((config: readonly AccessLog[]) => ((entry: AccessLogEntry) => void) | undefined) | undefined
+  readonly missingKeys?: MissingKeys
 }
 
 export interface HttpRuntime {

@@ -5,6 +5,7 @@ import type { JwtRule } from '../../../kinds/security/request-authentication.ts'
 import { JwtAuthenticationSchema } from '../../../proto/gen/envoy/extensions/filters/http/jwt_authn/v3/config_pb.ts'
 import type { JwtProviderSchema, JwtRequirementSchema } from '../../../proto/gen/envoy/extensions/filters/http/jwt_authn/v3/config_pb.ts'
 import type { HttpFilterSchema } from '../../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
+import { withSource } from '../../../xds/missing-keys.ts'
 import { keySource } from '../../jwks/key-fetch.ts'
 import type { KeySource } from '../../jwks/key-fetch.ts'
 import type { RequestAuthentication } from '../../snapshot-request-authentication.ts'
@@ -45,8 +46,21 @@ export const sourceOf = ({ jwks, jwksUri, issuer, timeout }: JwtRule): KeySource
 /** What stands as keys in each of the rules. */
 export const keysOf = (rules: readonly JwtRule[], fetched: ReadonlyMap<string, string>): readonly string[] => rules.map((rule) => {
   const source = sourceOf(rule)
-  return source === undefined ? rule.jwks! : fetched.get(source.id) ?? keysOfNobody
+  return source === undefined ? rule.jwks! : fetchedKeys(source.id, fetched) ?? keysOfNobody
 })
+
+/** Of one world, made once: views compare them, and there are as many as proxies. */
+const marked = new WeakMap<ReadonlyMap<string, string>, Map<string, string>>()
+
+function fetchedKeys(id: string, fetched: ReadonlyMap<string, string>): string | undefined {
+  const keys = fetched.get(id)
+  if (keys === undefined) return undefined
+  const known = marked.get(fetched) ?? new Map<string, string>()
+  marked.set(fetched, known)
+  const text = known.get(id) ?? withSource(keys, id)
+  known.set(id, text)
+  return text
+}
 
 /** `reroutes`: routes may ask for claims. */
 export function jwtFilter(rules: readonly JwtRule[], keys: readonly string[], reroutes: boolean): Init<typeof HttpFilterSchema>[] {

@@ -48,11 +48,11 @@ export const jwtAuthn: FilterKind = {
   },
 }
 
-function compile(config: Any, { clock, clusters }: FilterContext): Compiled {
+function compile(config: Any, { clock, clusters, missingKeys }: FilterContext): Compiled {
   const message = anyUnpack(config, JwtAuthenticationSchema)
   if (message === undefined) throw badConfig(`${config.typeUrl} is not a JWT authentication`)
   if (message.filterStateRules !== undefined) throw badConfig('filter_state_rules is not served yet')
-  const providers: Providers = new Map(Object.entries(message.providers).map(([name, one]) => [name, within(`provider ${name}`, () => new Provider(one, { clock, clusters }))]))
+  const providers: Providers = new Map(Object.entries(message.providers).map(([name, one]) => [name, within(`provider ${name}`, () => new Provider(one, { clock, clusters, missingKeys }))]))
   const named = new Map(Object.entries(message.requirementMap).map(([name, one]) => [name, within(`requirement ${name}`, () => compileRequirement(one, providers))]))
   const rules = message.rules.map((rule, index) => within(`rule ${index}`, () => compileRule(rule, providers, named)))
   return { rules, named, skipsPreflight: message.bypassCorsPreflight, tellsWhy: !message.stripFailureResponse }

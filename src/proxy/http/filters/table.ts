@@ -14,6 +14,7 @@ import { RouterSchema } from '../../../proto/gen/envoy/extensions/filters/http/r
 import type { RbacCounters } from '../../rbac/counters.ts'
 import type { ClusterLookup } from '../../upstream/types.ts'
 import type { Filter } from '../filter.ts'
+import type { MissingKeys } from '../jwt/missing-keys.ts'
 import { badConfig, within } from '../router/problem.ts'
 import type { Random } from '../router/request.ts'
 import { cors } from './cors.ts'
@@ -33,6 +34,8 @@ export interface FilterContext {
   readonly rbacCounters?: RbacCounters
   /** Whom filters may ask. */
   readonly clusters?: ClusterLookup
+  /** Keys of token issuers that the control plane fetches. */
+  readonly missingKeys?: MissingKeys
 }
 
 export interface FilterKind {

@@ -1,15 +1,17 @@
 // Where a provider's keys are: in its configuration, or at a server behind a cluster. What was fetched is used until it is too
 // old, and longer while the server cannot be asked; a token that names a key that nobody has makes it be asked again, though
-// not for every such token.
+// not for every such token. Who asks on behalf of a configuration is missing-keys.ts.
 import { HeaderList } from '../../../codec/header-list.ts'
 import type { Clock } from '../../../lib/clock.ts'
 import type { RemoteJwks } from '../../../proto/gen/envoy/extensions/filters/http/jwt_authn/v3/config_pb.ts'
 import { readKeySet } from '../../../security/jwt/key-set.ts'
 import type { KeySet } from '../../../security/jwt/key-set.ts'
+import { sourceIn } from '../../../xds/missing-keys.ts'
 import type { ClusterLookup, RequestHead } from '../../upstream/types.ts'
 import { milliseconds } from '../../xds/duration.ts'
 import { badConfig } from '../router/problem.ts'
 import { askSide } from '../side-request.ts'
+import type { MissingKeys } from './missing-keys.ts'
 
 export interface Keys {
   /** Undefined: there are none, and the server cannot be asked. */
@@ -18,9 +20,14 @@ export interface Keys {
   newer(): Promise<KeySet | undefined>
 }
 
-export function inlineKeys(text: string): Keys {
+/** Where the control plane has them from an issuer, it can be told that one is missing. */
+export function inlineKeys(text: string, missing: MissingKeys | undefined): Keys {
   const keys = readKeySet(text)
-  return { current: () => keys, newer: () => Promise.resolve(undefined) }
+  const source = sourceIn(text)
+  if (source === undefined || missing === undefined) return { current: () => keys, newer: () => Promise.resolve(undefined) }
+  const held = { text, keys }
+  missing.hold(source, held)
+  return { current: () => keys, newer: () => missing.newer(source, held) }
 }
 
 /** Envoy's default. */
@@ -33,6 +40,7 @@ const retryAfterMs = 1_000
 export interface RemoteParts {
   readonly clock: Clock
   readonly clusters: ClusterLookup | undefined
+  readonly missingKeys?: MissingKeys | undefined
 }
 
 export class RemoteKeys implements Keys {

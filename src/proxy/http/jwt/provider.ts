@@ -36,7 +36,7 @@ export class Provider {
     const source = message.jwksSourceSpecifier
     for (const name of ['failedStatusInMetadata', 'requireExpiration', 'maxLifetime'] as const) if (message[name]) throw badConfig(`${name} is not served yet`)
     this.message = message
-    this.#keys = source.case === 'remoteJwks' ? new RemoteKeys(source.value, parts) : inlineKeys(inlineText(source.value, 'local_jwks') ?? '')
+    this.#keys = source.case === 'remoteJwks' ? new RemoteKeys(source.value, parts) : inlineKeys(inlineText(source.value, 'local_jwks') ?? '', parts.missingKeys)
     this.#audiences = audiencesOf(message.audiences)
     this.#skew = message.clockSkewSeconds === 0 ? defaultSkewSeconds : message.clockSkewSeconds
   }

@@ -1,5 +1,6 @@
 // RequestAuthentications: several issuers at the gateway, one at the workload. Which tokens are taken, what is said of
 // those that are not, what goes on to the workload, and routes that ask for claims.
+import { withSource } from '../../../../src/xds/missing-keys.ts'
 import { base64url, createSigner, keySetOf } from '../../../support/tokens.ts'
 import { unlike } from '../case.ts'
 import type { Ask, Case, Expected } from '../case.ts'
@@ -26,7 +27,7 @@ const good = { iss: issuerOne, sub: 'me', exp: now + 3600 }
 const atGateway = policy('edge', [
   { issuer: issuerOne, jwks: keySetOf(one, pss, edwards, secret), outputPayloadToHeader: 'x-payload', spaceDelimitedClaims: ['teams'],
     outputClaimToHeaders: [{ header: 'x-sub', claim: 'sub' }, { header: 'x-level', claim: 'level' }, { header: 'x-role', claim: 'realm.role' }, { header: 'x-list', claim: 'list' }, { header: 'x-dot', claim: 'a.b' }] },
-  { issuer: 'two', jwks: keySetOf(two), audiences: ['api', 'https://web.example/'], fromHeaders: [{ name: 'X-Jwt', prefix: 'JWT ' }, { name: 'x-bare' }], fromParams: ['token'], fromCookies: ['session'], forwardOriginalToken: true },
+  { issuer: 'two', jwks: withSource(keySetOf(two), 'https://two.example/keys'), audiences: ['api', 'https://web.example/'], fromHeaders: [{ name: 'X-Jwt', prefix: 'JWT ' }, { name: 'x-bare' }], fromParams: ['token'], fromCookies: ['session'], forwardOriginalToken: true },
 ])
 const atWorkload = policy('client', [{ issuer: issuerOne, jwks: keySetOf(one), audiences: ['in'] }])
 

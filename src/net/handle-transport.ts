@@ -18,6 +18,7 @@ import type { Connected, Transports } from './transport-options.ts'
 import type { TlsInfo, Transport, TransportHandler } from './transport.ts'
 import { enterTurn, flushAtEndOfTurn, leaveTurn } from './turn.ts'
 import type { Flushable } from './turn.ts'
+import { unconfirmedOn } from './unconfirmed.ts'
 
 /** Undefined where node does not give handles out. A socket without a usable handle falls back to the public API. */
 export function loadHandleTransports(): Transports | undefined {
@@ -136,6 +137,8 @@ class HandleTransport implements Transport, HandleOwner, Flushable {
   #blockUsed = 0
   #inFlight = 0
   #inFlightBlocks: readonly Buffer[] = noBlocks
+  /** Of a write that failed. */
+  #refused = 0
   #calling = false
   #dirty = false
   #waiting = false
@@ -173,6 +176,15 @@ class HandleTransport implements Transport, HandleOwner, Flushable {
 
   get destroyed(): boolean {
     return this.#destroyed
+  }
+
+  /**
+   * A FIN confirms what has come before it; a reset does not, so that after one only what the kernel did not take counts.
+   * What is in flight may be with the kernel in part.
+   */
+  untaken(): number {
+    const kept = this.#inFlight > 0 ? 0 : this.#refused + this.#queuedLength()
+    return this.#ended ? kept + (unconfirmedOn(this.#raw) ?? 0) : kept
   }
 
   // --- Writing ---
@@ -305,9 +317,13 @@ class HandleTransport implements Transport, HandleOwner, Flushable {
   #isStillRead(request: WriteRequest, error: number): boolean {
     if (error === 0 && request.owner === undefined) return false // completed inside the call
     if (error === 0 && this.#io.wroteAsync) return this.tls === undefined // OpenSSL has encrypted, or node has copied them
+    const length = this.#inFlight
     this.#inFlight = 0
     if (error === 0) this.#io.giveRequest(request)
-    else this.#failNumber(error)
+    else {
+      if (this.tls === undefined) this.#refused = length
+      this.#failNumber(error)
+    }
     return false
   }
 
@@ -472,6 +488,7 @@ class HandleTransport implements Transport, HandleOwner, Flushable {
 
   #fail(error: Error): void {
     this.#error ??= error
+    this.handler.onBroken?.()
     this.destroy()
   }
 

@@ -6,6 +6,7 @@ import { connectionError, netError } from './errors.ts'
 import { highWaterBytes, maxQueuedBytes, silentHandler } from './transport-options.ts'
 import type { Connected, Transports } from './transport-options.ts'
 import type { TlsInfo, Transport, TransportHandler } from './transport.ts'
+import { unconfirmedOn } from './unconfirmed.ts'
 
 export const socketTransports: Transports = { name: 'sockets', wrap: (connected) => new SocketTransport(connected) }
 
@@ -49,6 +50,11 @@ class SocketTransport implements Transport {
 
   get destroyed(): boolean {
     return this.#destroyed || this.#socket.destroyed
+  }
+
+  /** Node has closed a socket before it says that it failed: then nobody can tell. */
+  untaken(): number {
+    return this.#ended ? (unconfirmedOn(this.#raw) ?? 0) : 0
   }
 
   writeLatin1(text: string): boolean {

@@ -34,6 +34,8 @@ export interface TransportHandler {
   /** The peer has finished sending. Writing may go on. */
   onEnd(): void
   onClose(error: Error | undefined): void
+  /** It has failed and is about to be closed: the last moment to ask `untaken`, and to do no more than that. */
+  onBroken?(): void
 }
 
 export interface Transport {
@@ -43,6 +45,8 @@ export interface Transport {
   /** Bytes accepted but not yet handed to the kernel. */
   readonly writableLength: number
   readonly destroyed: boolean
+  /** Of what was written, bytes that the peer has certainly not taken before it ended or the connection broke. Costs a system call. */
+  untaken(): number
   /** Set once before reading starts, and again when a connection changes hands (an upgrade). */
   handler: TransportHandler
   /** Writes a latin1 string. False: queued, stop until `onDrain`. */

@@ -21,6 +21,7 @@ import type { HttpProtocolOptions } from '../../src/proto/gen/envoy/extensions/u
 import type { Secrets } from '../../src/proxy/identity/secrets.ts'
 import { openClusters } from '../../src/proxy/upstream/cluster-set.ts'
 import type { Clusters } from '../../src/proxy/upstream/cluster-set.ts'
+import type { Caution } from '../../src/proxy/upstream/pool/idle-limit.ts'
 import type { Cluster, Host, RequestHead, ResetReason, ResponseReader, UpstreamStream } from '../../src/proxy/upstream/types.ts'
 import { pack, socketAddress, typed } from './xds-messages.ts'
 
@@ -103,6 +104,7 @@ export interface AskOptions {
   readonly body?: string
   readonly host?: Host
   readonly originalDestination?: Address
+  readonly caution?: Caution
 }
 
 export interface Answer {
@@ -151,7 +153,7 @@ export class Asked implements ResponseReader {
   readonly #done = Promise.withResolvers<Answer>()
   readonly #started = Promise.withResolvers<UpstreamStream>()
 
-  constructor(cluster: Cluster, { method = 'GET', path = '/', authority = 'a.test', body, host, originalDestination }: AskOptions & { readonly silent?: boolean } = {}, sends = true) {
+  constructor(cluster: Cluster, { method = 'GET', path = '/', authority = 'a.test', body, host, originalDestination, caution = 'any' }: AskOptions & { readonly silent?: boolean } = {}, sends = true) {
     this.answer = this.#done.promise
     this.answer.catch(() => {})
     this.#started.promise.catch(() => {})
@@ -165,6 +167,7 @@ export class Asked implements ResponseReader {
       return
     }
     this.cancel = cluster.request(chosen, this, {
+      caution,
       onStream: (stream) => {
         this.stream = stream
         this.#started.resolve(stream)

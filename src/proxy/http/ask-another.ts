@@ -12,12 +12,14 @@ const name = 'x-trysail-ask-another'
 export const askAnotherHeader: readonly string[] = [name, 'true']
 
 /** What may be asked twice without harm (RFC 9110 §9.2.1). */
-export const safeMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
+const safeMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
+
+export const mayAskTwice = ({ method, bodyLength }: Exchange): boolean => bodyLength === 0 && safeMethods.has(method)
 
 /** Only to peers of the mesh: others learn nothing of what is behind. */
-export function mayAskAnother(reason: ResetReason, { connection, method, bodyLength }: Exchange, direction: Direction): boolean {
-  if (direction !== 'inbound' || connection.peer.identity === undefined) return false
-  return reason === 'connection-failure' || (reason === 'connection-termination' && bodyLength === 0 && safeMethods.has(method))
+export function mayAskAnother(reason: ResetReason, exchange: Exchange, direction: Direction): boolean {
+  if (direction !== 'inbound' || exchange.connection.peer.identity === undefined) return false
+  return reason === 'connection-failure' || (reason === 'connection-termination' && mayAskTwice(exchange))
 }
 
 /** Takes the header away: it is for this hop. */

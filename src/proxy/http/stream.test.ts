@@ -50,7 +50,7 @@ function streamWith(filters: readonly Filter[]) {
     deadlines: new DeadlineSweep(systemClock, 10), date: new DateHeader(), routes: { current: routes }, newRequestId: () => 'id', counters: new HttpCounters(),
     onExchangeEnd: () => log.push('ended'),
   }
-  const transport = { localAddress: at, remoteAddress: at, tls: undefined, writableLength: 0, destroyed: false, handler: { onData() {}, onDrain() {}, onEnd() {}, onClose() {} }, writeLatin1: () => true, write: () => true, resume() {}, pause() {}, end() {}, destroy() {} }
+  const transport = { localAddress: at, remoteAddress: at, tls: undefined, writableLength: 0, untaken: () => 0, destroyed: false, handler: { onData() {}, onDrain() {}, onEnd() {}, onClose() {} }, writeLatin1: () => true, write: () => true, resume() {}, pause() {}, end() {}, destroy() {} }
   const exchange = new Exchange(new ConnectionFacts(transport, { originalDestination: at, authority: undefined }), 1, new HeaderList(), [])
   exchange.method = 'POST'
   exchange.authority = 'a'

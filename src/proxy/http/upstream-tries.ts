@@ -1,6 +1,7 @@
 // Sends one request upstream, again if the route's retry policy says so, and hands the response on. Never again once the
 // response's head has gone to the client, and never with a body that is not whole any more.
 import type { HeaderList } from '../../codec/header-list.ts'
+import type { Caution } from '../upstream/pool/idle-limit.ts'
 import type { Cluster, Host, ResetReason, ResponseReader, StreamWaiter, UpstreamStream } from '../upstream/types.ts'
 import { prepareForward } from './forward-headers.ts'
 import type { Exchange } from './exchange.ts'
@@ -17,16 +18,17 @@ import type { ForwardAction } from './router/forward.ts'
 import { hashOf } from './router/hash-policy.ts'
 import { backOffMs, retriesReset, retriesResponse, retriesTimeout, saidWaitMs } from './router/retry-policy.ts'
 import type { CompiledRetry } from './router/retry-policy.ts'
-import { askAnotherHeader, mayAskAnother, retriesAnother, safeMethods, takeAskAnother } from './ask-another.ts'
+import { askAnotherHeader, mayAskAnother, mayAskTwice, retriesAnother, takeAskAnother } from './ask-another.ts'
 import type { HttpStream } from './stream.ts'
 
 /** Held while no connection is there; then the client waits. */
 const heldBackBytes = 64 * 1024
 
-/** A host that stops closes all that it kept: the first or second time the pool has heard of it. */
+/** A host that stops closes all that it kept. After the first one that was met, connections are new: two of them may meet its end. */
 const maxStale = 3
 
 export class UpstreamTries implements ResponseReader, StreamWaiter {
+  caution: Caution = 'any'
   readonly #stream: HttpStream
   readonly #exchange: Exchange
   readonly #action: ForwardAction
@@ -73,6 +75,7 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
     this.#retry = retry
     this.#perTryMs = perTryTimeoutMs
     this.#timeoutMs = timeoutMs
+    if (!mayAskTwice(exchange)) this.caution = 'sure'
     this.#stream.limitTime(timeoutMs)
     this.#try()
   }
@@ -226,7 +229,7 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
     if (this.#over) return
     const reused = this.#upstream?.reused === true
     this.#upstream = undefined
-    if (reused && this.#asksAgain(reason)) return
+    if (reused && this.#asksAgain(reason, begun)) return
     this.#onFailure(reason, detail, begun)
   }
 
@@ -235,12 +238,13 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
    * at the request: bad luck, and no failure of the host. What may safely be asked twice (RFC 9110 §9.2.1), or was not asked
    * once, is asked again, whatever the route says of retries, as the same try.
    */
-  #asksAgain(reason: ResetReason): boolean {
-    const { method, bodyLength, bytesReceived } = this.#exchange
-    const isSafe = reason === 'remote-refused' || (reason === 'connection-termination' && safeMethods.has(method))
-    const isThere = bodyLength === 0 || (reason === 'remote-refused' && (this.#body?.bytes ?? 0) === bytesReceived)
+  #asksAgain(reason: ResetReason, begun: boolean): boolean {
+    const { bodyLength, bytesReceived } = this.#exchange
+    const isSafe = reason === 'remote-refused' || (reason === 'connection-termination' && (!begun || mayAskTwice(this.#exchange)))
+    const isThere = bodyLength === 0 || (this.#body?.bytes ?? 0) === bytesReceived
     if (this.#stream.headSent || !isThere || !isSafe || this.#stale >= maxStale) return false
     this.#stale++
+    this.caution = 'new'
     this.#request(this.#exchange.host!)
     return true
   }

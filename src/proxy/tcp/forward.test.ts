@@ -24,6 +24,10 @@ class FakeTransport implements Transport {
   write(bytes: Uint8Array, at: number, end: number): boolean {
     return this.writeLatin1(Buffer.from(bytes.subarray(at, end)).toString('latin1'))
   }
+  untaken(): number {
+    return 0
+  }
+
   resume(): void {
     this.reading = true
   }

@@ -149,6 +149,10 @@ export class PostTunnel implements Transport, TransportHandler, H1Events {
     return this.#inner.writeLatin1(chunkEnd)
   }
 
+  untaken(): number {
+    return this.#inner.untaken()
+  }
+
   resume(): void {
     this.#inner.resume()
   }

@@ -3,6 +3,7 @@
 import type { Address } from '../../model/address.ts'
 import type { EndpointSettings } from './endpoints.ts'
 import type { OutlierMonitor } from './outlier/monitor.ts'
+import { IdleLimit } from './pool/idle-limit.ts'
 import type { Pool } from './pool/pool.ts'
 import { CountedHostStats } from './stats.ts'
 import type { ClusterStats } from './stats.ts'
@@ -15,7 +16,7 @@ export interface HostParts {
   readonly socket: HostSocket
   now(): number
   /** Outlier detection, where the cluster has it. */
-  watch?(): OutlierMonitor
+  watch?(host: string): OutlierMonitor
   /** The host has become suspect, or is not any more. */
   onSuspicion(): void
 }
@@ -27,6 +28,7 @@ export class RuntimeHost implements Host {
   readonly socket: HostSocket
   readonly stats = new CountedHostStats()
   readonly suspicion = new Suspicion()
+  readonly idleLimit = new IdleLimit()
   /** Equal for endpoints that may share connections. */
   readonly socketKey: string
   /** Where new connections go. */
@@ -56,7 +58,7 @@ export class RuntimeHost implements Host {
     this.socket = parts.socket
     this.#parts = parts
     this.since = parts.now()
-    this.monitor = parts.watch?.()
+    this.monitor = parts.watch?.(settings.name)
     this.apply(settings)
   }
 

@@ -4,6 +4,7 @@ import type { HeaderList } from '../../codec/header-list.ts'
 import type { Hash64 } from '../../lib/xxhash64.ts'
 import type { Address } from '../../model/address.ts'
 import type { TlsInfo, Transport } from '../../net/transport.ts'
+import type { Caution } from './pool/idle-limit.ts'
 
 /** Why a request or a connection failed; `rescue` turns each into status, flag and body (traffic spec 2.8). */
 export type ResetReason =
@@ -41,7 +42,7 @@ export interface ResponseReader {
   onEnd(trailers: HeaderList | undefined): void
   /** More request body may be sent, after `sendBody` returned false. */
   onWritable(): void
-  /** `begun`: whether any byte of the request may have reached the peer. */
+  /** `begun`: whether any byte of the request may have been taken by the peer. */
   onReset(reason: ResetReason, detail: string, begun: boolean): void
 }
 
@@ -66,6 +67,8 @@ export interface UpstreamStream {
 
 /** Waits for a stream. One of the two is called exactly once, possibly inside `request`. */
 export interface StreamWaiter {
+  /** Which connections will do; `any` where it does not say. */
+  readonly caution?: Caution
   onStream(stream: UpstreamStream): void
   onFailure(reason: ResetReason, detail: string): void
 }

@@ -10,6 +10,7 @@ import type { Transport, TransportHandler } from '../../../net/transport.ts'
 import type { RuntimeHost } from '../host.ts'
 import type { ResetReason, ResponseReader } from '../types.ts'
 import { H1Stream } from './h1-stream.ts'
+import { marginOf } from './idle-limit.ts'
 
 /** The pool. Each is told once: `onStreamEnd` for each stream, `onGone` for the connection. */
 export interface ConnectionOwner {
@@ -17,13 +18,12 @@ export interface ConnectionOwner {
   /** The stream that ends was given up. */
   onAbandoned(): void
   onProtocolError(): void
+  /** The peer closed it while it carried nothing, as far as the peer could know. It is gone next. */
+  onPeerClosedIdle(connection: H1Connection): void
   /** Idle from now on. */
   onFree(connection: H1Connection): void
   onGone(connection: H1Connection): void
 }
-
-/** A connection that the peer says it keeps for so long is not used in the last of its time: a second, or half of it. */
-const closingMarginMs = 1_000
 
 export class H1Connection implements TransportHandler, H1Events {
   readonly transport: Transport
@@ -38,6 +38,10 @@ export class H1Connection implements TransportHandler, H1Events {
   readonly #parser: H1Parser
   #stream: H1Stream | undefined
   #responded = false
+  /** Some byte of the response has come. */
+  #answered = false
+  /** Bytes that the peer had certainly not taken when it closed. */
+  #untaken = 0
   #trailers: HeaderList | undefined
   #keepAlive = true
   #closed = false
@@ -60,6 +64,7 @@ export class H1Connection implements TransportHandler, H1Events {
     this.served++
     this.#stream = stream
     this.#responded = false
+    this.#answered = false
     this.#trailers = undefined
     this.#parser.resume()
     return stream
@@ -89,7 +94,9 @@ export class H1Connection implements TransportHandler, H1Events {
   onData(bytes: Buffer, length: number): void {
     // Bytes that nobody asked for: a 408 before closing, or worse. They are no answer to a request that is not sent yet.
     const stream = this.#stream
-    if (stream?.begun !== true) return this.#fail('connection-termination', '')
+    if (stream === undefined) return this.#closedIdle()
+    if (!stream.begun) return this.#fail('connection-termination', '')
+    this.#answered = true
     if (stream.tunnel) return stream.reader.onData(bytes, 0, length)
     let taken: number
     try {
@@ -107,7 +114,8 @@ export class H1Connection implements TransportHandler, H1Events {
   }
 
   onEnd(): void {
-    if (this.#stream === undefined) return this.close()
+    if (this.#stream === undefined) return this.#closedIdle()
+    this.onBroken()
     if (this.#stream.tunnel) this.#responded = true
     try {
       this.#parser.finish()
@@ -118,8 +126,19 @@ export class H1Connection implements TransportHandler, H1Events {
     else this.#fail('connection-termination', '')
   }
 
+  onBroken(): void {
+    const stream = this.#stream
+    if (stream?.reused === true && stream.begun && !this.#answered) this.#untaken = this.transport.untaken()
+  }
+
   onClose(): void {
+    if (this.#stream === undefined) return this.#closedIdle()
     this.#fail('connection-termination', '')
+    this.close()
+  }
+
+  #closedIdle(): void {
+    if (!this.#closed && this.served > 0) this.#owner.onPeerClosedIdle(this)
     this.close()
   }
 
@@ -162,7 +181,7 @@ export class H1Connection implements TransportHandler, H1Events {
     if (value === undefined) return
     const at = value.toLowerCase().indexOf('timeout=')
     const ms = at === -1 ? NaN : 1_000 * Number.parseInt(value.slice(at + 'timeout='.length), 10)
-    if (ms >= 0) this.peerIdleMs = ms - Math.min(closingMarginMs, ms / 2)
+    if (ms >= 0) this.peerIdleMs = ms - marginOf(ms)
   }
 
   /** `clean`: nothing follows the response. The connection is free before the reader hears of the end. */
@@ -190,9 +209,21 @@ export class H1Connection implements TransportHandler, H1Events {
 
   #fail(reason: ResetReason, detail: string): void {
     const stream = this.#stream
-    if (stream !== undefined) this.#endStream(stream)
+    if (stream === undefined) return this.close()
+    const untouched = this.#isUntouched(stream)
+    if (untouched) this.#owner.onPeerClosedIdle(this)
+    this.#endStream(stream)
     this.close()
-    stream?.reader.onReset(reason, detail, stream.begun)
+    stream.reader.onReset(reason, detail, stream.begun && !untouched)
+  }
+
+  /**
+   * The peer closed without an answer, and took no byte of the request: what comes after its FIN is dropped there (RFC 9112
+   * §9.6). TLS makes more bytes of them, a few for each piece: where there are many pieces, not even as many untaken ones
+   * prove it.
+   */
+  #isUntouched(stream: H1Stream): boolean {
+    return this.#untaken > 0 && this.#untaken >= stream.written && (this.transport.tls === undefined || stream.pieces <= 2)
   }
 
   #endStream(stream: H1Stream): void {

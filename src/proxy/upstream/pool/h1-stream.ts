@@ -21,6 +21,9 @@ export class H1Stream implements UpstreamStream {
   /** The host agreed to the upgrade: the connection carries another protocol from here on. */
   tunnel = false
   upgrades = false
+  /** Of the request, in bytes, and in pieces. */
+  written = 0
+  pieces = 0
   #connection: H1Connection
   #chunked = false
 
@@ -47,24 +50,31 @@ export class H1Stream implements UpstreamStream {
     this.#chunked = bodyLength === -1 && !this.upgrades
     this.#connection.expectResponseTo(method)
     const length = this.upgrades ? noBody : bodyLength === 0 ? (sendZeroLength ? 0 : noBody) : bodyLength === -1 ? chunkedBody : bodyLength
-    this.#connection.transport.writeLatin1(requestHead(method, path, authority, headers, length))
+    this.#write(requestHead(method, path, authority, headers, length))
   }
 
   /** What comes after the response has ended is dropped: nobody waits for it. */
   sendBody(bytes: Uint8Array, at: number, end: number): boolean {
     if (this.over || end <= at) return true
     const { transport } = this.#connection
-    if (!this.#chunked) return transport.write(bytes, at, end)
-    transport.writeLatin1(chunkStart(end - at))
-    transport.write(bytes, at, end)
-    return transport.writeLatin1(chunkEnd)
+    if (this.#chunked) this.#write(chunkStart(end - at))
+    this.written += end - at
+    this.pieces++
+    const writable = transport.write(bytes, at, end)
+    return this.#chunked ? this.#write(chunkEnd) : writable
   }
 
   sendEnd(trailers: HeaderList | undefined): void {
     if (this.over || this.requestDone) return
     this.requestDone = true
-    if (this.#chunked) this.#connection.transport.writeLatin1(lastChunk(trailers))
+    if (this.#chunked) this.#write(lastChunk(trailers))
     else if (this.tunnel) this.#connection.transport.end()
+  }
+
+  #write(text: string): boolean {
+    this.written += text.length
+    this.pieces++
+    return this.#connection.transport.writeLatin1(text)
   }
 
   pauseResponse(): void {

@@ -81,6 +81,7 @@ export class H2Connection implements TransportHandler {
   begin(reader: ResponseReader): H2Stream {
     if (this.active === 0 && this.#pings !== undefined) this.#pings.onUse(this.#owner.clock.now() - this.idleSince)
     const stream = new H2Stream(this, this.#host, reader)
+    stream.first = this.served === 0
     stream.attach(this.#session.open(stream)!)
     this.served++
     this.active++
@@ -175,11 +176,12 @@ export class H2Connection implements TransportHandler {
     if (this.room > 0) this.#owner.onRoom(this)
   }
 
-  /** A stream that a host which goes away has not looked at may be asked for elsewhere, whatever it asks. */
+  /** A stream that a host which goes away has not looked at may be asked for elsewhere, whatever it asks; one that it left without a word, if it is safe to. */
   #fail(stream: H2Stream, code: number, local: boolean): void {
     const refused = code === errorCode.refusedStream && !local
     if (!this.#closed && !local) this.#owner.onRemoteReset()
-    stream.reused = refused && this.#session.closing
+    const left = this.#closed && this.#reason === 'connection-termination' && !stream.first && !stream.answered
+    stream.reused = left || (refused && this.#session.closing)
     const reason = this.#closed ? this.#reason : refused ? 'remote-refused' : local ? 'protocol-error' : 'remote-reset'
     this.#endStream(stream)
     stream.reader.onReset(reason, this.#detail, stream.begun && !refused)

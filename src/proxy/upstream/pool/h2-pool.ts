@@ -2,75 +2,31 @@
 // opened when it does not, as the circuit breakers allow.
 import type { Clock } from '../../../lib/clock.ts'
 import type { Transport } from '../../../net/transport.ts'
-import type { ResponseReader, StreamWaiter } from '../types.ts'
 import type { ConnectionFailure } from './connector.ts'
 import { H2Connection } from './h2-connection.ts'
 import type { H2ConnectionOwner } from './h2-connection.ts'
-import { OpeningConnections } from './opening.ts'
-import type { Opener } from './opening.ts'
-import { nothingToCancel } from './pool.ts'
-import type { Pool, PoolParts, PoolTarget } from './pool.ts'
-import { WaitingRequests } from './waiting-requests.ts'
+import { HttpPool } from './http-pool.ts'
+import type { PoolParts, PoolTarget } from './pool.ts'
 import type { Waiting } from './waiting-requests.ts'
 
 /** Of a connection that is on its way: what a peer allows before it says so, in most implementations. */
 const assumedRoom = 100
 
-export class H2Pool implements Pool, H2ConnectionOwner, Opener {
+export class H2Pool extends HttpPool implements H2ConnectionOwner {
   readonly clock: Clock
   readonly random: () => number
   expectedStreams = Infinity
-  readonly #target: PoolTarget
-  readonly #parts: PoolParts
   readonly #connections: H2Connection[] = []
-  readonly #opening: OpeningConnections
-  readonly #waiting: WaitingRequests
-  #state: 'open' | 'draining' | 'destroyed' = 'open'
 
   constructor(target: PoolTarget, parts: PoolParts) {
+    super(target, parts, 'http2')
     this.clock = parts.clock
     this.random = parts.random
-    this.#target = target
-    this.#parts = parts
-    this.#opening = new OpeningConnections(target, parts, 'http2', this)
-    this.#waiting = new WaitingRequests(parts)
-  }
-
-  get empty(): boolean {
-    return this.#connections.length === 0 && this.#opening.size === 0 && this.#waiting.size === 0
-  }
-
-  request(reader: ResponseReader, waiter: StreamWaiter): () => void {
-    const waiting: Waiting = { reader, waiter }
-    if (this.#state === 'destroyed') {
-      waiter.onFailure('local-reset', '')
-      return nothingToCancel
-    }
-    const { breakers } = this.#parts
-    const connection = breakers.requestsFull ? undefined : this.#withRoom()
-    if (connection !== undefined) {
-      this.#start(connection, waiting)
-      return nothingToCancel
-    }
-    if (breakers.requestsFull || breakers.pendingFull) {
-      this.#waiting.overflow(waiting)
-      return nothingToCancel
-    }
-    this.#waiting.add(waiting)
-    this.#openMore()
-    return () => this.#waiting.cancel(waiting)
   }
 
   drain(): void {
-    if (this.#state === 'open') this.#state = 'draining'
+    if (this.state === 'open') this.state = 'draining'
     for (const connection of this.#connections.slice()) connection.drain()
-  }
-
-  destroy(): void {
-    this.#state = 'destroyed'
-    this.#opening.cancelAll()
-    this.#waiting.fail({ reason: 'local-reset', detail: '' }, 'all')
-    for (const connection of this.#connections.slice()) connection.close()
   }
 
   sweep(): boolean {
@@ -81,21 +37,21 @@ export class H2Pool implements Pool, H2ConnectionOwner, Opener {
   // --- From connections on their way ---
 
   onConnected(transport: Transport): void {
-    const { http } = this.#parts
-    const connection = new H2Connection(transport, this.#target.host, this, http.http2)
+    const { http } = this.parts
+    const connection = new H2Connection(transport, this.target.host, this, http.http2)
     if (http.maxConnectionMs > 0) connection.diesAt = this.clock.now() + http.maxConnectionMs
     this.#connections.push(connection)
     this.#serveWaiting(connection)
     if (connection.active > 0) return
-    if (this.#state === 'open') this.#parts.onIdle()
+    if (this.state === 'open') this.parts.onIdle()
     else connection.drain()
   }
 
   /** Those who wait hear of it when nothing is left that could serve them. */
   onFailed(failure: ConnectionFailure): void {
-    const lost = this.#opening.size + this.#connections.length === 0
-    if (lost) this.#waiting.fail(failure, 'all')
-    this.#openMore()
+    const lost = this.opening.size + this.#connections.length === 0
+    if (lost) this.waiting.fail(failure, 'all')
+    this.openMore()
   }
 
   // --- From connections ---
@@ -105,36 +61,58 @@ export class H2Pool implements Pool, H2ConnectionOwner, Opener {
   }
 
   onStreamEnd(connection: H2Connection): void {
-    this.#parts.breakers.requests--
-    this.#target.host.onRequestEnd()
+    this.parts.breakers.requests--
+    this.target.host.onRequestEnd()
     if (connection.active > 0) return
-    if (this.#state === 'open') this.#parts.onIdle()
+    if (this.state === 'open') this.parts.onIdle()
     else connection.drain()
   }
 
   onAbandoned(): void {
-    this.#parts.stats.upstream_rq_tx_reset++
+    this.parts.stats.upstream_rq_tx_reset++
   }
 
   onRemoteReset(): void {
-    this.#parts.stats.upstream_rq_rx_reset++
+    this.parts.stats.upstream_rq_rx_reset++
   }
 
   onProtocolError(): void {
-    this.#parts.stats.upstream_cx_protocol_error++
+    this.parts.stats.upstream_cx_protocol_error++
   }
 
   onRoom(connection: H2Connection): void {
-    if (this.#waiting.size > 0) this.#serveWaiting(connection)
+    if (this.waiting.size > 0) this.#serveWaiting(connection)
   }
 
   onGone(connection: H2Connection): void {
     const at = this.#connections.indexOf(connection)
     if (at === -1) return
     this.#connections.splice(at, 1)
-    this.#parts.breakers.connections--
-    this.#target.host.onDisconnected()
-    this.#openMore()
+    this.disconnected()
+  }
+
+  // --- What every pool is asked ---
+
+  protected get size(): number {
+    return this.#connections.length
+  }
+
+  protected get expectedRoom(): number {
+    return Math.max(1, Math.min(assumedRoom, this.expectedStreams, this.parts.http.http2.limits.maxConcurrentStreams))
+  }
+
+  protected serve(waiting: Waiting): boolean {
+    const connection = this.#withRoom()
+    if (connection === undefined) return false
+    this.#start(connection, waiting)
+    return true
+  }
+
+  /** All of them are wanted as long as they take requests. */
+  protected makeRoom(): void {}
+
+  protected closeAll(): void {
+    for (const connection of this.#connections.slice()) connection.close()
   }
 
   // --- Connections ---
@@ -149,15 +127,15 @@ export class H2Pool implements Pool, H2ConnectionOwner, Opener {
   }
 
   #serveWaiting(connection: H2Connection): void {
-    while (this.#waiting.size > 0 && connection.room > 0) this.#start(connection, this.#waiting.take()!)
-    this.#openMore()
+    while (this.waiting.size > 0 && connection.room > 0) this.#start(connection, this.waiting.take()!)
+    this.openMore()
   }
 
   #start(connection: H2Connection, waiting: Waiting): void {
-    const { breakers, http, stats } = this.#parts
-    if (breakers.requestsFull) return this.#waiting.overflow(waiting)
+    const { breakers, http, stats } = this.parts
+    if (breakers.requestsFull) return this.waiting.overflow(waiting)
     breakers.requestBegins()
-    this.#target.host.onRequest()
+    this.target.host.onRequest()
     const stream = connection.begin(waiting.reader)
     if (http.maxRequestsPerConnection > 0 && connection.served >= http.maxRequestsPerConnection) {
       stats.upstream_cx_max_requests++
@@ -166,27 +144,15 @@ export class H2Pool implements Pool, H2ConnectionOwner, Opener {
     waiting.waiter.onStream(stream)
   }
 
-  /** As many on their way as would serve all who wait, as far as the breaker allows; a pool may always have one. */
-  #openMore(): void {
-    const room = Math.max(1, Math.min(assumedRoom, this.expectedStreams, this.#parts.http.http2.limits.maxConcurrentStreams))
-    while (this.#waiting.size > this.#opening.size * room) {
-      if (this.#parts.breakers.connectionsFull && this.#connections.length + this.#opening.size > 0) {
-        this.#parts.stats.upstream_cx_overflow++
-        return
-      }
-      this.#opening.open()
-    }
-  }
-
   #isTooOld(connection: H2Connection): boolean {
     if (connection.diesAt === Infinity || this.clock.now() < connection.diesAt) return false
-    this.#parts.stats.upstream_cx_max_duration_reached++
+    this.parts.stats.upstream_cx_max_duration_reached++
     connection.drain()
     return true
   }
 
   #look(connection: H2Connection): void {
-    const { http, stats } = this.#parts
+    const { http, stats } = this.parts
     if (connection.active > 0 || this.#isTooOld(connection)) return
     if (http.idleTimeoutMs === 0 || this.clock.now() - connection.idleSince < http.idleTimeoutMs) return
     stats.upstream_cx_idle_timeout++

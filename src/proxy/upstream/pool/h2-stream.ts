@@ -14,8 +14,12 @@ import { giveAccept, keyOf } from './websocket-key.ts'
 export class H2Stream implements UpstreamStream {
   readonly host: RuntimeHost
   readonly reader: ResponseReader
-  /** The host went away (GOAWAY) before it looked at this request. */
+  /** The host went away before it looked at this request (GOAWAY), or without a word before it answered. */
   reused = false
+  /** Of its connection: that carried none before. */
+  first = false
+  /** Some of the answer has come. */
+  answered = false
   /** Some of the request was handed to the session. */
   begun = false
   requestDone = false
@@ -101,6 +105,7 @@ export class H2Stream implements UpstreamStream {
 
   onResponse(status: number, headers: HeaderList, bodyLength: number, end: boolean): void {
     if (this.over) return
+    this.answered = true
     if (status < 200) return this.reader.onInformational(status, headers)
     // Trailers may follow a body that is said to be empty.
     const agreed = this.#upgrades && status < 300

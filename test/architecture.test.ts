@@ -23,7 +23,7 @@ const mayImport: Record<string, readonly string[]> = {
   sources: ['lib', 'model', 'kinds', 'net', 'telemetry'],
   control: ['lib', 'model', 'proto', 'codec', 'kinds', 'security', 'telemetry', 'xds', 'net', 'sources'],
   proxy: ['lib', 'model', 'proto', 'codec', 'security', 'telemetry', 'xds', 'net'],
-  agent: ['lib', 'model', 'net', 'proxy', 'codec'],
+  agent: ['lib', 'model', 'net', 'proxy', 'codec', 'telemetry'],
   cli: ['lib', 'model', 'proto', 'codec', 'kinds', 'security', 'telemetry', 'xds', 'net', 'sources', 'control', 'proxy', 'agent'],
 }
 

@@ -17,6 +17,8 @@ test("a cluster's counters have Envoy's names in Prometheus, with the cluster as
   assert.equal(types.get('envoy_cluster_upstream_cx_active'), 'gauge')
   assert.equal(types.get('envoy_cluster_membership_total'), 'gauge')
   assert.equal(types.get('envoy_cluster_upstream_rq_total'), 'counter')
+  assert.deepEqual(find('envoy_cluster_outlier_detection_ejections_active')?.labels, { cluster_name: name })
+  assert.equal(types.get('envoy_cluster_outlier_detection_ejections_active'), 'gauge')
 })
 
 test("by default Prometheus gets Istio's short list", () => {
@@ -31,6 +33,7 @@ test("by default Prometheus gets Istio's short list", () => {
 test('clusters without traffic are left out', () => {
   const lines = withTraffic([...statLines(name, used), ...statLines('outbound|81||b', idle), { name: 'server.live', value: 1 }])
   assert.ok(lines.some((line) => line.name === `cluster.${name}.membership_total`))
+  assert.ok(lines.some((line) => line.name === `cluster.${name}.outlier_detection.ejections_active`))
   assert.ok(!lines.some((line) => line.name.startsWith('cluster.outbound|81')))
   assert.equal(lines.at(-1)!.name, 'server.live')
 })

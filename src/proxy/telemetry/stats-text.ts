@@ -42,9 +42,12 @@ interface Mangled {
   readonly labels: readonly (readonly [string, string])[]
 }
 
+/** `cluster.NAME.outlier_detection.ejections_active`; names have dots too. */
+const ofCluster = /^cluster\.(.+?)\.((?:outlier_detection\.)?[^.]+)$/s
+
 function mangle(name: string): Mangled {
   const labels: [string, string][] = []
-  const cluster = /^cluster\.(.+)\.([^.]+)$/s.exec(name)
+  const cluster = ofCluster.exec(name)
   let rest = name
   if (cluster !== null) {
     rest = `cluster.${cluster[2]!}`
@@ -64,4 +67,4 @@ export function withTraffic(lines: readonly StatLine[]): StatLine[] {
   return lines.filter(({ name }) => !name.startsWith('cluster.') || used.has(clusterPart(name)))
 }
 
-const clusterPart = (name: string): string => name.slice(0, name.lastIndexOf('.'))
+const clusterPart = (name: string): string => ofCluster.exec(name)?.[1] ?? ''

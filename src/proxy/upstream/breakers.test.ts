@@ -47,3 +47,29 @@ test('with an interval it is a share of what began within it, whether that still
   time.now += 1000
   assert.equal(breakers.retriesFull, true)
 })
+
+test('threads that count side by side have one limit, and each gives back only what it took', () => {
+  const cells = new Int32Array(new SharedArrayBuffer(4 * 3 * 4))
+  const limits = { maxConnections: 5, maxPendingRequests: 1, maxRequests: 3, maxRetries: 1, retryBudget: undefined }
+  const [one, two] = [0, 1].map((thread) => new Breakers(limits, Date.now, { cells, at: 4, threads: 2, thread })) as [Breakers, Breakers]
+  one.requestBegins()
+  one.requestBegins()
+  two.requestBegins()
+  two.connections += 4
+  two.retries++
+  assert.deepEqual([one.requestsFull, two.requestsFull, one.connectionsFull, one.retriesFull, one.pendingFull], [true, true, false, true, false])
+  one.requests--
+  one.connections++
+  assert.deepEqual([one.requestsFull, two.requestsFull, one.connectionsFull, two.connectionsFull], [false, false, true, true])
+  assert.deepEqual([...cells], [0, 0, 0, 0, 1, 0, 1, 0, 4, 0, 1, 1])
+})
+
+test('a retry budget over an interval is shared by what each thread has begun', () => {
+  const cells = new Int32Array(new SharedArrayBuffer(4 * 2 * 4))
+  const limits = { ...defaultBreakerLimits, retryBudget: { percent: 50, minConcurrency: 2, intervalMs: 1000 } }
+  const [one, two] = [0, 1].map((thread) => new Breakers(limits, () => 1_000_000, { cells, at: 0, threads: 2, thread })) as [Breakers, Breakers]
+  for (let i = 0; i < 6; i++) one.requestBegins()
+  one.retries = 2
+  two.retries = 1
+  assert.deepEqual([one.retriesFull, two.retriesFull], [false, true])
+})

@@ -19,9 +19,13 @@ import { RuntimeHost } from './host.ts'
 import { HostSet } from './host-set.ts'
 import { OriginalHosts } from './original-hosts.ts'
 import { OutlierDetector } from './outlier/detector.ts'
+import type { OutlierDetection } from './outlier/detector.ts'
+import { OutlierFollower } from './outlier/follower.ts'
+import type { OutlierMonitor } from './outlier/monitor.ts'
 import type { Connector } from './pool/connector.ts'
 import { createPool } from './pool/create.ts'
 import type { Pool, PoolParts } from './pool/pool.ts'
+import type { ClusterSharing } from './sharing.ts'
 import { ClusterStats, statLines } from './stats.ts'
 import type { StatLine } from './stats.ts'
 import type { TlsContexts } from './tls-contexts.ts'
@@ -37,6 +41,8 @@ export interface RunningClusterParts {
   readonly resolve: ResolveName
   /** The proxies like this one, where they are known. */
   fleet(): Fleet | undefined
+  /** With the other threads of this proxy. */
+  readonly sharing?: ClusterSharing | undefined
   /** `sweep` has something to look at. */
   onIdle(cluster: RunningCluster): void
 }
@@ -57,7 +63,7 @@ export class RunningCluster implements Cluster {
   readonly #breakers: Breakers
   readonly #pools: PoolParts
   readonly #hosts: HostSet
-  readonly #outliers: OutlierDetector | undefined
+  readonly #outliers: OutlierDetection | undefined
   readonly #original: OriginalHosts
   readonly #dns: DnsHosts | undefined
   readonly #dynamic: DynamicHosts | undefined
@@ -78,7 +84,7 @@ export class RunningCluster implements Cluster {
     this.keepAliveProblem = config.keepAlive && keepAliveProblem(config.keepAlive)
     this.#parts = parts
     this.#sockets = new TransportSockets(message, parts.contexts)
-    this.#breakers = new Breakers(config.breakers, () => parts.clock.now())
+    this.#breakers = new Breakers(config.breakers, () => parts.clock.now(), parts.sharing?.breakers(config.name))
     this.#pools = this.#poolParts()
     this.#outliers = this.#createDetector()
     this.#hosts = this.#createHosts()
@@ -90,6 +96,7 @@ export class RunningCluster implements Cluster {
   /** `endpoints`: of its load assignment, where that has come already. */
   start(endpoints: readonly EndpointSettings[] | undefined): void {
     this.#hosts.replace(this.#dns?.hosts() ?? endpoints ?? this.#config.endpoints)
+    this.#outliers?.start()
     this.#dns?.start()
   }
 
@@ -241,24 +248,25 @@ export class RunningCluster implements Cluster {
       stats: this.stats,
       socket: this.#sockets.socketFor(settings.socketLabels),
       now: () => this.#parts.clock.now(),
-      ...(this.#outliers !== undefined && { watch: () => this.#outliers!.watch() }),
+      ...(this.#outliers !== undefined && { watch: (name: string) => this.#outliers!.watch(name) }),
       onSuspicion: () => this.#hosts.refresh(),
     })
   }
 
   /** Hosts that clients name themselves (ORIGINAL_DST) are not for us to leave out. */
-  #createDetector(): OutlierDetector | undefined {
-    const { outliers: settings, discovery } = this.#config
+  #createDetector(): OutlierDetection | undefined {
+    const { outliers: settings, discovery, name } = this.#config
     if (settings === undefined || discovery === 'original-destination' || discovery === 'by-authority') return undefined
+    const sharing = this.#parts.sharing?.outliers(name)
+    const onChange = (readmitted: readonly OutlierMonitor[]): void => this.#onOutliers(readmitted)
+    if (sharing !== undefined && !sharing.judges) return new OutlierFollower({ settings, onChange }, sharing)
     const { clock, random } = this.#parts
-    return new OutlierDetector({
-      settings, clock, random, stats: this.stats,
-      hostCount: () => this.#hosts.size,
-      onChange: (readmitted) => {
-        for (const host of this.#hosts.all) if (host.monitor !== undefined && readmitted.includes(host.monitor)) host.onReadmitted()
-        this.#hosts.refresh()
-      },
-    })
+    return new OutlierDetector({ settings, clock, random, stats: this.stats, hostCount: () => this.#hosts.size, onChange, sharing })
+  }
+
+  #onOutliers(readmitted: readonly OutlierMonitor[]): void {
+    for (const host of this.#hosts.all) if (host.monitor !== undefined && readmitted.includes(host.monitor)) host.onReadmitted()
+    this.#hosts.refresh()
   }
 
   #createDns(): DnsHosts | undefined {

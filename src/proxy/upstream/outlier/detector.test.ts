@@ -21,7 +21,7 @@ function detection(hosts: number, over: Partial<OutlierSettings> = {}) {
   const stats = new ClusterStats()
   let changes = 0
   const detector = new OutlierDetector({ settings: { ...defaults, ...over }, stats, clock, random: () => 0, hostCount: () => hosts, onChange: () => changes++ })
-  const monitors = Array.from({ length: hosts }, () => detector.watch()) as [OutlierMonitor, ...OutlierMonitor[]]
+  const monitors = Array.from({ length: hosts }, (_, at) => detector.watch(`h${at}`)) as [OutlierMonitor, ...OutlierMonitor[]]
   const fail = (monitor: OutlierMonitor, count: number, status = 500) => {
     for (let i = 0; i < count; i++) monitor.onStatus(status)
   }

@@ -1,6 +1,8 @@
 // Outlier detection of one cluster: ejects hosts that fail several times in a row, never more of them than allowed, for a
 // time that grows with every ejection, and lets them in again (traffic spec 2.4). This proxy's own view, of its own traffic.
+// Of several threads the first one judges what all of them see; the others follow it (follower.ts).
 import type { Clock } from '../../../lib/clock.ts'
+import type { OutlierListener, OutlierSharing } from '../sharing.ts'
 import type { ClusterStats } from '../stats.ts'
 import { OutlierMonitor } from './monitor.ts'
 import type { OutlierCause, OutlierSettings } from './settings.ts'
@@ -14,9 +16,22 @@ export interface DetectorParts {
   hostCount(): number
   /** Hosts were ejected or let in again; `readmitted` are those of the latter. */
   onChange(readmitted: readonly OutlierMonitor[]): void
+  /** With the other threads of this proxy. */
+  readonly sharing?: OutlierSharing | undefined
 }
 
-export class OutlierDetector {
+/** What a cluster asks of it, whoever judges. */
+export interface OutlierDetection {
+  /** Its cluster serves. */
+  start(): void
+  watch(host: string): OutlierMonitor
+  /** A host that is none any more. */
+  forget(monitor: OutlierMonitor): void
+  /** The cluster is done: whoever is ejected stays so, and no timer runs. */
+  stop(): void
+}
+
+export class OutlierDetector implements OutlierDetection, OutlierListener {
   readonly #parts: DetectorParts
   readonly #monitors = new Set<OutlierMonitor>()
   #ejected = 0
@@ -26,24 +41,45 @@ export class OutlierDetector {
     this.#parts = parts
   }
 
-  watch(): OutlierMonitor {
-    const monitor = new OutlierMonitor(this.#parts.settings, (one, cause) => this.#detected(one, cause))
+  start(): void {
+    this.#parts.sharing?.listen(this)
+  }
+
+  watch(host: string): OutlierMonitor {
+    const { settings, sharing } = this.#parts
+    const monitor = new OutlierMonitor(host, { settings, onFirstFailure: () => sharing?.want(host), onOutlier: (one, cause) => this.#detected(one, cause) })
     this.#monitors.add(monitor)
     return monitor
   }
 
-  /** A host that is none any more. */
   forget(monitor: OutlierMonitor): void {
-    if (!this.#monitors.delete(monitor) || !monitor.ejected) return
+    if (!this.#monitors.delete(monitor)) return
+    this.#parts.sharing?.forget(monitor.host)
+    if (!monitor.ejected) return
     monitor.ejected = false
     this.#count(-1)
+    this.#publish()
   }
 
-  /** The cluster is done: whoever is ejected stays so, and no timer runs. */
   stop(): void {
     this.#cancelSweep?.()
     this.#cancelSweep = undefined
+    this.#parts.sharing?.stop(this)
     for (const monitor of Array.from(this.#monitors)) this.forget(monitor)
+  }
+
+  onCells(host: string, cells: Int32Array, at: number): void {
+    for (const monitor of this.#monitors) if (monitor.host === host) monitor.share(cells, at)
+  }
+
+  onOutlier(host: string, cause: OutlierCause): void {
+    for (const monitor of this.#monitors) if (monitor.host === host) this.#detected(monitor, cause)
+  }
+
+  #publish(): void {
+    const { sharing } = this.#parts
+    if (sharing === undefined) return
+    sharing.publish(new Map([...this.#monitors].filter(({ ejected }) => ejected).map(({ host, ejection = '' }) => [host, ejection])))
   }
 
   #detected(monitor: OutlierMonitor, cause: OutlierCause): void {
@@ -73,6 +109,7 @@ export class OutlierDetector {
     if (monitor.backoff * settings.baseEjectionMs < settings.maxEjectionMs + settings.baseEjectionMs) monitor.backoff++
     monitor.ejection = `ejected for ${this.#lengthOf(monitor) / 1_000} s after ${count} ${causeWords[cause]}`
     this.#sweepLater()
+    this.#publish()
     this.#parts.onChange([])
   }
 
@@ -94,7 +131,9 @@ export class OutlierDetector {
     for (const monitor of this.#monitors) if (!monitor.ejected) this.#calmDown(monitor, now)
     for (const monitor of readmitted) this.#readmit(monitor, now)
     if ([...this.#monitors].some(({ ejected, backoff }) => ejected || backoff > 0)) this.#sweepLater()
-    if (readmitted.length > 0) this.#parts.onChange(readmitted)
+    if (readmitted.length === 0) return
+    this.#publish()
+    this.#parts.onChange(readmitted)
   }
 
   /** What behaves for an interval is punished less hard the next time. */

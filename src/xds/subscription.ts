@@ -62,4 +62,4 @@ export class TooManyNames extends Error {
 }
 
 /** Who refers to something goes before what it refers to. */
-export const breakOrder: readonly TypeName[] = ['LDS', 'RDS', 'CDS', 'EDS', 'SDS', 'NDS']
+export const breakOrder: readonly TypeName[] = ['LDS', 'RDS', 'CDS', 'EDS', 'SDS', 'NDS', 'PCDS']

@@ -217,10 +217,10 @@ test('a cluster that changed gets its endpoints again', async () => {
 
 test('an unknown type is not answered and said in the log, and the stream goes on', async () => {
   await using at = await open({ CDS: { a: '1' } })
-  at.ads.ask('type.googleapis.com/istio.mesh.v1alpha1.ProxyConfig', { node })
+  at.ads.ask('type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig', { node })
   at.ads.ask('CDS')
   assert.equal(brief(await at.ads.take()), 'CDS a')
-  assert.match(at.world.log.join('\n'), /asks for "type\.googleapis\.com\/istio\.mesh\.v1alpha1\.ProxyConfig", which is not served/)
+  assert.match(at.world.log.join('\n'), /asks for "type\.googleapis\.com\/envoy\.config\.core\.v3\.TypedExtensionConfig", which is not served/)
 })
 
 test('many requests in one piece are all answered', async () => {

@@ -44,14 +44,14 @@ export function refusal({ spec: { template } }: WorkloadGroup, { serviceAccount 
 
 /** The entry, or what is wrong with it. */
 export function entryOf(group: WorkloadGroup, registrant: Registrant, health: Health): WorkloadEntry | string {
-  const { metadata: { labels, annotations }, template } = group.spec
+  const { metadata: { labels, annotations }, template, probe } = group.spec
   const { region, zone, subzone } = registrant.locality
   const raw = {
     apiVersion: group.apiVersion,
     kind: 'WorkloadEntry',
     metadata: {
       name: entryName(registrant), namespace: registrant.namespace,
-      annotations: { ...annotations, 'istio.io/autoRegistrationGroup': registrant.group },
+      annotations: { ...annotations, 'istio.io/autoRegistrationGroup': registrant.group, ...(probe === undefined ? {} : { 'proxy.istio.io/health-checks-enabled': 'true' }) },
     },
     spec: {
       ...template,

@@ -4,13 +4,18 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import type { Registrant } from './entry.ts'
+import type { Health, Registrant } from './entry.ts'
+
+/** A workload, and how its application was last. */
+export interface KeptRegistration extends Registrant {
+  readonly health?: Health
+}
 
 export interface RegistrationStore {
   /** None where nothing was written, or nothing that can be read. */
-  read(): Promise<readonly Registrant[]>
+  read(): Promise<readonly KeptRegistration[]>
   /** Rejects with the system's error. */
-  write(all: readonly Registrant[]): Promise<void>
+  write(all: readonly KeptRegistration[]): Promise<void>
 }
 
 const schema = z.array(z.strictObject({
@@ -18,6 +23,7 @@ const schema = z.array(z.strictObject({
   labels: z.record(z.string(), z.string()),
   locality: z.strictObject({ region: z.string(), zone: z.string(), subzone: z.string() }),
   network: z.string(),
+  health: z.enum(['healthy', 'unhealthy']).optional(),
 }))
 
 export function registrationFile(stateDir: string): RegistrationStore {

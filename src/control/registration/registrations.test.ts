@@ -192,3 +192,24 @@ test('what cannot be kept is said, and registers all the same', async () => {
   assert.equal(world.entries().length, 1)
   assert.match(world.lines.at(-1)!, /not kept for a restart: no space left/)
 })
+
+const probing = groupOf({ template: {}, probe: { tcpSocket: { port: 8080 } } })
+
+test('an entry of a group with a probe says that it waits for its health', () => {
+  const world = start(states(probing))
+  world.registrations.join(vm, nodeOf())
+  assert.equal(world.entries()[0]?.metadata.annotations['proxy.istio.io/health-checks-enabled'], 'true')
+})
+
+test('health is known after a restart too, so that no client is sent to an application that is unwell', async () => {
+  await using folder = await temporaryFolder()
+  const store = registrationFile(folder.path)
+  const before = start(states(probing), store)
+  before.registrations.join(vm, nodeOf('10.0.0.1'))!.report(undefined)
+  before.registrations.join(vm, nodeOf('10.0.0.2'))!.report('refused')
+  before.registrations.end()
+  await before.registrations.close()
+  const after = start(states(probing), store)
+  await after.registrations.restore()
+  assert.deepEqual(after.entries().map(({ spec, status }) => [spec.address, (status as { conditions: { status: string }[] }).conditions[0]!.status]), [['10.0.0.1', 'True'], ['10.0.0.2', 'False']])
+})

@@ -98,10 +98,10 @@ export class Registrations {
 
   /** Before the first push: those of the control plane before this one stay as long as it takes them to come back. */
   async restore(): Promise<void> {
-    for (const registrant of (await this.#options.store.read()).slice(0, maxRegistrations)) {
+    for (const { health, ...registrant } of (await this.#options.store.read()).slice(0, maxRegistrations)) {
       const key = `${registrant.namespace}/${entryName(registrant)}`
       const cancelRemoval = this.#options.clock.after(Math.max(returnMs, this.#options.graceMs), () => this.#remove(key))
-      this.#all.set(key, { registrant, health: undefined, streams: 0, cancelRemoval, made: undefined })
+      this.#all.set(key, { registrant, health, streams: 0, cancelRemoval, made: undefined })
     }
     this.#current = undefined
   }
@@ -179,6 +179,7 @@ export class Registrations {
     registration.made = undefined
     this.#options.log(`auto-registration: WorkloadEntry ${key} is ${health}${problem === undefined ? '' : `: ${problem.slice(0, maxProblemLength)}`}`)
     this.#changed()
+    this.#save()
   }
 
   #remove(key: string): void {
@@ -203,7 +204,7 @@ export class Registrations {
     while (this.#unsaved) {
       this.#unsaved = false
       try {
-        await this.#options.store.write([...this.#all.values()].map(({ registrant }) => registrant))
+        await this.#options.store.write([...this.#all.values()].map(({ registrant, health }) => ({ ...registrant, health })))
       } catch (error) {
         this.#options.log(`auto-registration: who has registered is not kept for a restart: ${describe(error)}`)
       }

@@ -14,6 +14,7 @@ const ignores: Readonly<Record<TypeName, readonly string[]>> = {
   ],
   SDS: [],
   NDS: [],
+  PCDS: [],
 }
 
 /** What names there are, who sees them, and the addresses of headless services. */
@@ -29,6 +30,7 @@ const sidecarIgnores: Readonly<Partial<Record<TypeName, readonly string[]>>> = {
 
 export function isAffected(type: TypeName, proxyType: ProxyType, changed: ReadonlySet<string>): boolean {
   if (type === 'SDS') return changed.has('Secret') || changed.has('Trust')
+  if (type === 'PCDS') return changed.has('WorkloadGroup')
   if (type === 'NDS') return namedBy.some((kind) => changed.has(kind))
   const ignored = new Set([...ignores[type], ...(proxyType === 'sidecar' ? sidecarIgnores[type] ?? [] : [])])
   return [...changed].some((kind) => !ignored.has(kind))

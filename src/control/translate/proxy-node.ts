@@ -28,6 +28,8 @@ export interface ProxyNode {
   /** How Istio's agent says that its proxy is set up; undefined for other proxies. */
   readonly config: ProxyConfigSpec | undefined
   readonly takesHttp10: boolean
+  /** WorkloadGroup by which it registers itself; empty for none. */
+  readonly group: string
   /** Of connections of HTTP clients, as Istio's agent says it; empty for nothing. */
   readonly idleTimeout: string
 }
@@ -72,6 +74,7 @@ export function readProxyNode(node: NodeLike): ProxyNode {
     },
     httpProxyPort: portOf(metadata['HTTP_PROXY_PORT']),
     config: configOf(metadata['PROXY_CONFIG']),
+    group: text(metadata['AUTO_REGISTER_GROUP']),
     takesHttp10: text(metadata['HTTP10']) === '1',
     idleTimeout: text(metadata['IDLE_TIMEOUT']),
     version: text(metadata['ISTIO_VERSION']) || text(metadata['TRYSAIL_VERSION']),

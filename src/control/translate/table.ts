@@ -10,13 +10,14 @@ import { gatewayListeners } from './listener/gateway.ts'
 import { inboundListeners } from './listener/inbound.ts'
 import { outboundListeners } from './listener/outbound.ts'
 import { nameTable } from './name-table.ts'
+import { readinessProbe } from './readiness-probe.ts'
 import { gatewayRoutes } from './route/gateway.ts'
 import { outboundRoutes } from './route/outbound.ts'
 import { secrets } from './secret/kubernetes.ts'
 import { meshTrust } from './secret/mesh-trust.ts'
 import type { Translator } from './translator.ts'
 
-export type TypeName = 'CDS' | 'EDS' | 'LDS' | 'RDS' | 'SDS' | 'NDS'
+export type TypeName = 'CDS' | 'EDS' | 'LDS' | 'RDS' | 'SDS' | 'NDS' | 'PCDS'
 
 export const translators: Readonly<Record<TypeName, readonly Translator[]>> = {
   CDS: [specialClusters, outboundClusters, dnatClusters, inboundClusters],
@@ -25,6 +26,7 @@ export const translators: Readonly<Record<TypeName, readonly Translator[]>> = {
   RDS: [outboundRoutes, gatewayRoutes],
   SDS: [secrets, meshTrust],
   NDS: [nameTable],
+  PCDS: [readinessProbe],
 }
 
 export const typeNames = Object.keys(translators) as readonly TypeName[]

@@ -44,9 +44,7 @@ export const workloadGroup: Kind<WorkloadGroup> = {
   body: 'spec',
   schema,
   rules: workloadGroupRules,
-  notServed: [
-    { path: 'probe', instead: 'our proxy asks no application; what the agent of Istio says of its own is heard' },
-  ],
+  notServed: [],
   neverServed: [
     { path: 'template.address', severity: 'warning', message: 'is ignored, by Istio too: every workload registers with its own address' },
     { path: 'probe.grpc', severity: 'error', message: 'Istio refuses it too: write httpGet, tcpSocket or exec' },

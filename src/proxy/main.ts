@@ -13,8 +13,10 @@ import { systemCalls } from '../telemetry/sink/log-file.ts'
 import { LogFiles } from '../telemetry/sink/log-files.ts'
 import { wholeLines } from '../telemetry/sink/whole-lines.ts'
 import type { LogSinks } from '../telemetry/sink/log-files.ts'
+import { missingKeysType } from '../xds/missing-keys.ts'
 import { compileConnectionManager } from './http/connection-manager.ts'
 import { HttpCounters } from './http/http-counters.ts'
+import { MissingKeys } from './http/jwt/missing-keys.ts'
 import { compileRoutes } from './http/router/compile.ts'
 import { givenIdentity } from './identity/given.ts'
 import type { GivenCertificates } from './identity/given.ts'
@@ -23,27 +25,33 @@ import type { Identity } from './identity/identity.ts'
 import type { Capture } from './listen/capture.ts'
 import { InboundPeers } from './listen/inbound-peers.ts'
 import { runProxy } from './running-proxy.ts'
-import type { Proxy, ProxyParts } from './proxy-parts.ts'
+import type { Proxy, ProxyParts, XdsStream } from './proxy-parts.ts'
 import type { StatLine } from './admin/paths.ts'
 import type { ProxySettings } from './settings.ts'
 import { ProxyTelemetry } from './telemetry/proxy-telemetry.ts'
 import { answerTo } from './threads/answering.ts'
 import { FedIdentity, FedStream } from './threads/fed-parts.ts'
+import { FollowedNumbers } from './threads/followed-numbers.ts'
 import type { FromThread, Link, ToThread } from './threads/link.ts'
 import { mergedCounters } from './threads/report.ts'
 import type { Counted } from './threads/report.ts'
+import { SharedNumbers } from './threads/shared-numbers.ts'
 import { ThreadSet } from './threads/thread-set.ts'
 import type { ThreadSetParts } from './threads/thread-set.ts'
 import { openClusters } from './upstream/cluster-set.ts'
 import type { Clusters } from './upstream/cluster-set.ts'
+import type { ClusterSharing } from './upstream/sharing.ts'
 import { openXdsStream } from './xds/client.ts'
 import { deferredStream } from './xds/deferred-stream.ts'
 import { takeNames } from './xds/names.ts'
 import type { NameTable } from './xds/names.ts'
+import { takeProbe } from './xds/readiness-probe.ts'
+import type { ReadinessProbe } from './xds/readiness-probe.ts'
 
 export type { Proxy } from './proxy-parts.ts'
 export type { Capture } from './listen/capture.ts'
 export type { NameAddresses, NameTable } from './xds/names.ts'
+export type { ReadinessProbe } from './xds/readiness-probe.ts'
 export type { FromThread, Link, ThreadHandle, ToThread } from './threads/link.ts'
 
 export interface ProxyOptions {
@@ -66,6 +74,10 @@ export interface ProxyOptions {
   readonly auditCounts?: () => AuditCounts
   /** Takes the names that the workload may look up, and their addresses, whenever they change. Without it they are not asked for. */
   readonly onNames?: (names: NameTable) => void
+  /** Takes how the application is to be asked whether it is well, whenever that changes. Without it nobody asks for it. */
+  readonly onProbe?: (probe: ReadinessProbe | undefined) => void
+  /** More of the text for Prometheus: of what serves beside the proxy. */
+  readonly moreMetrics?: () => string
   /** POST /quitquitquit. */
   readonly onQuit?: () => void
   /** Which thread of several this is, from 0. */
@@ -83,20 +95,23 @@ export async function startProxy(settings: ProxySettings, options: ProxyOptions)
   const { clock = systemClock, log = () => undefined } = options
   const identity = identityOf(settings, options)
   const { threads, bearer = () => settings.token, sockets = new ListenSet({ sharing: 'alone' }) } = options
+  const numbers = threads === undefined ? undefined : new SharedNumbers(threads.count + 1)
+  const missingKeys = new MissingKeys(clock)
   return await runProxy(settings, {
-    ...partsOf(settings, options),
+    ...partsOf(settings, options, missingKeys, numbers),
     identity,
-    openStream: (node, onUpdate) => deferredStream(identity.whenReady, () => openXdsStream({
+    openStream: (node, onUpdate) => toldOf(missingKeys, deferredStream(identity.whenReady, () => openXdsStream({
       address: addressOf(settings.discoveryAddress, 'discoveryAddress'),
       tls: settings.discoveryPlaintext ? undefined : { serverName: '' },
       identity, bearer,
       protocol: settings.xdsProtocol,
       names: options.onNames !== undefined,
+      probe: options.onProbe !== undefined,
       clock, log,
-    }, node, onUpdate)),
+    }, node, onUpdate))),
     onEnd: () => identity.close(),
-    ...(threads === undefined ? {} : {
-      openThreads: (accepted) => new ThreadSet({ ...threads, sockets, clock, identity, log, audit: (event) => options.audit?.(event) }, accepted),
+    ...(threads === undefined || numbers === undefined ? {} : {
+      openThreads: (accepted) => new ThreadSet({ ...threads, sockets, numbers, clock, identity, log, audit: (event) => options.audit?.(event), missingKey: (source) => missingKeys.say(source) }, accepted),
     }),
   })
 }
@@ -108,16 +123,25 @@ export type ThreadOptions = Pick<ProxyOptions, 'capture' | 'version' | 'clock' |
 export async function startThread(settings: ProxySettings, options: ThreadOptions, link: Link<FromThread, ToThread>): Promise<Proxy> {
   const identity = new FedIdentity()
   const stream = new FedStream()
-  const parts = partsOf(settings, { ...options, roots: '', log: (line) => link.send({ kind: 'log', line }), audit: (event) => link.send({ kind: 'audit', event }) })
+  const numbers = new FollowedNumbers(options.threadNumber ?? 1, (message) => link.send(message))
+  const missingKeys = new MissingKeys(options.clock ?? systemClock)
+  missingKeys.say = (source) => link.send({ kind: 'missing-key', source })
+  const parts = partsOf(settings, { ...options, roots: '', log: (line) => link.send({ kind: 'log', line }), audit: (event) => link.send({ kind: 'audit', event }) }, missingKeys, numbers)
   const proxy = await runProxy(settings, { ...parts, identity, openStream: (_node, onUpdate) => stream.open(onUpdate), withoutAdmin: true })
-  answerTo(link, { proxy, identity, stream, sockets: options.sockets })
+  answerTo(link, { proxy, identity, stream, numbers, sockets: options.sockets })
   return proxy
+}
+
+/** The control plane hears of keys that are missing on the stream that it sends them on. */
+function toldOf(missingKeys: MissingKeys, stream: XdsStream): XdsStream {
+  missingKeys.say = (source) => stream.mention(missingKeysType, [source])
+  return stream
 }
 
 type SharedParts = Omit<ProxyParts, 'identity' | 'openStream'>
 
 /** All that is the same in every thread. */
-function partsOf(settings: ProxySettings, options: ProxyOptions): SharedParts {
+function partsOf(settings: ProxySettings, options: ProxyOptions, missingKeys: MissingKeys, sharing: ClusterSharing | undefined): SharedParts {
   const { clock = systemClock, log = () => undefined, version = '' } = options
   const calls = settings.concurrency === 1 ? systemCalls : wholeLines(systemCalls)
   const files = new LogFiles({ clock, calls, onProblem: log })
@@ -127,10 +151,10 @@ function partsOf(settings: ProxySettings, options: ProxyOptions): SharedParts {
   const httpCounters = new HttpCounters()
   const counters = () => [...(clusters?.stats() ?? []), ...httpCounters.lines(), ...files.stats(), ...auditLines(options.auditCounts?.())]
   return {
-    openUpstream: (secrets, dial) => (clusters = openClusters({ secrets, dial, clock, log, locality: localityOf(settings) })),
+    openUpstream: (secrets, dial, bindsSources) => (clusters = openClusters({ secrets, dial, bindsSources, clock, log, locality: localityOf(settings), sharing })),
     compileRoutes,
     compileHttp: (manager, { direction, clusters: lookup, routes }) =>
-      compileConnectionManager(manager, { direction, clusters: lookup, routes, clock, random: Math.random, counters: httpCounters, ...telemetry.http(direction) }),
+      compileConnectionManager(manager, { direction, clusters: lookup, routes, clock, random: Math.random, counters: httpCounters, missingKeys, ...telemetry.http(direction) }),
     tcpHooks: telemetry.tcpHooks,
     listenerLog: telemetry.listenerLog,
     onConnectionEnd: (entry) => telemetry.onConnectionEnd?.(entry),
@@ -139,7 +163,7 @@ function partsOf(settings: ProxySettings, options: ProxyOptions): SharedParts {
     rbacCounters: httpCounters.rbac,
     counted: () => ({ counters: counters(), metrics: snapshotOf(telemetry.metrics) }),
     stats: (all) => telemetry.stats(mergedCounters(all.map((one) => one.counters)), metricsOf(all)),
-    prometheus: (all) => telemetry.prometheus(mergedCounters(all.map((one) => one.counters)), metricsOf(all)),
+    prometheus: (all) => telemetry.prometheus(mergedCounters(all.map((one) => one.counters)), metricsOf(all)) + (options.moreMetrics?.() ?? ''),
     log, clock, version,
     onReopenLogs: () => files.reopen(),
     async onClosed() {
@@ -148,6 +172,7 @@ function partsOf(settings: ProxySettings, options: ProxyOptions): SharedParts {
     },
     ...(options.capture === undefined ? {} : { capture: options.capture }),
     ...(options.onNames === undefined ? {} : { onNames: takeNames(options.onNames) }),
+    ...(options.onProbe === undefined ? {} : { onProbe: takeProbe(options.onProbe) }),
     ...(options.onQuit === undefined ? {} : { onQuit: options.onQuit }),
     listen: options.sockets?.listen,
     threadNumber: options.threadNumber,

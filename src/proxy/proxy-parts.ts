@@ -32,6 +32,10 @@ import type { AcceptedByType } from './xds/accepted.ts'
 export interface XdsStream {
   /** Asks for exactly these names of a type that is asked for by name. */
   subscribe(typeUrl: string, names: readonly string[]): void
+  /** How the application is: well, or a sentence. Said again on every new stream. */
+  reportHealth?(problem: string | undefined): void
+  /** A word that nothing answers; while the control plane is away it is lost. */
+  mention(typeUrl: string, names: readonly string[]): void
   close(): void
 }
 
@@ -55,7 +59,7 @@ export interface ProxyParts {
   readonly identity: Secrets
   /** Called once. `onUpdate` is never called inside; it answers with the text of a NACK, or undefined. */
   openStream(node: Node, onUpdate: (update: XdsUpdate) => string | undefined): XdsStream
-  openUpstream(secrets: Secrets, dial: Capture['dial']): UpstreamSide
+  openUpstream(secrets: Secrets, dial: Capture['dial'], bindsSources: boolean): UpstreamSide
   compileRoutes(config: RouteConfiguration): CompiledRoutes
   compileHttp(config: HttpConnectionManager, context: HttpServiceContext): ChainService
   /** Metrics and access logs of one tcp_proxy, when it is compiled. Throws for logs that cannot be served. */
@@ -90,6 +94,8 @@ export interface ProxyParts {
   readonly version?: string
   /** The names that the workload may look up. Without it they are not asked for. Answers with the text of a NACK, or undefined. */
   onNames?(update: XdsUpdate): string | undefined
+  /** How the application is to be asked, likewise. */
+  onProbe?(update: XdsUpdate): string | undefined
   /** POST /reopen_logs: after log files were moved away. */
   onReopenLogs?(): void
   /** Nothing is served any more. */
@@ -106,6 +112,8 @@ export interface Proxy extends AsyncDisposable {
   readonly state: ProxyState
   /** What keeps it from being ready; empty when nothing does. */
   readonly notReadyBecause: string
+  /** How the application is, for the control plane: well, or a sentence. */
+  reportHealth(problem: string | undefined): void
   /** What all threads have counted, for Prometheus. */
   prometheus(): Promise<string>
   /** The first configuration serves: listeners bound, captures open. */

@@ -85,7 +85,7 @@ class RunningProxy implements Proxy {
     this.#files = new FileSecrets({ clock: this.#clock, log: (line) => this.#log(line) })
     this.#secrets = new SecretStore(parts.identity, this.#files)
     this.#secrets.onChange((name) => this.#followTrust(name))
-    this.#upstream = parts.openUpstream(this.#secrets, (address, tls) => capture.dial(address, tls))
+    this.#upstream = parts.openUpstream(this.#secrets, (address, tls) => capture.dial(address, tls), capture.bindsSources === true)
     this.#serving = this.#createServing(capture)
     this.planner = this.#createPlanner()
     this.#threads = parts.openThreads?.(this.#accepted)
@@ -107,6 +107,10 @@ class RunningProxy implements Proxy {
 
   get notReadyBecause(): string {
     return this.#notReadyBecause()
+  }
+
+  reportHealth(problem: string | undefined): void {
+    this.#stream.reportHealth?.(problem)
   }
 
   async prometheus(): Promise<string> {
@@ -249,11 +253,19 @@ class RunningProxy implements Proxy {
   }
 
   #take(updates: Updates, update: XdsUpdate): string | undefined {
-    const isNames = update.typeUrl === typeUrls.NDS && this.#parts.onNames !== undefined
-    const nack = isNames ? this.#parts.onNames!(update) : updates.take(update)
+    const nack = this.#isForAgent(update) ? this.#giveToAgent(update) : updates.take(update)
     if (nack !== undefined) this.#log(`rejected: ${nack}`)
-    if (!isNames) this.#threads?.feed(update)
+    if (!this.#isForAgent(update)) this.#threads?.feed(update)
     return nack
+  }
+
+  /** Names and probes are the business of the process around this proxy, not of its plan. */
+  #isForAgent({ typeUrl }: XdsUpdate): boolean {
+    return typeUrl === typeUrls.NDS || typeUrl === typeUrls.PCDS
+  }
+
+  #giveToAgent(update: XdsUpdate): string | undefined {
+    return update.typeUrl === typeUrls.NDS ? this.#parts.onNames?.(update) : this.#parts.onProbe?.(update)
   }
 
   async #becomeReady(): Promise<void> {

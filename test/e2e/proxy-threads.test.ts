@@ -1,7 +1,9 @@
 // One proxy of several threads, as a process: every thread serves, the admin server shows them as one proxy, and they drain
 // together.
 import assert from 'node:assert/strict'
-import { Agent } from 'node:http'
+import { once } from 'node:events'
+import { Agent, createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { HttpLoad, request } from '../support/http-load.ts'
 import { ProcessMesh, reviewsYaml, startApp, until } from '../support/process-mesh.ts'
@@ -67,4 +69,59 @@ test('SIGTERM drains all threads under one deadline', { timeout: 90_000 }, async
   assert.deepEqual(new Set((await Promise.all(held)).map(({ status }) => status)), new Set([200]))
   assert.equal(await productpage.proxy.exited, 0)
   assert.doesNotMatch(productpage.proxy.output, /cut off/)
+})
+
+const limited = `
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: reviews, namespace: default }
+spec:
+  host: reviews
+  trafficPolicy:
+    connectionPool: { http: { http2MaxRequests: 4, maxRequestsPerConnection: 1 } }
+    outlierDetection: { consecutive5xxErrors: 8, interval: 60s, baseEjectionTime: 60s, maxEjectionPercent: 100 }
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: reviews, namespace: default }
+spec: { hosts: [reviews], http: [{ retries: { attempts: 0 }, route: [{ destination: { host: reviews } }] }] }
+`
+
+test('circuit breakers and outlier detection are the proxy\'s, not each thread\'s', { timeout: 90_000 }, async () => {
+  const held: (() => void)[] = []
+  const app = createServer((incoming, response) => {
+    if (incoming.url === '/held') held.push(() => void response.end())
+    else response.writeHead(incoming.url === '/broken' ? 500 : 200).end()
+  }).listen(0, '127.0.0.1')
+  await once(app, 'listening')
+  await using _app = { async [Symbol.asyncDispose]() {
+    app.closeAllConnections()
+    await new Promise((resolve) => app.close(resolve))
+  } }
+  await using mesh = await ProcessMesh.create()
+  mesh.write('reviews.yaml', limited)
+  await mesh.startControl()
+  const [reviews, productpage] = await Promise.all([mesh.startReviews(`127.0.0.1:${(app.address() as AddressInfo).port}`), mesh.startProductpage({ flags: ['--concurrency', '2'] })])
+  await Promise.all([reviews.saying(/info +serves;/, 0, 60_000), productpage.proxy.saying(/info +serves;/, 0, 60_000)])
+  const churn = new Agent({ keepAlive: false })
+  const ask = async (path: string) => (await request(new URL(path, productpage.url).href, churn, 30_000)).status
+  const many = Array.from({ length: 16 }, () => ask('/held'))
+  const refused: number[] = []
+  for (const one of many) void one.then((status) => refused.push(status))
+  await until(() => refused.length >= 11 && held.length >= 4, 'all requests have come to an end or to the application')
+  // Two threads that ask at the same moment may pass the limit by one.
+  assert.ok(held.length === 4 || held.length === 5, `${held.length} of 16 requests are with the application`)
+  assert.deepEqual(new Set(refused), new Set([503]))
+  for (const answer of held.splice(0)) answer()
+  await Promise.all(many)
+
+  const statuses: number[] = []
+  for (let i = 0; i < 24; i++) statuses.push(await ask('/broken'))
+  const broken = statuses.filter((status) => status === 500).length
+  // Each thread for itself would need up to fifteen. The news of it takes a moment.
+  assert.ok(broken >= 8 && broken <= 10, `ejected after ${broken} errors in a row: ${statuses.join(' ')}`)
+  assert.deepEqual(new Set(statuses.slice(broken)), new Set([503]))
+  const [, admin = ''] = await productpage.proxy.saying(/admin on (\S+)/)
+  const stats = (await (await fetch(`${admin}/stats`)).text()).split('\n').filter((line) => /reviews.*outlier_detection.ejections_(active|enforced_total)/.test(line))
+  assert.deepEqual(stats.map((line) => line.split(': ')[1]), ['1', '1'], stats.join('\n'))
 })

@@ -28,7 +28,7 @@ export class ScriptedControl {
 
   open(onUpdate: (update: XdsUpdate) => string | undefined): XdsStream {
     this.#onUpdate = onUpdate
-    return { subscribe: (typeUrl, names) => void this.subscribed.set(typeUrl, names), close: () => void (this.closed = true) }
+    return { subscribe: (typeUrl, names) => void this.subscribed.set(typeUrl, names), mention: () => {}, close: () => void (this.closed = true) }
   }
 
   send<Schema extends DescMessage>(schema: Schema, messages: readonly MessageShape<Schema>[], removed: readonly string[] = []): void {

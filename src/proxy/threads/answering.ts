@@ -4,20 +4,26 @@ import { forOtherThread } from '../../net/listen-set.ts'
 import type { ListenSet } from '../../net/listen-set.ts'
 import type { Proxy } from '../proxy-parts.ts'
 import type { FedIdentity, FedStream } from './fed-parts.ts'
+import type { FollowedNumbers } from './followed-numbers.ts'
 import type { FromThread, Link, ToThread } from './link.ts'
 
 export interface Answering {
   readonly proxy: Proxy
   readonly identity: FedIdentity
   readonly stream: FedStream
+  readonly numbers: FollowedNumbers
   readonly sockets: ListenSet
 }
 
-export function answerTo(link: Link<FromThread, ToThread>, { proxy, identity, stream, sockets }: Answering): void {
+export function answerTo(link: Link<FromThread, ToThread>, { proxy, identity, stream, numbers, sockets }: Answering): void {
   link.onMessage = (message) => {
     switch (message.kind) {
       case 'identity': return identity.replace(message.certificate, message.trust)
       case 'update': return stream.feed(message.update)
+      case 'memory':
+      case 'breaker-rows':
+      case 'outlier-rows':
+      case 'ejected': return numbers.take(message)
       case 'bound': return sockets.allow(message.addresses)
       case 'report': return link.send({ kind: 'report', report: proxy.report() })
       case 'reopen-logs': return proxy.reopenLogs()

@@ -46,6 +46,9 @@ export class FedStream implements XdsStream {
 
   subscribe(): void {}
 
+  /** Said on a line of its own. */
+  mention(): void {}
+
   close(): void {
     this.#onUpdate = () => undefined
   }

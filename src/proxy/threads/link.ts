@@ -3,6 +3,7 @@
 import type { AuditEvent } from '../../telemetry/audit/events.ts'
 import type { BoundSocket } from '../../net/listen-set.ts'
 import type { CertificateSecret, TrustSecret } from '../identity/secrets.ts'
+import type { OutlierCause } from '../upstream/outlier/settings.ts'
 import type { ThreadReport } from './report.ts'
 
 /** An update of the control plane. */
@@ -13,7 +14,20 @@ export interface PlainUpdate {
   readonly removed: readonly string[]
 }
 
+/** Memory that all threads see, and how many there are. */
+export interface NumbersMemory {
+  readonly breakers: SharedArrayBuffer
+  readonly outliers: SharedArrayBuffer
+  readonly threads: number
+}
+
 export type ToThread =
+  | { readonly kind: 'memory'; readonly memory: NumbersMemory }
+  /** Where clusters have their numbers: before the update that brings them. -1: nowhere any more. */
+  | { readonly kind: 'breaker-rows'; readonly rows: readonly (readonly [cluster: string, row: number])[] }
+  | { readonly kind: 'outlier-rows'; readonly cluster: string; readonly rows: readonly (readonly [host: string, row: number])[] }
+  /** All hosts of a cluster that are left out now, and why. */
+  | { readonly kind: 'ejected'; readonly cluster: string; readonly hosts: ReadonlyMap<string, string> }
   | { readonly kind: 'identity'; readonly certificate: CertificateSecret | undefined; readonly trust: TrustSecret | undefined }
   | { readonly kind: 'update'; readonly update: PlainUpdate }
   /** Where the first thread listens: the others may too. */
@@ -31,8 +45,14 @@ export type FromThread =
   | { readonly kind: 'drained'; readonly left: number }
   /** Everything has ended; the thread may go. */
   | { readonly kind: 'closed' }
+  /** A host fails for the first time: its numbers are wanted. */
+  | { readonly kind: 'outlier-row'; readonly cluster: string; readonly host: string }
+  /** It has failed as often as it may. */
+  | { readonly kind: 'outlier'; readonly cluster: string; readonly host: string; readonly cause: OutlierCause }
   | { readonly kind: 'log'; readonly line: string }
   | { readonly kind: 'audit'; readonly event: AuditEvent }
+  /** A key that this source should have. */
+  | { readonly kind: 'missing-key'; readonly source: string }
 
 /** One end of a thread's line. */
 export interface Link<Out, In> {

@@ -15,6 +15,7 @@ import type { AcceptedByType, ResourceType } from '../xds/accepted.ts'
 import type { FromThread, PlainUpdate, ThreadHandle, ToThread } from './link.ts'
 import { addedUp, withoutGauges } from './report.ts'
 import type { Counted, ThreadReport } from './report.ts'
+import type { SharedNumbers } from './shared-numbers.ts'
 
 export interface ThreadSetParts {
   /** Beside the first thread. */
@@ -28,8 +29,10 @@ export interface ThreadSetParts {
   readonly identity: Secrets
   /** Of the first thread. */
   readonly sockets: ListenSet
+  readonly numbers?: SharedNumbers
   log(line: string): void
   audit(event: AuditEvent): void
+  missingKey?(source: string): void
 }
 
 /** A thread that breaks whenever it starts must not take the machine with it. */
@@ -79,6 +82,7 @@ export class ThreadSet {
   constructor(parts: ThreadSetParts, accepted: AcceptedByType) {
     this.#parts = parts
     this.#accepted = accepted
+    if (parts.numbers !== undefined) parts.numbers.tell = (message) => this.#tellAll(message)
     parts.sockets.onChange = () => this.#tellAll(this.#bound())
     this.#stopListening = parts.identity.onChange(() => this.#tellAll(this.#identity()))
     for (let number = 1; number <= parts.count; number++) {
@@ -98,6 +102,7 @@ export class ThreadSet {
 
   /** What the first thread has just taken, bad resources and all: the others come to the same verdict. */
   feed(update: XdsUpdate): void {
+    if (update.typeUrl === resourceTypes.clusters) this.#parts.numbers?.keepClusters(this.#accepted.clusters.accepted)
     this.#tellAll({ kind: 'update', update: plainUpdate(update) })
   }
 
@@ -148,6 +153,7 @@ export class ThreadSet {
     handle.onExit = (reason) => this.#onExit(thread, reason)
     handle.send(this.#identity())
     handle.send(this.#bound())
+    for (const message of this.#parts.numbers?.all() ?? []) handle.send(message)
     for (const type of replayOrder) {
       const resources = [...this.#accepted[type].accepted.values()]
       if (resources.length > 0 || this.#accepted[type].version !== '') {
@@ -159,8 +165,10 @@ export class ThreadSet {
   #onMessage(thread: Thread, message: FromThread): void {
     if (message.kind === 'log') this.#parts.log(`thread ${thread.number}: ${message.line}`)
     else if (message.kind === 'audit') this.#parts.audit(message.event)
+    else if (message.kind === 'missing-key') this.#parts.missingKey?.(message.source)
     else if (message.kind === 'sockets') thread.sockets = message.sockets
     else if (message.kind === 'ready') thread.gone = 'all'
+    else if (message.kind === 'outlier-row' || message.kind === 'outlier') this.#parts.numbers?.take(message)
     else if (message.kind === 'report') thread.report = message.report
     this.#settle(thread, message.kind, message)
   }
@@ -168,6 +176,7 @@ export class ThreadSet {
   #onExit(thread: Thread, reason: string): void {
     if (thread.gone !== 'all') thread.gone = [...thread.gone, ...thread.sockets]
     thread.sockets = []
+    this.#parts.numbers?.threadGone(thread.number)
     if (thread.report !== undefined) this.#gone = addedUp([...(this.#gone === undefined ? [] : [this.#gone]), withoutGauges(thread.report)])
     thread.report = undefined
     for (const kind of thread.waiting.keys()) if (kind !== 'ready') this.#settle(thread, kind, undefined)

@@ -33,6 +33,8 @@ export interface XdsClientOptions {
   readonly protocol: 'delta' | 'sotw'
   /** Also asks for the names that the workload may look up. */
   readonly names?: boolean
+  /** Also asks how the application is to be asked whether it is well. */
+  readonly probe?: boolean
   readonly limits?: Partial<ChannelLimits>
   readonly clock?: Clock
   readonly random?: () => number
@@ -52,6 +54,11 @@ const expiryMarginMs = 60_000
 /** Connects at once. `onUpdate` is never called inside. */
 export function openXdsStream(options: XdsClientOptions, node: Node, onUpdate: OnUpdate): XdsStream {
   return new XdsClient(options, node, onUpdate)
+}
+
+/** Of the application; without a problem it is well. */
+interface Health {
+  readonly problem: string | undefined
 }
 
 /** The connection in use, with the certificate that it shows. */
@@ -80,6 +87,8 @@ class XdsClient implements XdsStream {
   #cancelExpiry: () => void = () => {}
   #cancelGood: () => void = () => {}
   #closed = false
+  /** What was said last, for the next stream too. */
+  #health: Health | undefined
 
   constructor(options: XdsClientOptions, node: Node, onUpdate: OnUpdate) {
     this.#options = options
@@ -88,7 +97,7 @@ class XdsClient implements XdsStream {
     this.#clock = options.clock ?? systemClock
     this.#protocol = options.protocol === 'delta' ? deltaProtocol : sotwProtocol
     this.#backoff = createBackoff({ firstMs: firstRetryMs, maxMs: maxRetryMs, random: options.random ?? Math.random })
-    const types = pushOrder.filter((type) => type !== 'NDS' || options.names === true)
+    const types = pushOrder.filter((type) => (type !== 'NDS' || options.names === true) && (type !== 'PCDS' || options.probe === true))
     this.#subscriptions = new Map(types.map((type) => [typeUrls[type], new Subscription(typeUrls[type], canWildcard(type))]))
     this.#stopListening = options.identity.onChange(() => this.#identityChanged())
     this.#connect()
@@ -101,6 +110,16 @@ class XdsClient implements XdsStream {
     if (change.added.length === 0 && change.removed.length === 0) return
     if (!subscription.asked) this.#askFirst(subscription)
     else this.#connection?.call.send(this.#protocol.changed(subscription, change))
+  }
+
+  mention(typeUrl: string, names: readonly string[]): void {
+    // Before its first answer, the control plane may not know who speaks.
+    if (this.#answered) this.#connection?.call.send(this.#protocol.mention(typeUrl, names))
+  }
+
+  reportHealth(problem: string | undefined): void {
+    this.#health = { problem }
+    this.#sayHealth(this.#health)
   }
 
   close(): void {
@@ -121,6 +140,7 @@ class XdsClient implements XdsStream {
     this.#answered = false
     for (const subscription of this.#subscriptions.values()) subscription.newStream()
     for (const subscription of this.#subscriptions.values()) this.#askFirst(subscription)
+    if (this.#health !== undefined) this.#sayHealth(this.#health)
     this.#watchExpiry(this.#connection)
     this.#cancelGood = this.#clock.after(goodAfterMs, () => this.#came())
   }
@@ -143,6 +163,10 @@ class XdsClient implements XdsStream {
       },
     })
     return { channel, call, certificate, due }
+  }
+
+  #sayHealth({ problem }: Health): void {
+    this.#connection?.call.send(this.#protocol.health(problem))
   }
 
   /** The first request on a stream without names would ask for everything: of named types that is not meant. */

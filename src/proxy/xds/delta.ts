@@ -3,9 +3,10 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import { DeltaDiscoveryRequestSchema, DeltaDiscoveryResponseSchema } from '../../proto/gen/envoy/service/discovery/v3/discovery_pb.ts'
 import type { DeltaDiscoveryResponse } from '../../proto/gen/envoy/service/discovery/v3/discovery_pb.ts'
+import { healthTypeUrl } from '../../xds/types.ts'
 import type { XdsUpdate } from '../main-updates.ts'
 import type { SentResource } from './accepted.ts'
-import { offer, rejection } from './protocol.ts'
+import { offer, rejection, unwell } from './protocol.ts'
 import type { XdsProtocol } from './protocol.ts'
 import type { Subscription } from './subscription.ts'
 
@@ -21,6 +22,10 @@ export const deltaProtocol: XdsProtocol = {
   }),
 
   changed: ({ typeUrl }, { added, removed }) => encode({ typeUrl, resourceNamesSubscribe: [...added], resourceNamesUnsubscribe: [...removed] }),
+
+  mention: (typeUrl, names) => encode({ typeUrl, resourceNamesSubscribe: [...names] }),
+
+  health: (problem) => encode({ typeUrl: healthTypeUrl, ...(problem === undefined ? {} : { errorDetail: unwell(problem) }) }),
 
   take(bytes, subscriptionOf, onUpdate) {
     const response = fromBinary(DeltaDiscoveryResponseSchema, bytes)

@@ -17,6 +17,10 @@ export interface XdsProtocol {
   first(subscription: Subscription, node: Node | undefined): Uint8Array
   /** The names changed, and the type was asked for on this stream. */
   changed(subscription: Subscription, change: SubscriptionChange): Uint8Array
+  /** Of a type that is no resource's. */
+  mention(typeUrl: string, names: readonly string[]): Uint8Array
+  /** How the application is: well, or a sentence. Not answered. */
+  health(problem: string | undefined): Uint8Array
   /** Reads a response and gives it to `onUpdate`; the result is the ACK or NACK. Throws for what is no response. */
   take(bytes: Uint8Array, subscriptionOf: (typeUrl: string) => Subscription, onUpdate: OnUpdate): Uint8Array
 }
@@ -27,6 +31,11 @@ const maxDetailLength = 4096
 /** INVALID_ARGUMENT, as Envoy sends it. */
 export function rejection(text: string): Status {
   return create(StatusSchema, { code: 3, message: text.slice(0, maxDetailLength) })
+}
+
+/** As Istio's agents say that their application is not well. UNKNOWN: it is not the control plane's fault. */
+export function unwell(problem: string): Status {
+  return create(StatusSchema, { code: 2, message: problem.slice(0, maxDetailLength) })
 }
 
 /** What goes wrong in taking an update is a rejection too: the stream and what serves go on. */

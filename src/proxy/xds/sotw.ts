@@ -4,11 +4,14 @@ import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire'
 import { DiscoveryRequestSchema, DiscoveryResponseSchema } from '../../proto/gen/envoy/service/discovery/v3/discovery_pb.ts'
 import type { DiscoveryResponse } from '../../proto/gen/envoy/service/discovery/v3/discovery_pb.ts'
-import { typeUrls } from '../../xds/types.ts'
+import { healthTypeUrl, typeUrls } from '../../xds/types.ts'
 import type { XdsUpdate } from '../main-updates.ts'
-import { offer, rejection } from './protocol.ts'
+import { offer, rejection, unwell } from './protocol.ts'
 import type { XdsProtocol } from './protocol.ts'
 import type { Subscription } from './subscription.ts'
+
+/** Of these there is one resource, without a name. */
+const nameless: ReadonlySet<string> = new Set([typeUrls.NDS, typeUrls.PCDS])
 
 export const sotwProtocol: XdsProtocol = {
   path: '/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources',
@@ -16,6 +19,10 @@ export const sotwProtocol: XdsProtocol = {
   first: (subscription, node) => encode(subscription, node === undefined ? {} : { node }),
 
   changed: (subscription) => encode(subscription),
+
+  health: (problem) => toBinary(DiscoveryRequestSchema, create(DiscoveryRequestSchema, { typeUrl: healthTypeUrl, ...(problem === undefined ? {} : { errorDetail: unwell(problem) }) })),
+
+  mention: (typeUrl, names) => toBinary(DiscoveryRequestSchema, create(DiscoveryRequestSchema, { typeUrl, resourceNames: [...names] })),
 
   take(bytes, subscriptionOf, onUpdate) {
     const response = fromBinary(DiscoveryResponseSchema, bytes)
@@ -34,7 +41,7 @@ function encode({ typeUrl, wanted, version, nonce }: Subscription, more: Paramet
 }
 
 function updateOf({ typeUrl, versionInfo, resources }: DiscoveryResponse, subscription: Subscription): XdsUpdate {
-  const sent = resources.map((any) => ({ name: typeUrl === typeUrls.NDS ? '' : nameIn(any.value), version: versionInfo, any })).filter(({ name }) => subscription.wants(name))
+  const sent = resources.map((any) => ({ name: nameless.has(typeUrl) ? '' : nameIn(any.value), version: versionInfo, any })).filter(({ name }) => subscription.wants(name))
   const removed = subscription.wildcard ? removedFrom(subscription, new Set(sent.map(({ name }) => name))) : []
   return { typeUrl, version: versionInfo, resources: sent, removed }
 }

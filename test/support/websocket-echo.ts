@@ -15,7 +15,7 @@ export class WebSocketEcho implements AsyncDisposable {
   static async start(port = 0): Promise<WebSocketEcho> {
     const echo = new WebSocketEcho()
     echo.#server.on('connection', (socket: Socket) => echo.#sockets.add(socket))
-    echo.#server.on('upgrade', (request, socket: Socket) => agree(request.headers['sec-websocket-key'] ?? '', socket))
+    echo.#server.on('upgrade', (request, socket: Socket) => agreeToWebSocket(request.headers['sec-websocket-key'] ?? '', socket))
     await once(echo.#server.listen(port, '127.0.0.1'), 'listening')
     return echo
   }
@@ -30,7 +30,8 @@ export class WebSocketEcho implements AsyncDisposable {
   }
 }
 
-function agree(key: string, socket: Socket): void {
+/** Agrees, and says everything back from now on. */
+export function agreeToWebSocket(key: string, socket: Socket): void {
   const accept = createHash('sha1').update(key + magic).digest('base64')
   socket.on('error', () => socket.destroy())
   socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`)

@@ -53,6 +53,7 @@ async function demo(args: readonly string[], io: Io): Promise<number> {
   const mesh = await startMesh({
     files: [folder.path],
     watch: true,
+    capture: 'env',
     stateDir: folder.state,
     gateways: { host: '127.0.0.1', ports: new Map([[8080, portOf(given.text('port'))]]), privileged: false },
     verbose: given.flag('verbose'),

@@ -7,7 +7,7 @@ import { exitCode } from './command.ts'
 import type { Command, Io, Invocation } from './command.ts'
 import { fileOperand, fileOption } from './file-option.ts'
 import { runLog } from './run/log.ts'
-import { defaultStateDir, startMesh } from './run/mesh.ts'
+import { captureModes, defaultStateDir, startMesh } from './run/mesh.ts'
 import type { Mesh, MeshOptions } from './run/mesh.ts'
 import { UsageError } from './usage-error.ts'
 
@@ -23,6 +23,7 @@ without root, Docker or a cluster. A program finds where to listen in PORT (PORT
   options: [
     fileOption,
     { name: 'watch', short: 'w', sentence: 'Follows the files: an edit takes effect at once, new Processes start, removed ones end.' },
+    { name: 'capture', value: 'HOW', choices: captureModes, initial: 'env', sentence: "env: programs reach the mesh by their environment. netns: each has a Linux network of its own, and all its traffic goes through its sidecar, whatever it does." },
     { name: 'gateway-port', value: 'PORT=LOCAL', repeats: true, sentence: "Where a gateway's port is on this machine; 0 takes any free one. Without it: the port itself, or 8000 more where it needs root." },
     { name: 'gateway-address', value: 'IP', initial: '127.0.0.1', sentence: 'Address that gateways listen on. 0.0.0.0 lets others in.' },
     { name: 'state-dir', value: 'DIR', initial: '~/.local/state/trysail', sentence: 'Where the CA keeps its root key.' },
@@ -63,6 +64,7 @@ function optionsOf(invocation: Invocation, io: Io): MeshOptions {
   return {
     files,
     watch: invocation.flag('watch'),
+    capture: invocation.text('capture') === 'netns' ? 'netns' : 'env',
     gateways: {
       host: invocation.text('gateway-address') ?? '127.0.0.1',
       ports: gatewayPorts(invocation.list('gateway-port')),

@@ -4,6 +4,7 @@ import { Agent, request } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startMesh } from '../../src/cli/run/mesh.ts'
+import type { CaptureMode } from '../../src/cli/run/mesh.ts'
 import type { Mesh } from '../../src/cli/run/mesh.ts'
 import { TempFolder } from './temp-folder.ts'
 
@@ -22,6 +23,8 @@ export interface Asked {
 }
 
 export interface LocalMeshOptions {
+  /** `env` without it. */
+  readonly capture?: CaptureMode
   readonly watch?: boolean
   /** Port of a Gateway -> port here; without it any free one for 80, 443 and 8080. */
   readonly gatewayPorts?: ReadonlyMap<number, number>
@@ -114,7 +117,7 @@ export async function startLocalMesh(files: Readonly<Record<string, string>>, op
   const accessLog: string[] = []
   const say = (about: string, line: string): void => void lines.push(`${about}: ${line}`)
   const mesh = await startMesh({
-    files: [folder.at('mesh')], watch: options.watch ?? false, stateDir: folder.at('state'), auditLog: folder.at('state/audit.log'),
+    files: [folder.at('mesh')], watch: options.watch ?? false, capture: options.capture ?? 'env', stateDir: folder.at('state'), auditLog: folder.at('state/audit.log'),
     gateways: { host: '127.0.0.1', ports: options.gatewayPorts ?? freePorts, privileged: false },
     verbose: false,
     log: { output: say, say, warn: say },

@@ -26,10 +26,25 @@ export interface CommandInput {
 }
 
 /** Resolves with what it printed. Rejects with a `NetnsCode`. */
-export function runCommand([program = '', ...args]: readonly string[], { env, input = '' }: CommandInput): Promise<string> {
+export async function runCommand(command: readonly string[], input: CommandInput): Promise<string> {
+  const { code, stdout, stderr } = await commandAnswer(command, input)
+  if (code === 0) return stdout
+  const [program = '', ...args] = command
+  throw failureOf(program, args, new Error(`it ended with code ${code}`), stderr)
+}
+
+export interface CommandAnswer {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Rejects with a `NetnsCode` only where it cannot be run at all. */
+export function commandAnswer([program = '', ...args]: readonly string[], { env, input = '' }: CommandInput): Promise<CommandAnswer> {
   return new Promise((resolve, reject) => {
     const child = execFile(program, args, { env, timeout: timeoutMs, maxBuffer: maxOutputBytes }, (error, stdout, stderr) => {
-      if (error === null) return resolve(stdout)
+      if (error === null) return resolve({ code: 0, stdout, stderr })
+      if (typeof error.code === 'number' && !/failed to execute/.test(stderr)) return resolve({ code: error.code, stdout, stderr })
       reject(failureOf(program, args, error, stderr))
     })
     child.stdin?.on('error', () => {}) // it has ended without reading: its exit code says why

@@ -4,7 +4,8 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { MeshError } from '../../lib/errors.ts'
-import { failureOf, runCommand } from './commands.ts'
+import { commandAnswer, failureOf, runCommand } from './commands.ts'
+import type { CommandAnswer } from './commands.ts'
 
 /** `net:[4026532123]`: what the kernel calls a network namespace. */
 export type NetworkNumber = `net:[${number}]`
@@ -50,6 +51,11 @@ export class Namespace {
   /** Rejects with a `NetnsCode`. */
   run(command: readonly string[], input = ''): Promise<string> {
     return runCommand([...this.entering(), '--', ...command], { env: this.#parts.env, input })
+  }
+
+  /** Whatever comes of it, also a refusal. */
+  answer(command: readonly string[], input = ''): Promise<CommandAnswer> {
+    return commandAnswer([...this.entering(), '--', ...command], { env: this.#parts.env, input })
   }
 
   /** All that `ip` shall do in it, in one go. */

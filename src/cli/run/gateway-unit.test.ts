@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { GatewayPorts } from '../../agent/gateway-ports.ts'
 import type { Proxy } from '../../proxy/main.ts'
 import { GatewayUnit } from './gateway-unit.ts'
-import type { Places } from './gateway-unit.ts'
+import type { Places } from './gateway-places.ts'
 import type { WantedProcess } from './wanted-process.ts'
 
 const wantedNamed = (name: string): WantedProcess => ({

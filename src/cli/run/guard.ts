@@ -1,10 +1,14 @@
-// Our end of the guardian: tells it which process groups to end should we die without being able to.
+// Our end of the guardian: tells it which process groups to end, and in which networks of ours nothing may be left, should we
+// die without being able to.
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import type { NetworkNumber } from '../../agent/netns/namespace.ts'
 
 export interface Guard {
   add(pid: number): void
   remove(pid: number): void
+  addNetwork(network: NetworkNumber): void
+  removeNetwork(network: NetworkNumber): void
   close(): void
 }
 
@@ -20,6 +24,8 @@ export function startGuard(): Guard {
   return {
     add: (pid) => tell(`+${pid}\n`),
     remove: (pid) => tell(`-${pid}\n`),
+    addNetwork: (network) => tell(`+${network}\n`),
+    removeNetwork: (network) => tell(`-${network}\n`),
     close: () => child.stdin.end(),
   }
 }

@@ -11,10 +11,12 @@ import type { MergedWorld, Readiness } from '../../sources/merge.ts'
 import type { AuditLog } from '../../telemetry/audit/audit-log.ts'
 import { openAudit } from '../audit.ts'
 import { announce } from '../running.ts'
-import type { GatewayPlacement } from './gateway-unit.ts'
+import type { GatewayPlacement } from './gateway-places.ts'
 import { startGuard } from './guard.ts'
 import { withGateways } from './implied-gateways.ts'
 import type { RunLog } from './log.ts'
+import { withOwnAddresses } from './netns-addresses.ts'
+import { Networks } from './netns.ts'
 import type { MeshGateway, MeshProcess } from './shown.ts'
 import { MeshUnits } from './units.ts'
 
@@ -24,6 +26,8 @@ export interface MeshOptions {
   /** Follow what happens to them. */
   readonly watch: boolean
   readonly gateways: GatewayPlacement
+  /** `netns`: each Process in a network of its own, and all its traffic through its sidecar. */
+  readonly capture: CaptureMode
   /** Where the CA keeps its root. */
   readonly stateDir: string
   /** A file, or `none`; without it, none. */
@@ -34,6 +38,10 @@ export interface MeshOptions {
   accessLog(proxy: string, line: string): void
 }
 
+/** How traffic comes to the sidecars: by what programs find in their environment, or all of it, by the kernel. */
+export const captureModes = ['env', 'netns'] as const
+export type CaptureMode = (typeof captureModes)[number]
+
 export interface Mesh {
   /** Resolves when every process takes requests, every gateway listens, and all proxies know; false when the time is over. */
   ready(timeoutMs: number): Promise<boolean>
@@ -42,6 +50,8 @@ export interface Mesh {
   readonly processes: readonly MeshProcess[]
   readonly gateways: readonly MeshGateway[]
   readonly control: ControlPlane
+  /** What a command begins with that shall reach the processes where they listen, as a stranger: nothing, or nsenter. */
+  readonly entering: readonly string[]
   /** Of the newest push. */
   readonly generation: number
   /** Resolves when every proxy runs a push later than `generation`; false when the time is over. */
@@ -74,6 +84,7 @@ class LocalMesh implements Mesh {
   #audit: AuditLog | undefined
   #control: ControlPlane | undefined
   #units: MeshUnits | undefined
+  #networks: Networks | undefined
   /** Worlds that came before there were units. */
   #world: MergedWorld | undefined
   #stopped = false
@@ -83,10 +94,11 @@ class LocalMesh implements Mesh {
   }
 
   async start(): Promise<void> {
-    const { files, watch, stateDir, auditLog = 'none', log } = this.#options
+    const { files, watch, stateDir, auditLog = 'none', log, capture } = this.#options
+    const source = withGateways(watch ? watchFiles(files) : filesOnce(files))
     const audit = this.#audit = openAudit(auditLog, (line) => log.warn('audit', line))
     const control = await startControl(controlSettings({ stateDir, xdsPort: 0, plaintextPort: 0, debugPort: 0 }), {
-      sources: [withGateways(watch ? watchFiles(files) : filesOnce(files))],
+      sources: [capture === 'netns' ? withOwnAddresses(source) : source],
       // People in front of a terminal want to see requests; a MeshConfig of their own decides otherwise.
       meshDefaults: { accessLogFile: '/dev/stdout' },
       log: (level, line) => this.#say(level, line),
@@ -95,12 +107,14 @@ class LocalMesh implements Mesh {
       ...(audit === undefined ? {} : { audit: audit.writer('control'), auditCounts: () => audit.stats }),
     })
     this.#control = control
+    if (capture === 'netns') this.#networks = await Networks.open({ env: process.env, control: control.xds, guard: this.#guard })
     this.#units = new MeshUnits({
       control,
       trustDomain: control.trustDomain,
       placement: this.#options.gateways,
       log: this.#options.log,
       guard: this.#guard,
+      networks: this.#networks,
       inheritedEnv: process.env,
       accessLog: (proxy, line) => this.#options.accessLog(proxy, line),
       audit: (source) => audit?.writer(source),
@@ -120,6 +134,10 @@ class LocalMesh implements Mesh {
 
   get gateways(): readonly MeshGateway[] {
     return this.#units?.gateways ?? []
+  }
+
+  get entering(): readonly string[] {
+    return this.#networks?.entering ?? []
   }
 
   get generation(): number {
@@ -163,6 +181,7 @@ class LocalMesh implements Mesh {
     this.#wake()
     try {
       await this.#units?.stop()
+      await this.#networks?.close()
       await this.#control?.close()
       await this.#audit?.close()
     } finally {
@@ -190,8 +209,8 @@ class LocalMesh implements Mesh {
   }
 
   #onChange(): void {
-    const proxies = this.#units!.proxies.map(({ wanted, proxy }) => ({
-      name: wanted.name, namespace: wanted.namespace, admin: { host: '127.0.0.1', port: proxy.adminPort },
+    const proxies = this.#units!.proxies.map(({ wanted, adminPort }) => ({
+      name: wanted.name, namespace: wanted.namespace, admin: { host: '127.0.0.1', port: adminPort },
     }))
     this.#announcement.update({ debug: this.control.debug, proxies })
     this.#wake()

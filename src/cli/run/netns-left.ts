@@ -12,6 +12,8 @@ export function networkOf(pid: number): NetworkNumber | undefined {
   }
 }
 
+export const isNetwork = (text: string): text is NetworkNumber => /^net:\[\d+\]$/.test(text)
+
 /** Never this process's own network, whatever is asked. */
 export function processesIn(network: NetworkNumber): readonly number[] {
   if (networkOf(process.pid) === network) return []
@@ -34,4 +36,16 @@ export function killAllIn(network: NetworkNumber): void {
       if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error
     }
   }
+}
+
+/** Whether anybody listens on a TCP port in the network of a process: state 0A in the kernel's table. */
+export function listensIn(pid: number, port: number): boolean {
+  const wanted = new RegExp(`^\\s*\\d+: [0-9A-F]+:${port.toString(16).toUpperCase().padStart(4, '0')} [0-9A-F]+:0000 0A `, 'm')
+  return ['tcp', 'tcp6'].some((table) => {
+    try {
+      return wanted.test(readFileSync(`/proc/${pid}/net/${table}`, 'utf8'))
+    } catch {
+      return false // the process is gone, or the kernel has no IPv6
+    }
+  })
 }

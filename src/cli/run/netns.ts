@@ -14,6 +14,8 @@ import type { Relay } from '../../net/relay.ts'
 import { MeshError } from '../../lib/errors.ts'
 import { processRange, serviceEntryRange, serviceRange } from '../../sources/registry/address-pool.ts'
 import { findProgram } from './find-program.ts'
+import { bareRange } from './netns-addresses.ts'
+import type { Guard } from './guard.ts'
 import { bindFiles } from './netns-files.ts'
 import type { WorkloadFiles } from './netns-files.ts'
 import { killAllIn, networkOf } from './netns-left.ts'
@@ -23,6 +25,7 @@ export interface NetworksParts {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Where the control plane serves xDS and its CA. */
   readonly control: Address
+  readonly guard: Pick<Guard, 'addNetwork' | 'removeNetwork'>
 }
 
 /** What all of it is made with. */
@@ -33,37 +36,51 @@ const maxControlConnections = 2048
 export class Networks {
   readonly rootless = process.getuid?.() !== 0
   readonly #switch: Switch
+  readonly #guard: NetworksParts['guard']
   readonly #closers: readonly (() => void)[]
 
-  private constructor(own: Switch, closers: readonly (() => void)[]) {
+  private constructor(own: Switch, guard: NetworksParts['guard'], closers: readonly (() => void)[]) {
     this.#switch = own
+    this.#guard = guard
     this.#closers = closers
   }
 
   /** Rejects with one line that says what is missing. */
-  static async open({ env, control }: NetworksParts): Promise<Networks> {
+  static async open({ env, control, guard }: NetworksParts): Promise<Networks> {
     if (process.platform !== 'linux') throw new MeshError('run/netns', `--capture netns needs Linux, this is ${process.platform}: use --capture env`)
     const toolEnv = toolEnvironment(env)
     for (const tool of tools) if (findProgram(tool, toolEnv['PATH']!) === undefined) throw missingTool(tool)
     const options = socketOptions()
     if (options.options === undefined) throw new MeshError('run/netns', `--capture netns has to ask sockets where they were going: ${options.problem}; npm install koffi, or use --capture env`)
-    const own = await Switch.open({ env: toolEnv, rootless: process.getuid?.() !== 0, range: processRange, inside: [serviceRange, serviceEntryRange, '127.0.0.0/8'] })
+    const own = await Switch.open({ env: toolEnv, rootless: process.getuid?.() !== 0, ranges: [processRange, bareRange], inside: [serviceRange, serviceEntryRange, '127.0.0.0/8'] })
     try {
-      return new Networks(own, await serve(own.namespace, control))
+      return new Networks(own, guard, await serve(own.namespace, control))
     } catch (error) {
       await own.close()
       throw error
     }
   }
 
+  /** What programs are started with that need nothing of ours. */
+  toolEnv(env: NetworksParts['env']): Record<string, string> {
+    return toolEnvironment(env)
+  }
+
+  /** What comes before a command that shall run between the workloads, as a stranger to them. */
+  get entering(): readonly string[] {
+    return this.#switch.namespace.entering('network')
+  }
+
   /** The network of one workload, with its own /etc/resolv.conf and /etc/hosts. */
   async workload(files: WorkloadFiles): Promise<Namespace> {
     const cell = await this.#switch.workload(files.address)
     try {
+      const network = networkOf(cell.pid)
+      if (network !== undefined) this.#guard.addNetwork(network)
       await bindFiles(cell, files)
       return cell
     } catch (error) {
-      await cell.close()
+      await this.leave(cell)
       throw error
     }
   }
@@ -72,7 +89,9 @@ export class Networks {
   async leave(cell: Namespace): Promise<void> {
     const network = networkOf(cell.pid)
     await cell.close()
-    if (network !== undefined) killAllIn(network)
+    if (network === undefined) return
+    killAllIn(network)
+    this.#guard.removeNetwork(network)
   }
 
   async close(): Promise<void> {

@@ -63,6 +63,11 @@ export class SidecarUnit {
     return this.ports.inbound.get(port)
   }
 
+  /** Each of those. */
+  get inbound(): readonly string[] {
+    return [...this.ports.inbound.values()].map(formatAddress)
+  }
+
   get proxy(): Proxy | undefined {
     return this.#proxy
   }

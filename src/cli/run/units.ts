@@ -4,17 +4,19 @@ import type { ControlPlane } from '../../control/main.ts'
 import { systemClock } from '../../lib/clock.ts'
 import { MeshError, describe, spawn } from '../../lib/errors.ts'
 import { freePort } from '../../net/reserve-port.ts'
-import type { Proxy } from '../../proxy/main.ts'
 import type { MergedWorld } from '../../sources/merge.ts'
 import type { WriteAudit } from '../../telemetry/audit/events.ts'
 import type { DialMap } from '../../agent/env-capture.ts'
 import { dialMapOf } from './dial-map.ts'
 import { GatewayUnit } from './gateway-unit.ts'
-import type { GatewayPlacement, Places } from './gateway-unit.ts'
+import type { GatewayPlacement, Places } from './gateway-places.ts'
 import type { Guard } from './guard.ts'
 import { startLocalProxy } from './local-proxies.ts'
 import type { LocalProxyParts } from './local-proxies.ts'
 import type { RunLog } from './log.ts'
+import { NetnsGateway } from './netns-gateway.ts'
+import { NetnsProcess } from './netns-process.ts'
+import type { Networks } from './netns.ts'
 import { takePorts } from './ports.ts'
 import { Refusals } from './refusals.ts'
 import { SidecarUnit } from './sidecar-unit.ts'
@@ -29,6 +31,8 @@ export interface RunningMeshParts {
   readonly placement: GatewayPlacement
   readonly log: RunLog
   readonly guard: Guard
+  /** Each in a network of its own; undefined: all in that of this machine. */
+  readonly networks: Networks | undefined
   readonly inheritedEnv: Readonly<Record<string, string | undefined>>
   accessLog(proxy: string, line: string): void
   /** What writes a proxy's events down; undefined: nothing does. */
@@ -72,16 +76,16 @@ export class MeshUnits {
   /** Also those that are on their way out. */
   get processes(): readonly MeshProcess[] {
     const leaving = [...this.#leaving.values()].map(({ unit }) => unit)
-    return [...this.all, ...leaving].filter((one) => one instanceof SidecarUnit).map((one) => processShown(one, this.#parts.trustDomain))
+    return [...this.all, ...leaving].filter((one) => one instanceof SidecarUnit || one instanceof NetnsProcess).map((one) => processShown(one, this.#parts.trustDomain))
   }
 
   get gateways(): readonly MeshGateway[] {
-    return this.all.filter((one) => one instanceof GatewayUnit).flatMap(gatewaysShown)
+    return this.all.filter((one) => one instanceof GatewayUnit || one instanceof NetnsGateway).flatMap(gatewaysShown)
   }
 
   /** Every proxy that runs. */
-  get proxies(): readonly { readonly wanted: WantedProcess; readonly proxy: Proxy }[] {
-    return this.all.flatMap(({ wanted, proxy }) => (proxy === undefined ? [] : [{ wanted, proxy }]))
+  get proxies(): readonly { readonly wanted: WantedProcess; readonly adminPort: number }[] {
+    return this.all.flatMap(({ wanted, proxy }) => (proxy === undefined || proxy.adminPort === 0 ? [] : [{ wanted, adminPort: proxy.adminPort }]))
   }
 
   /** What is not up yet, in words. */
@@ -134,10 +138,13 @@ export class MeshUnits {
     for (const [key, one] of wanted) if (!this.#units.has(key) && !this.#leaving.has(key)) await this.#enter(key, one, world)
     const dialMap = this.#dialMap()
     const ports = gatewayPortsOf(world.resources)
-    await Promise.all(this.all.map((one) => one instanceof SidecarUnit ? this.#update(one, world, dialMap) : Promise.resolve(one.update(dialMap, ports))))
+    await Promise.all(this.all.map((one) => this.#update(one, world, dialMap, ports)))
   }
 
-  async #update(unit: SidecarUnit, world: MergedWorld, dialMap: DialMap): Promise<void> {
+  async #update(unit: Unit, world: MergedWorld, dialMap: DialMap, ports: ReadonlyMap<number, string>): Promise<void> {
+    if (unit instanceof NetnsProcess) return // its proxy is told by the control plane
+    if (unit instanceof NetnsGateway) return unit.update(ports)
+    if (unit instanceof GatewayUnit) return unit.update(dialMap, ports)
     try {
       await unit.update(world.services, dialMap)
     } catch (error) {
@@ -170,7 +177,7 @@ export class MeshUnits {
 
   async #enter(key: string, wanted: WantedProcess, world: MergedWorld): Promise<void> {
     try {
-      const unit = wanted.proxyType === 'router' ? this.#gateway(wanted, world) : await this.#process(wanted, world)
+      const unit = this.#parts.networks === undefined ? await this.#unit(wanted, world) : this.#unitIn(this.#parts.networks, wanted, world)
       this.#units.set(key, unit)
       const started = this.#start(unit, world).catch((error: unknown) => this.#failed(unit, error)).finally(() => this.#starting.delete(started))
       this.#starting.add(started)
@@ -185,6 +192,21 @@ export class MeshUnits {
     if (this.#units.get(unit.wanted.key) !== unit) return
     this.#units.delete(unit.wanted.key)
     this.#refusals.add(unit.wanted, error)
+  }
+
+  #unit(wanted: WantedProcess, world: MergedWorld): GatewayUnit | Promise<SidecarUnit> {
+    return wanted.proxyType === 'router' ? this.#gateway(wanted, world) : this.#process(wanted, world)
+  }
+
+  #unitIn(networks: Networks, wanted: WantedProcess, world: MergedWorld): NetnsProcess | NetnsGateway {
+    const { control, trustDomain, placement, log, guard, inheritedEnv, onReadiness } = this.#parts
+    const parts = {
+      networks, log, guard, inheritedEnv, onReadiness, trustDomain, clock: systemClock, domain: control.state.snapshot.mesh.domain, roots: control.roots,
+      token: ({ namespace, serviceAccount }: WantedProcess) => control.bootstrapToken({ trustDomain, namespace, serviceAccount }),
+      accessLog: (proxy: string, line: string) => this.#parts.accessLog(proxy, line),
+    }
+    if (wanted.proxyType !== 'router') return new NetnsProcess(wanted, addressOf(wanted, world), parts)
+    return new NetnsGateway(wanted, addressOf(wanted, world), { ...parts, placement, places: this.#places }, gatewayPortsOf(world.resources))
   }
 
   #gateway(wanted: WantedProcess, world: MergedWorld): GatewayUnit {
@@ -205,7 +227,9 @@ export class MeshUnits {
   }
 
   async #start(unit: Unit, world: MergedWorld): Promise<void> {
-    if (unit instanceof SidecarUnit) await unit.start(world.services, this.#dialMap())
+    if (unit instanceof NetnsProcess) await unit.start(world.services)
+    else if (unit instanceof NetnsGateway) await unit.start()
+    else if (unit instanceof SidecarUnit) await unit.start(world.services, this.#dialMap())
     else await unit.start((wanted, capture) => startLocalProxy(wanted, { ip: '127.0.0.1', capture, httpProxyPort: 0 }, this.#proxyParts))
     this.#refusals.delete(unit.wanted.key)
     this.#parts.onChange()

@@ -1,0 +1,60 @@
+// How programs are started in the network of a workload: its proxy as Istio's user 1337, so that the redirect can tell them
+// apart, and its own program with the rights of whoever runs `run`, less those by which it could undo the redirect.
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { defaultCapture, proxyId } from '../../agent/capture/capture-settings.ts'
+import type { CaptureSettings } from '../../agent/capture/capture-settings.ts'
+import type { RunCommand } from '../../agent/capture/commands.ts'
+import type { Namespace } from '../../agent/netns/namespace.ts'
+import { controlPort } from '../../agent/netns/switch.ts'
+import { controlName } from './netns-files.ts'
+import type { WantedProcess } from './wanted-process.ts'
+
+/** Of a proxy that shares its user with the program: there is one user only without root. */
+export const proxyMark = proxyId
+
+/** How long open exchanges may take once the mesh ends. */
+const terminationMs = 2000
+const statusPort = 15_020
+
+/** What is redirected there, and whose traffic is not. */
+export function captureOf(rootless: boolean): CaptureSettings {
+  const own = rootless ? { proxyUids: [], proxyGids: [], proxyMarks: [proxyMark] } : {}
+  return { ...defaultCapture, ...own, dnsServers: '*' }
+}
+
+/** For `applyCapture`: in this network instead of our own. */
+export const runIn = (cell: Namespace): RunCommand => (program, args, input = '') => cell.answer([program, ...args], input)
+
+export interface ProxyPlace {
+  readonly cell: Namespace
+  readonly rootless: boolean
+  readonly address: string
+  readonly trustDomain: string
+}
+
+export function proxyCommand({ name, namespace, serviceAccount, labels, proxyType }: WantedProcess, { cell, rootless, address, trustDomain }: ProxyPlace): readonly string[] {
+  const owner = labels['app'] === undefined || labels['version'] === undefined ? name : `${labels['app']}-${labels['version']}`
+  const flags = {
+    type: proxyType === 'router' ? 'router' : 'sidecar',
+    name, namespace, 'service-account': serviceAccount, 'trust-domain': trustDomain, ip: address, 'workload-name': owner,
+    labels: Object.entries(labels).map(([key, value]) => `${key}=${value}`).join(','),
+    'discovery-address': `${controlName}:${controlPort}`,
+    'termination-drain-duration': `${terminationMs}ms`,
+    ...(proxyType === 'sidecar' ? { capture: 'netfilter', 'status-port': String(statusPort), ...(rootless ? { 'proxy-mark': String(proxyMark) } : {}) } : {}),
+  }
+  const given = Object.entries(flags).filter(([, value]) => value !== '').map(([flag, value]) => `--${flag}=${value}`)
+  return [...cell.entering(), '--', ...(rootless ? [] : asProxy), process.execPath, trysail, 'proxy', '--supervised', ...(proxyType === 'sidecar' ? ['--dns-capture'] : []), ...given]
+}
+
+/** It may read its own files wherever they lie, and listen on the ports of a Gateway; nothing else of root's. */
+const kept = ['dac_read_search', 'net_bind_service', 'net_admin'].map((one) => `+${one}`).join(',')
+const asProxy = ['setpriv', `--reuid=${proxyId}`, `--regid=${proxyId}`, '--clear-groups', `--inh-caps=${kept}`, `--ambient-caps=${kept}`, '--']
+
+const trysail = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..', 'bin', 'trysail.js')
+
+/** A container has none of these either. */
+const without = ['net_admin', 'sys_admin', 'sys_ptrace', 'sys_module'].map((one) => `-${one}`).join(',')
+
+export const programCommand = ({ command, workingDirectory }: WantedProcess, cell: Namespace): readonly string[] =>
+  [...cell.entering(), '--', 'setpriv', `--bounding-set=${without}`, `--inh-caps=-all`, 'env', `--chdir=${workingDirectory}`, ...command]

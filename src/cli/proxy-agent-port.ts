@@ -7,14 +7,22 @@ import type { ProbePlace } from '../agent/probe/probe.ts'
 import { readAppMetrics } from '../agent/probe/scrape.ts'
 import type { AppMetrics } from '../agent/probe/scrape.ts'
 import { onOff, port, text } from '../lib/settings.ts'
-import type { SettingsOf } from '../lib/settings.ts'
+import type { Setting, SettingsOf } from '../lib/settings.ts'
 import { formatAddress } from '../model/address.ts'
 import { outsideOfCapture } from '../net/dial-from.ts'
+import { isLoopbackAddress } from '../net/loopback.ts'
 import type { Proxy } from '../proxy/main.ts'
 import type { Places } from './proxy-places.ts'
 
+/** Istio's: where injected probes are sent. On a machine with several proxies only who asks for it has one. */
+const capturedStatusPort = 15020
+
+const statusPort: Setting<number | undefined> = {
+  ...port(0, 'HTTP port for probes, scrapes and /drain, on all addresses; 0: none.'), initial: undefined, shown: `${capturedStatusPort} with --capture netfilter, else none`,
+}
+
 export const agentPortTable = {
-  statusPort: port(0, 'HTTP port for probes, scrapes and /drain (Istio: 15020), on all addresses; 0: none.'),
+  statusPort,
   appProbers: text('', 'JSON: probes of the workload that are answered there, by path (ISTIO_KUBE_APP_PROBERS).'),
   execProbes: onOff(false, 'Lets a WorkloadGroup whose probe is a command have it run on this machine.'),
   appMetrics: text('', 'JSON: scrape, port and path of the workload\'s metrics (ISTIO_PROMETHEUS_ANNOTATIONS).'),
@@ -27,14 +35,15 @@ export interface WantedAgentPort {
 }
 
 /** Adds what is wrong to `mistakes`. */
-export function agentPortOf({ statusPort, appProbers, appMetrics }: Omit<SettingsOf<typeof agentPortTable>, 'execProbes'>, mistakes: string[]): WantedAgentPort {
-  return { port: statusPort, probers: readAppProbers(appProbers, mistakes), appMetrics: readAppMetrics(appMetrics, mistakes) }
+export function agentPortOf(settings: Omit<SettingsOf<typeof agentPortTable>, 'execProbes'>, { netfilter }: Places, mistakes: string[]): WantedAgentPort {
+  const { appProbers, appMetrics } = settings
+  return { port: settings.statusPort ?? (netfilter ? capturedStatusPort : 0), probers: readAppProbers(appProbers, mistakes), appMetrics: readAppMetrics(appMetrics, mistakes) }
 }
 
 /** Where the workload's own ports are: where `--inbound` says, else at its address. What the kernel captures is asked past it. */
 export function probePlaceOf({ inbound, netfilter }: Places, ip: string): ProbePlace {
   const goals = new Map(inbound.map(({ listen, goal }) => [formatAddress({ host: ip, port: listen.port }), goal]))
-  return { ip, at: (address) => goals.get(formatAddress(address)) ?? address, from: (host) => (netfilter ? outsideOfCapture(host) : undefined) }
+  return { ip, at: (address) => goals.get(formatAddress(address)) ?? address, from: (host) => (netfilter && (host === ip || isLoopbackAddress(host)) ? outsideOfCapture(host) : undefined) }
 }
 
 export interface AgentPortParts extends WantedAgentPort {

@@ -1,9 +1,12 @@
 // `trysail proxy`: one sidecar or gateway as a process of its own, until it is told to end.
 import type { AgentPort } from '../agent/probe/agent-port.ts'
+import { Readiness } from '../agent/probe/readiness.ts'
+import { systemClock } from '../lib/clock.ts'
 import { describe, spawn } from '../lib/errors.ts'
 import { choice, onOff } from '../lib/settings.ts'
 import { formatAddress } from '../model/address.ts'
 import { chooseTransports } from '../net/transports.ts'
+import type { Proxy, ReadinessProbe } from '../proxy/main.ts'
 import { proxyEnvPrefix, proxySettingsTable } from '../proxy/settings.ts'
 import { openAudit } from './audit.ts'
 import { exitCode } from './command.ts'
@@ -14,6 +17,8 @@ import { beginProxy } from './proxy-begin.ts'
 import type { BegunProxy } from './proxy-begin.ts'
 import { credentialsOf } from './proxy-credentials.ts'
 import type { Credentials } from './proxy-credentials.ts'
+import { dnsAliases, dnsOf, dnsTable, openDns } from './proxy-dns.ts'
+import type { OpenDns, WantedDns } from './proxy-dns.ts'
 import { joinParent } from './proxy-parent.ts'
 import type { ProxyParent } from './proxy-parent.ts'
 import { placesOf, placesTable } from './proxy-places.ts'
@@ -30,14 +35,14 @@ import { packageVersion } from './version.ts'
 import { letYoungHeapGrow } from './young-heap.ts'
 
 const table = {
-  ...proxySettingsTable, ...placesTable, ...agentPortTable,
+  ...proxySettingsTable, ...placesTable, ...agentPortTable, ...dnsTable,
   takeover: onOff(false, 'Goes on with the sockets of the proxy of this name that runs, which drains and ends once this one serves.'),
   supervised: onOff(false, "'trysail run' starts it so: credentials, the admin server's socket and a gateway's ports come from there, and it ends when that does."),
   logLevel: choice(logLevels, 'info', 'What the log says.'),
 }
 
 /** What Kubernetes and Istio call them. */
-const aliases = { TRYSAIL_PROXY_NAME: 'POD_NAME', TRYSAIL_PROXY_NAMESPACE: 'POD_NAMESPACE', TRYSAIL_PROXY_IP: 'INSTANCE_IP', TRYSAIL_PROXY_SERVICE_ACCOUNT: 'SERVICE_ACCOUNT', TRYSAIL_PROXY_AUTO_REGISTER_GROUP: 'ISTIO_META_AUTO_REGISTER_GROUP', TRYSAIL_PROXY_APP_PROBERS: 'ISTIO_KUBE_APP_PROBERS', TRYSAIL_PROXY_APP_METRICS: 'ISTIO_PROMETHEUS_ANNOTATIONS' }
+const aliases = { TRYSAIL_PROXY_NAME: 'POD_NAME', TRYSAIL_PROXY_NAMESPACE: 'POD_NAMESPACE', TRYSAIL_PROXY_IP: 'INSTANCE_IP', TRYSAIL_PROXY_SERVICE_ACCOUNT: 'SERVICE_ACCOUNT', TRYSAIL_PROXY_AUTO_REGISTER_GROUP: 'ISTIO_META_AUTO_REGISTER_GROUP', TRYSAIL_PROXY_APP_PROBERS: 'ISTIO_KUBE_APP_PROBERS', TRYSAIL_PROXY_APP_METRICS: 'ISTIO_PROMETHEUS_ANNOTATIONS', TRYSAIL_PROXY_DNS_CAPTURE: 'ISTIO_META_DNS_CAPTURE', ...dnsAliases }
 
 export const command: Command = {
   summary: 'Runs one proxy alone: a sidecar or a gateway that joins a control plane.',
@@ -52,21 +57,31 @@ failed request: new settings, or a new version.`,
     'trysail proxy --type router --name ingress --labels istio=ingressgateway --root-ca-file roots.pem --token-file token --gateway-port 80=127.0.0.1:8080',
   ],
   async run(invocation, io) {
-    const { settings, places, credentials, agentPort } = wantedProxy(invocation)
+    const { settings, places, credentials, agentPort, dns: wantedDns } = wantedProxy(invocation)
     const log = serviceLog(io, settings.logLevel)
     const { transports, problem } = await chooseTransports(settings)
     if (problem !== undefined) log('warning', `connections are carried by ${transports.name}: ${problem}`)
     const ended = new AbortController()
     const parent = settings.supervised ? await joinParent(() => ended.abort()) : undefined
     const audit = openAudit(settings.auditLog, (line) => log('error', line))
+    let proxy: Proxy | undefined
+    const readiness = new Readiness({
+      clock: systemClock, place: probePlaceOf(places, settings.ip), proxy: () => proxy, runsCommands: settings.execProbes, log: (line) => log('info', line),
+    })
+    const dns = await openDns(wantedDns, log)
     const options = {
+      ...dns.options,
+      ...(settings.autoRegisterGroup === '' ? {} : { onProbe: (probe: ReadinessProbe | undefined) => readiness.follow(probe) }),
       ...(audit === undefined ? {} : { audit: audit.writer(`${settings.name}.${settings.namespace}`), auditCounts: () => audit.stats }),
       ...(parent?.credentials ?? credentials), version: packageVersion(), log: (line: string) => log('warning', line), onQuit: () => ended.abort(),
     }
     try {
       const begun = await beginProxy({ settings, places, options, log, parent })
-      return await serveUntilStopped({ ...begun, settings, places, agentPort, log, ended, parent }, io)
+      proxy = begun.proxy
+      return await serveUntilStopped({ ...begun, settings, places, agentPort, readiness, dns, log, ended, parent }, io)
     } finally {
+      await dns.close()
+      readiness.close()
       await audit?.close()
     }
   },
@@ -79,6 +94,7 @@ interface Wanted {
   readonly places: Places
   readonly credentials: Credentials
   readonly agentPort: WantedAgentPort
+  readonly dns: WantedDns
 }
 
 /** Throws `UsageError` with every mistake. */
@@ -87,9 +103,10 @@ function wantedProxy(invocation: Invocation): Wanted {
   const mistakes = settings.name === '' ? ['--name is needed: the name of the workload'] : []
   const places = placesOf(settings, settings, mistakes)
   const credentials = settings.supervised ? { roots: '' } : credentialsOf(settings, mistakes)
-  const agentPort = agentPortOf(settings, mistakes)
+  const agentPort = agentPortOf(settings, places, mistakes)
+  const dns = dnsOf(settings, mistakes)
   if (mistakes.length > 0) throw new UsageError(mistakes)
-  return { settings, places, credentials, agentPort }
+  return { settings, places, credentials, agentPort, dns }
 }
 
 function environment(): Readonly<Record<string, string | undefined>> {
@@ -97,7 +114,9 @@ function environment(): Readonly<Record<string, string | undefined>> {
   return { ...Object.fromEntries(known) as Record<string, string | undefined>, ...process.env }
 }
 
-interface RunningProxy extends BegunProxy, Omit<Wanted, 'credentials'> {
+interface RunningProxy extends BegunProxy, Omit<Wanted, 'credentials' | 'dns'> {
+  readonly dns: OpenDns
+  readonly readiness: Readiness
   readonly log: ServiceLog
   readonly ended: AbortController
   readonly parent: ProxyParent | undefined
@@ -137,7 +156,9 @@ async function serveUntilStopped(running: RunningProxy, io: Io): Promise<number>
     yielded = proxy.drain()
     log('info', `another process has taken over; drains for ${settings.drainDuration / 1000} s at most`)
     spawn('draining', yielded.then(() => ended.abort()))
+    running.readiness.close() // the next one says how the application is
     await agentPort?.close()
+    await running.dns.close()
     await proxy.closeAdmin()
   }
   const serves = async (): Promise<void> => {

@@ -3,6 +3,7 @@ import type { Case } from '../case.ts'
 
 const two = { a: { hosts: [{ labels: { version: 'v1' } }, { labels: { version: 'v2' } }] } }
 const failing = { a: { hosts: [{ labels: { version: 'v1' }, answers: [503] }, { labels: { version: 'v2' } }] } }
+const twoOfThree = { a: { hosts: [{ answers: [503] }, { answers: [503] }, {}] }, b: { answers: [{ delayMs: 1500 }] } }
 const outliers = (percent: number) => `outlierDetection: { consecutive5xxErrors: 1, interval: 60s, maxEjectionPercent: ${percent} }`
 const codes = (named: string) => `outlierDetection: { consecutive5xxErrors: 1, interval: 60s, maxEjectionPercent: 100, outlierDetectionHttpErrorCodes: [${named}] }`
 const limiting = { a: { hosts: [{ labels: { version: 'v1' }, answers: [429] }, { labels: { version: 'v2' } }] } }
@@ -16,6 +17,9 @@ const cookie = (more: string) => `trafficPolicy: { loadBalancer: { consistentHas
 export const balancing: readonly Case[] = [
   // How many fail before the first failure is known depends on how many were on their way.
   { title: 'a host that fails is ejected, and the other one gets all', services: failing, rule: balanced(outliers(100)), loose: ['statuses'], asks: [{ times: 20, expect: {} }, { times: 20, expect: { share: { 'a/1': 1 } } }] },
+  // Envoy tells its workers of a second ejection up to a second late (decision 0012): that is over when b has answered.
+  { title: 'two of three that fail are both ejected, and the third one gets all', services: twoOfThree, rule: balanced(outliers(100)), loose: ['statuses'],
+    asks: [{ times: 30, expect: {} }, { to: 'b', host: 'b.$ns.svc.cluster.local', expect: { status: 200 } }, { times: 60, expect: { share: { 'a/2': 1 } } }] },
   { title: 'one of two is not ejected when that is more than allowed', services: failing, rule: balanced(outliers(49)), asks: [{ times: 20, expect: {} }, { times: 40, expect: { share: { 'a/0': 0.5 } } }] },
   { title: 'statuses that are named as errors eject', services: limiting, rule: balanced(codes('429, 418')), loose: ['statuses'], asks: [{ times: 20, expect: {} }, { times: 20, expect: { share: { 'a/1': 1 } } }] },
   { title: 'a single status that is named as an error ejects', services: limiting, rule: balanced(codes('429')), loose: ['statuses'], asks: [{ times: 20, expect: {} }, { times: 20, expect: { share: { 'a/1': 1 } } }] },

@@ -9,6 +9,7 @@ import { formatAddress } from '../model/address.ts'
 import { formatPath } from '../model/resource.ts'
 import type { Service } from '../model/service.ts'
 import type { SpiffeId } from '../model/spiffe-id.ts'
+import { everybodyKnowsMs } from '../xds/leaving.ts'
 import { WorldMerger } from '../sources/merge.ts'
 import type { MergedWorld, Readiness } from '../sources/merge.ts'
 import type { Source, SourceIssue } from '../sources/source.ts'
@@ -33,12 +34,14 @@ import { adsMethods } from './serve/ads.ts'
 import { certificateService } from './serve/ca.ts'
 import { startDebugServer } from './serve/debug.ts'
 import type { DebugServer } from './serve/debug.ts'
+import type { ConnectingNode } from './serve/resource-source.ts'
 import { startGrpcServer } from './serve/grpc.ts'
 import type { GrpcServer } from './serve/grpc.ts'
 import { worldSource } from './serve/world-source.ts'
 import type { ControlSettings } from './settings.ts'
 import type { MeshTrust } from './snapshot.ts'
 import type { MeshConfigSpec } from './specs.ts'
+import { Withdrawals } from './withdrawals.ts'
 import { WorldState } from './world-state.ts'
 
 /** How much a line of the log matters. */
@@ -105,7 +108,7 @@ async function serve(settings: ControlSettings, parts: ControlParts, worlds: Wor
   ca.onChange(() => worlds.setTrust(ca))
   const tokens = await createBootstrapTokens({ stateDir, clock })
   const certificate = ca.serverCertificate(reachedAs(settings.address))
-  const methods = [...adsMethods(worldSource(state), { log, audit: parts.audit, register: (caller, node) => worlds.registrations.join(caller, node) }), certificateService({ ca, tokens, workloadTokens: await workloadTokensOf(settings, trustDomain, clock), log, audit: parts.audit })]
+  const methods = [...adsMethods(worldSource(state), { log, audit: parts.audit, register: (caller, node) => worlds.registrations.join(caller, node), missingKeys: (sources) => worlds.missingKeys(sources), presence: worlds }), certificateService({ ca, tokens, workloadTokens: await workloadTokensOf(settings, trustDomain, clock), log, audit: parts.audit })]
   const servers = await openServers(settings, methods, certificate, state, parts)
   const close = async (): Promise<void> => {
     worlds.registrations.end()
@@ -168,6 +171,7 @@ async function openServers(settings: ControlSettings, methods: Methods, identity
 class Worlds {
   readonly state: WorldState
   readonly registrations: Registrations
+  readonly #withdrawals: Withdrawals
   readonly #settings: ControlSettings
   readonly #parts: ControlParts
   readonly #merger: WorldMerger
@@ -192,6 +196,7 @@ class Worlds {
     this.#merger = new WorldMerger({ domain: settings.domain })
     const times = { filesQuietMs: settings.filesQuiet, registryQuietMs: settings.registryQuiet, ceilingMs: settings.pushCeiling }
     this.#debounce = new Debounce(() => this.#push(), times, clock)
+    this.#withdrawals = new Withdrawals(() => this.#debounce.changed('endpoints'))
     this.registrations = new Registrations({
       clock, graceMs: settings.workloadGrace, log: (line) => parts.log('info', line), onChange: () => this.#debounce.changed('files'), // many join at once after a restart
       store: registrationFile(settings.stateDir),
@@ -216,12 +221,28 @@ class Worlds {
     if (this.state.ready) this.#debounce.changed('endpoints')
   }
 
+  joined(node: ConnectingNode): void {
+    this.#withdrawals.joined(node)
+  }
+
+  async leave(node: ConnectingNode): Promise<void> {
+    this.#withdrawals.leave(node)
+    this.#debounce.flush()
+    await this.#waiting
+    await this.state.board.waitFor(this.state.board.generation, everybodyKnowsMs)
+  }
+
   /** Whom the mesh trusts: told to every proxy. */
   setTrust({ roots, crl }: MeshTrust): void {
     this.#trust = { roots, crl }
     this.#debounce.changed('files')
     // It is rare, and nobody waits for files.
     this.#debounce.flush()
+  }
+
+  /** Of tokens that proxies were shown. */
+  missingKeys(sources: readonly string[]): void {
+    for (const source of sources) this.#keys?.missing(source)
   }
 
   async settle(timeoutMs: number): Promise<boolean> {
@@ -271,7 +292,8 @@ class Worlds {
     this.#parts.onWorld?.(world)
     const { domain, trustDomain } = this.#settings
     const config = { ...this.#parts.meshDefaults, ...definedFields(world.meshConfig) }
-    const { resources, services, workloads, endpoints } = world
+    const { resources, services, workloads } = world
+    const endpoints = this.#withdrawals.apply(world.endpoints)
     const mesh = meshSettings(config, domain, trustDomain)
     this.state.update({ resources, services, workloads, endpoints, mesh, keySets: this.#keys?.current, trust: this.#trust }, world.issues, world.held)
     this.#audit?.follow({ resources: this.state.snapshot.resources, services: ofNoResource(services), meshConfig: world.meshConfig }, this.state.snapshot.generation)

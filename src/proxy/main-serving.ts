@@ -126,6 +126,11 @@ export class Serving {
     return await this.finish(timeoutMs)
   }
 
+  /** Connections to the workload end when what they carry is done; who comes late is served once. The other direction goes on. */
+  drainInbound(timeoutMs: number): Promise<number> {
+    return this.services.drainInbound(timeoutMs)
+  }
+
   /** What is open goes on for so long, nothing new comes. */
   finish(timeoutMs: number): Promise<number> {
     return this.services.drain(timeoutMs, () => this.#acceptor.open)

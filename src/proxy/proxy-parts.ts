@@ -34,6 +34,8 @@ export interface XdsStream {
   subscribe(typeUrl: string, names: readonly string[]): void
   /** How the application is: well, or a sentence. Said again on every new stream. */
   reportHealth?(problem: string | undefined): void
+  /** The proxy is about to end, and is to get no new requests. Resolves once every proxy knows, where the control plane says so. */
+  leave?(): Promise<void>
   /** A word that nothing answers; while the control plane is away it is lost. */
   mention(typeUrl: string, names: readonly string[]): void
   close(): void
@@ -114,6 +116,8 @@ export interface Proxy extends AsyncDisposable {
   readonly notReadyBecause: string
   /** How the application is, for the control plane: well, or a sentence. */
   reportHealth(problem: string | undefined): void
+  /** It is about to end: no new requests should come. Resolves once its peers know, or when the time is over. */
+  withdraw(timeoutMs: number): Promise<void>
   /** What all threads have counted, for Prometheus. */
   prometheus(): Promise<string>
   /** The first configuration serves: listeners bound, captures open. */
@@ -134,6 +138,11 @@ export interface Proxy extends AsyncDisposable {
   closeAdmin(): Promise<void>
   /** After log files were moved away. */
   reopenLogs(): void
+  /**
+   * Requests that came to the workload finish, their connections end; the workload itself may still ask others. Resolves with
+   * the number of inbound connections that were left.
+   */
+  drainInbound(timeoutMs: number): Promise<number>
   /** Stops accepting and lets open work finish; resolves with the number of connections that were left. */
   drain(timeoutMs?: number): Promise<number>
   /** The same, and a drain that was begun with a later deadline is not waited for. */

@@ -2,7 +2,7 @@
 // here is global. The parts that it is made of come in from outside, so that each can be replaced.
 import { systemClock } from '../lib/clock.ts'
 import type { Clock } from '../lib/clock.ts'
-import { describe } from '../lib/errors.ts'
+import { describe, spawn } from '../lib/errors.ts'
 import { formatAddress } from '../model/address.ts'
 import type { Address } from '../model/address.ts'
 import type { BoundSocket } from '../net/listen-set.ts'
@@ -72,6 +72,8 @@ class RunningProxy implements Proxy {
   #admin: AdminServer | undefined
   #serves = false
   #drained: Promise<number> | undefined
+  /** Its inbound side drains. */
+  #leaves = false
   #failsHealthcheck = false
 
   constructor(settings: ProxySettings, parts: ProxyParts) {
@@ -101,7 +103,7 @@ class RunningProxy implements Proxy {
   }
 
   get state(): ProxyState {
-    if (this.#drained !== undefined) return 'DRAINING'
+    if (this.#drained !== undefined || this.#leaves) return 'DRAINING'
     return this.#serves ? 'LIVE' : 'INITIALIZING'
   }
 
@@ -145,6 +147,19 @@ class RunningProxy implements Proxy {
   reopenLogs(): void {
     this.#parts.onReopenLogs?.()
     this.#threads?.reopenLogs()
+  }
+
+  async withdraw(timeoutMs: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const cancel = this.#clock.after(timeoutMs, resolve)
+      spawn('withdrawing', (this.#stream.leave?.() ?? Promise.resolve()).then(() => (cancel(), resolve())))
+    })
+  }
+
+  async drainInbound(timeoutMs: number): Promise<number> {
+    this.#leaves = true
+    const [own, others = 0] = await Promise.all([this.#serving.drainInbound(timeoutMs), this.#threads?.drainInbound(timeoutMs)])
+    return own + others
   }
 
   drain(timeoutMs = this.#settings.drainDuration): Promise<number> {
@@ -278,7 +293,7 @@ class RunningProxy implements Proxy {
   }
 
   #notReadyBecause(): string {
-    if (this.#drained !== undefined) return 'draining'
+    if (this.#drained !== undefined || this.#leaves) return 'draining'
     if (this.#failsHealthcheck) return 'told to fail its health check'
     if (this.#serves) return ''
     return this.planner.warming > 0 ? `${this.planner.warming} listeners and route tables wait for what they depend on` : 'no configuration yet'

@@ -3,10 +3,12 @@
 import { MeshError, describe, spawn } from '../../lib/errors.ts'
 import { formatAddress } from '../../model/address.ts'
 import type { ProxyEvent, WriteAudit } from '../../telemetry/audit/events.ts'
+import { leavingType } from '../../xds/leaving.ts'
+import { missingKeysType } from '../../xds/missing-keys.ts'
 import { createNonces } from '../../xds/nonce.ts'
 import { TooManyNames } from '../../xds/subscription.ts'
 import type { Answer, Response } from '../../xds/subscription.ts'
-import { typeNameOf, typeUrls } from '../../xds/types.ts'
+import { healthTypeUrl, typeNameOf, typeUrls } from '../../xds/types.ts'
 import type { TypeName } from '../../xds/types.ts'
 import { Channels } from './ads-channels.ts'
 import type { Channel, Step } from './ads-channels.ts'
@@ -22,9 +24,10 @@ import type { Turns } from './turns.ts'
 const maxErrorLength = 2000
 /** Of types that we do not serve, how many are said in the log. */
 const maxUnknownTypes = 8
+/** Of sources of keys, how many a request may name. */
+const maxMissingKeys = 100
 
-/** How Istio's agents say how their application is: well, or an error. */
-const healthTypeUrl = 'type.googleapis.com/istio.v1.HealthInformation'
+const nothing: Response<ServedResource> = { resources: [], removed: [], changed: [] }
 
 /** Makes a proxy that asks for it a workload of the mesh. Throws a GrpcError, or a MeshError for a node that cannot be read. */
 export type Register = (caller: Caller, node: ConnectingNode) => Registered | undefined
@@ -33,6 +36,16 @@ export interface AdsReports {
   readonly log: (line: string) => void
   readonly audit: WriteAudit
   readonly register: Register
+  /** A proxy was shown tokens of keys that these sources of keys should have. */
+  readonly missingKeys: (sources: readonly string[]) => void
+  readonly presence: Presence
+}
+
+/** Who is there to be sent requests. */
+export interface Presence {
+  joined(node: ConnectingNode): void
+  /** It is about to end. Resolves when every proxy knows, or when that takes too long. */
+  leave(node: ConnectingNode): Promise<void>
 }
 
 export function proxyEvent(event: ProxyEvent['event'], caller: Caller, node: string, reason = ''): ProxyEvent {
@@ -48,17 +61,21 @@ export class AdsStream<Request> implements CallHandler {
   readonly #log: (line: string) => void
   readonly #audit: WriteAudit
   readonly #register: Register
+  readonly #missingKeys: AdsReports['missingKeys']
+  readonly #presence: Presence
   readonly #channels: Channels<Request>
   readonly #nextNonce = createNonces()
   readonly #unknownTypes = new Set<string>()
   #session: ProxySession | undefined
+  #node: ConnectingNode | undefined
+  #leaves = false
   #registered: Registered | undefined
   #stopListening: (() => void) | undefined
   #pushedGeneration = -1
   #pumping = false
   #closed = false
 
-  constructor(call: ServerCall, variant: Variant<Request>, source: ResourceSource, turns: Turns, { log, audit, register }: AdsReports) {
+  constructor(call: ServerCall, variant: Variant<Request>, source: ResourceSource, turns: Turns, { log, audit, register, missingKeys, presence }: AdsReports) {
     this.#call = call
     this.#variant = variant
     this.#source = source
@@ -66,13 +83,17 @@ export class AdsStream<Request> implements CallHandler {
     this.#log = log
     this.#audit = audit
     this.#register = register
+    this.#missingKeys = missingKeys
+    this.#presence = presence
     this.#channels = new Channels(variant)
   }
 
   onMessage(bytes: Uint8Array): void {
-    const { node, typeUrl, request, error } = this.#decode(bytes)
+    const { node, typeUrl, names, request, error } = this.#decode(bytes)
     const session = this.#session ?? this.#connect(node)
     if (typeUrl === healthTypeUrl) return this.#registered?.report(error)
+    if (typeUrl === leavingType) return this.#leave(session)
+    if (typeUrl === missingKeysType) return this.#missingKeys(names.slice(0, maxMissingKeys))
     const channel = this.#channelOf(typeUrl)
     if (channel === undefined) return
     this.#record(session, channel.type, this.#answer(channel, request))
@@ -106,6 +127,7 @@ export class AdsStream<Request> implements CallHandler {
     if (node === undefined || node.id === '') throw new GrpcError(grpcStatus.invalidArgument, 'the first request of a stream must carry node.id')
     const session = this.#sessionOf(node)
     this.#session = session
+    this.#node = node
     this.#stopListening = this.#source.onPush((push) => this.#onPush(session, push))
     this.#log(`ADS: ${node.id} connected (${this.#variant.label})`)
     this.#audit(proxyEvent('proxy-joined', this.#call.caller, node.id))
@@ -116,11 +138,22 @@ export class AdsStream<Request> implements CallHandler {
     try {
       requireOwnNode(this.#call.caller, node)
       this.#registered = this.#register(this.#call.caller, node)
+      this.#presence.joined(node)
       return this.#source.connect(node)
     } catch (error) {
       this.#audit(proxyEvent('proxy-refused', this.#call.caller, node.id, describe(error)))
       throw error instanceof MeshError ? new GrpcError(grpcStatus.invalidArgument, describe(error)) : error
     }
+  }
+
+  /** Its acknowledgement of the answer comes as a request, too. */
+  #leave({ generation }: ProxySession): void {
+    if (this.#leaves) return
+    this.#leaves = true
+    this.#log(`ADS: ${this.#node!.id} is about to end`)
+    spawn('a proxy that leaves', this.#presence.leave(this.#node!).then(async () => {
+      if (!this.#closed) await this.#call.send(this.#variant.encode({ typeUrl: leavingType, response: nothing, nonce: this.#nextNonce(), generation }))
+    }))
   }
 
   /** Types that we do not serve are not answered, as by Istio: clients do without. */

@@ -3,7 +3,7 @@ import { describe } from '../../lib/errors.ts'
 import type { WriteAudit } from '../../telemetry/audit/events.ts'
 import { requireIdentity } from './ads-identity.ts'
 import { AdsStream, proxyEvent } from './ads-stream.ts'
-import type { Register } from './ads-stream.ts'
+import type { Presence, Register } from './ads-stream.ts'
 import { delta, sotw } from './ads-variant.ts'
 import type { Variant } from './ads-variant.ts'
 import type { ResourceSource } from './resource-source.ts'
@@ -17,9 +17,14 @@ export interface AdsOptions {
   readonly audit?: WriteAudit | undefined
   /** Without it, no proxy registers itself. */
   readonly register?: Register
+  readonly missingKeys?: (sources: readonly string[]) => void
+  /** Without it, proxies that are about to end are answered at once. */
+  readonly presence?: Presence
 }
 
-export function adsMethods(source: ResourceSource, { log = () => undefined, audit = () => undefined, register = () => undefined }: AdsOptions = {}): readonly Method[] {
+const unwatched: Presence = { joined() {}, leave: () => Promise.resolve() }
+
+export function adsMethods(source: ResourceSource, { log = () => undefined, audit = () => undefined, register = () => undefined, missingKeys = () => undefined, presence = unwatched }: AdsOptions = {}): readonly Method[] {
   const turns = new Turns()
   const method = <Request>(variant: Variant<Request>): StreamMethod => ({
     kind: 'stream',
@@ -27,7 +32,7 @@ export function adsMethods(source: ResourceSource, { log = () => undefined, audi
     open(call) {
       if (!source.ready) throw new GrpcError(grpcStatus.unavailable, 'no source has delivered yet; try again')
       identified(call.caller, audit)
-      return new AdsStream(call, variant, source, turns, { log, audit, register })
+      return new AdsStream(call, variant, source, turns, { log, audit, register, missingKeys, presence })
     },
   })
   return [method(delta), method(sotw)]

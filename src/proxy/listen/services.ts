@@ -20,6 +20,9 @@ export class ChainServices {
   /** Of the plan in force, each with where it stands: what takes its place is found by that. */
   #current: ReadonlyMap<ChainService, string> = new Map()
   readonly #retired = new Map<ChainService, Retired>()
+  /** Those of inbound listeners, of any age. */
+  readonly #inbound = new WeakSet<ChainService>()
+  #inboundDrains = false
 
   constructor(clock: Clock, drainMs: number) {
     this.#clock = clock
@@ -42,6 +45,8 @@ export class ChainServices {
     const before = this.#current
     const next = new Map([...listeners.values()].flatMap((listener) => listener.chains.map((chain) => [chain.service, placeOf(listener, chain)] as const)))
     this.#current = next
+    for (const { direction, chains } of listeners.values()) if (direction === 'inbound') for (const { service } of chains) this.#inbound.add(service)
+    if (this.#inboundDrains) this.#drainInbound()
     for (const [service, place] of before) if (!next.has(service)) this.#retire(service, place)
     this.#recheckRetired()
     for (const service of this.#retired.keys()) if (service.active === 0) this.#forget(service)
@@ -66,10 +71,31 @@ export class ChainServices {
     const start = this.#clock.now()
     const end = start + timeoutMs
     const left = (): number => (this.#clock.now() - start < unservedMs ? open() : this.active)
-    while (left() > 0 && this.#clock.now() < end) {
-      await new Promise<void>((resolve) => this.#clock.after(Math.min(lookEveryMs, end - this.#clock.now()), resolve))
-    }
+    while (left() > 0 && this.#clock.now() < end) await this.#pause(end)
     return open()
+  }
+
+  /** The same for inbound connections alone; new plans go on to be served, their inbound chains drain as well. */
+  async drainInbound(timeoutMs: number): Promise<number> {
+    this.#inboundDrains = true
+    this.#drainInbound()
+    const end = this.#clock.now() + timeoutMs
+    while (this.#inboundActive() > 0 && this.#clock.now() < end) await this.#pause(end)
+    return this.#inboundActive()
+  }
+
+  #drainInbound(): void {
+    for (const service of this.#all()) if (this.#inbound.has(service)) service.drain()
+  }
+
+  #inboundActive(): number {
+    let sum = 0
+    for (const service of this.#all()) if (this.#inbound.has(service)) sum += service.active
+    return sum
+  }
+
+  #pause(end: number): Promise<void> {
+    return new Promise((resolve) => void this.#clock.after(Math.min(lookEveryMs, end - this.#clock.now()), resolve))
   }
 
   /** Cuts off whatever is left. */

@@ -27,7 +27,7 @@ export function answerTo(link: Link<FromThread, ToThread>, { proxy, identity, st
       case 'bound': return sockets.allow(message.addresses)
       case 'report': return link.send({ kind: 'report', report: proxy.report() })
       case 'reopen-logs': return proxy.reopenLogs()
-      case 'drain': return spawn('draining a thread', proxy.drainWithin(message.timeoutMs).then((left) => link.send({ kind: 'drained', left })))
+      case 'drain': return spawn('draining a thread', (message.inboundOnly ? proxy.drainInbound(message.timeoutMs) : proxy.drainWithin(message.timeoutMs)).then((left) => link.send({ kind: 'drained', left })))
       case 'close': return spawn('ending a thread', proxy.close(0).then(() => link.send({ kind: 'closed' })))
     }
   }

@@ -34,7 +34,7 @@ export type ToThread =
   | { readonly kind: 'bound'; readonly addresses: readonly string[] }
   | { readonly kind: 'report' }
   | { readonly kind: 'reopen-logs' }
-  | { readonly kind: 'drain'; readonly timeoutMs: number }
+  | { readonly kind: 'drain'; readonly timeoutMs: number; readonly inboundOnly: boolean }
   | { readonly kind: 'close' }
 
 export type FromThread =

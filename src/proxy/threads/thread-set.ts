@@ -122,11 +122,19 @@ export class ThreadSet {
   }
 
   /** Resolves with the number of connections that were left. */
-  async drain(timeoutMs: number): Promise<number> {
+  drain(timeoutMs: number): Promise<number> {
     this.#ending = true
+    return this.#drainAll(timeoutMs, false)
+  }
+
+  drainInbound(timeoutMs: number): Promise<number> {
+    return this.#drainAll(timeoutMs, true)
+  }
+
+  async #drainAll(timeoutMs: number, inboundOnly: boolean): Promise<number> {
     const left = await Promise.all(this.#threads.map(async (thread) => {
       const drained = this.#next(thread, 'drained', timeoutMs + endMs)
-      thread.handle.send({ kind: 'drain', timeoutMs })
+      thread.handle.send({ kind: 'drain', timeoutMs, inboundOnly })
       const answer = await drained
       return answer?.kind === 'drained' ? answer.left : 0
     }))

@@ -9,6 +9,7 @@ import { describe, hasCode } from '../../lib/errors.ts'
 import { formatAddress } from '../../model/address.ts'
 import type { Address } from '../../model/address.ts'
 import type { Node } from '../../proto/gen/envoy/config/core/v3/base_pb.ts'
+import { leavingType } from '../../xds/leaving.ts'
 import { canWildcard, pushOrder, typeUrls } from '../../xds/types.ts'
 import { expiryOf } from '../identity/expiry.ts'
 import type { CertificateSecret, Secrets } from '../identity/secrets.ts'
@@ -89,11 +90,17 @@ class XdsClient implements XdsStream {
   #closed = false
   /** What was said last, for the next stream too. */
   #health: Health | undefined
+  /** It has said that it will end, and says so on the next stream too. */
+  #leaving: PromiseWithResolvers<void> | undefined
 
   constructor(options: XdsClientOptions, node: Node, onUpdate: OnUpdate) {
     this.#options = options
     this.#node = node
-    this.#onUpdate = onUpdate
+    this.#onUpdate = (update) => {
+      if (update.typeUrl !== leavingType) return onUpdate(update)
+      this.#leaving?.resolve()
+      return undefined
+    }
     this.#clock = options.clock ?? systemClock
     this.#protocol = options.protocol === 'delta' ? deltaProtocol : sotwProtocol
     this.#backoff = createBackoff({ firstMs: firstRetryMs, maxMs: maxRetryMs, random: options.random ?? Math.random })
@@ -122,6 +129,14 @@ class XdsClient implements XdsStream {
     this.#sayHealth(this.#health)
   }
 
+  leave(): Promise<void> {
+    if (this.#leaving === undefined) {
+      this.#leaving = Promise.withResolvers()
+      this.#sayLeaving()
+    }
+    return this.#leaving.promise
+  }
+
   close(): void {
     this.#closed = true
     this.#stopListening()
@@ -141,6 +156,7 @@ class XdsClient implements XdsStream {
     for (const subscription of this.#subscriptions.values()) subscription.newStream()
     for (const subscription of this.#subscriptions.values()) this.#askFirst(subscription)
     if (this.#health !== undefined) this.#sayHealth(this.#health)
+    if (this.#leaving !== undefined) this.#sayLeaving()
     this.#watchExpiry(this.#connection)
     this.#cancelGood = this.#clock.after(goodAfterMs, () => this.#came())
   }
@@ -167,6 +183,10 @@ class XdsClient implements XdsStream {
 
   #sayHealth({ problem }: Health): void {
     this.#connection?.call.send(this.#protocol.health(problem))
+  }
+
+  #sayLeaving(): void {
+    this.#connection?.call.send(this.#protocol.mention(leavingType, []))
   }
 
   /** The first request on a stream without names would ask for everything: of named types that is not meant. */

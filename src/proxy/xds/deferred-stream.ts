@@ -28,6 +28,7 @@ export function deferredStream(whenReady: Promise<void>, open: () => XdsStream):
       if (stream === undefined) health = { problem }
       else stream.reportHealth?.(problem)
     },
+    leave: () => stream?.leave?.() ?? Promise.resolve(),
     close() {
       closed = true
       stream?.close()

@@ -1,0 +1,80 @@
+// Workloads whose proxies are about to end: nobody is sent to them any more, whatever their registry says, until a proxy of
+// the same workload joins again. A proxy speaks for the workload at its own addresses, of its own identity, and for no other.
+import type { Endpoint } from '../model/service.ts'
+import type { ConnectingNode } from './serve/resource-source.ts'
+import { readProxyNode } from './translate/proxy-node.ts'
+
+/** As many as there may be connections of proxies; of more, the oldest are forgotten: they have ended long ago. */
+const maxLeft = 10_000
+
+/** Of one workload: both families, and a few networks. */
+const maxAddresses = 16
+
+interface Left {
+  readonly namespace: string
+  readonly serviceAccount: string
+  readonly network: string
+}
+
+export class Withdrawals {
+  /** By each of their addresses. */
+  readonly #left = new Map<string, readonly Left[]>()
+  readonly #onChange: () => void
+  #of: readonly Endpoint[] | undefined = undefined
+  #applied: readonly Endpoint[] = []
+
+  constructor(onChange: () => void) {
+    this.#onChange = onChange
+  }
+
+  /** A proxy has joined: its workload is there. */
+  joined(node: ConnectingNode): void {
+    if (this.#left.size > 0 && this.#replace(node, false)) this.#changed()
+  }
+
+  /** A proxy says that it will end. */
+  leave(node: ConnectingNode): void {
+    if (!this.#replace(node, true)) return
+    for (const address of this.#left.keys()) {
+      if (this.#left.size <= maxLeft) break
+      this.#left.delete(address)
+    }
+    this.#changed()
+  }
+
+  /** The same list as before as long as nothing has changed. */
+  apply(endpoints: readonly Endpoint[]): readonly Endpoint[] {
+    if (this.#left.size === 0) return endpoints
+    if (this.#of !== endpoints) {
+      this.#of = endpoints
+      this.#applied = endpoints.map((one) => (this.#hasLeft(one) ? Object.freeze({ ...one, health: 'unhealthy' as const }) : one))
+    }
+    return this.#applied
+  }
+
+  #hasLeft({ address, namespace, workload, serviceAccount, network }: Endpoint): boolean {
+    const owner = workload === '' ? namespace : workload.slice(0, workload.indexOf('/'))
+    return this.#left.get(address)?.some((one) => one.namespace === owner && (one.network === '' || one.network === network) && (serviceAccount === '' || one.serviceAccount === serviceAccount)) === true
+  }
+
+  /** Whether that makes a difference. */
+  #replace(node: ConnectingNode, leaves: boolean): boolean {
+    const { namespace, serviceAccount, network, addresses } = readProxyNode(node)
+    let changed = false
+    for (const address of addresses.slice(0, maxAddresses)) {
+      const before = this.#left.get(address) ?? []
+      const others = before.filter((one) => one.namespace !== namespace || one.serviceAccount !== serviceAccount || one.network !== network)
+      if ((others.length < before.length) === leaves) continue
+      changed = true
+      const next = leaves ? [...others, { namespace, serviceAccount, network }] : others
+      if (next.length === 0) this.#left.delete(address)
+      else this.#left.set(address, next)
+    }
+    return changed
+  }
+
+  #changed(): void {
+    this.#of = undefined
+    this.#onChange()
+  }
+}

@@ -1,5 +1,5 @@
 // Databases and brokers that nobody here wrote, with their own clients, through two sidecars with mutual TLS: on ports whose
-// names declare TCP, and on ports that declare nothing, where Redis and PostgreSQL let the client speak first and NATS does not.
+// names declare TCP, and on ports that declare nothing, where Redis, PostgreSQL and MQTT let the client speak first and NATS does not.
 import assert from 'node:assert/strict'
 import { execFile, execFileSync } from 'node:child_process'
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -134,6 +134,37 @@ describe('NATS, whose server speaks first', { skip: find('nats-server') === unde
       assert.deepEqual(seen, Array.from({ length: 1_000 }, (_, i) => i), declared)
       assert.equal((await nats.request('hello', 'mesh', { timeout: 5_000 })).string(), 'hello mesh')
       await nats.close()
+    }
+  })
+})
+
+describe('MQTT', { skip: find('mosquitto') !== undefined && find('mosquitto_sub') !== undefined ? false : 'no mosquitto here (apt-get install mosquitto mosquitto-clients)' }, () => {
+  let mesh: LocalMesh
+  before(async () => {
+    const config = `listener $PORT 127.0.0.1\\nallow_anonymous true\\n`
+    mesh = await meshWith(served('mqtt', `printf "${config}" > ${folder}/mqtt.conf && exec ${find('mosquitto') ?? ''} -c ${folder}/mqtt.conf`))
+  })
+  after(() => mesh[Symbol.asyncDispose]())
+
+  test('a thousand messages of QoS 2 reach who has subscribed, and one that is kept whoever comes later, whether the port is declared or not', async () => {
+    for (const { declared, host, port } of addressesOf('mqtt')) {
+      const at = ['-h', host, '-p', String(port), '-q', '2']
+      const publish = async (topic: string, args: readonly string[], input = ''): Promise<void> => {
+        const running = run('mosquitto_pub', [...at, '-t', topic, ...args])
+        running.child.stdin!.end(input)
+        await running
+      }
+      await mesh.until('the broker answers', () => publish(`kept/${declared}`, ['-r', '-m', 'kept']).then(() => true, () => false))
+      const { stdout: kept } = await run('mosquitto_sub', [...at, '-t', `kept/${declared}`, '-C', '1', '-W', '20'])
+      assert.equal(kept, 'kept\n', declared)
+      const reader = [...at, '-i', `reader of ${declared}`, '-c', '-t', 'numbers']
+      await run('mosquitto_sub', [...reader, '-E'])
+      // Half of them waits at the broker for the reader to come back, half is sent while it listens.
+      const numbers = (from: number): string => Array.from({ length: 500 }, (_, i) => `${from + i}\n`).join('')
+      await publish('numbers', ['-l'], numbers(0))
+      const reading = run('mosquitto_sub', [...reader, '-C', '1000', '-W', '60'])
+      await publish('numbers', ['-l'], numbers(500))
+      assert.deepEqual((await reading).stdout.trim().split('\n').map(Number), Array.from({ length: 1_000 }, (_, i) => i), declared)
     }
   })
 })

@@ -7,6 +7,9 @@ import type { Socket } from 'node:net'
  */
 export function closeSocket(socket: Socket, raw: Socket, reset = false): void {
   if (raw.destroyed) return
-  if (reset) raw.resetAndDestroy()
+  if (reset && !isFinishing(socket)) raw.resetAndDestroy()
   else socket.destroy()
 }
+
+/** A FIN is on its way: libuv refuses to reset then, and node would take the handle for closed, which it would never be. */
+const isFinishing = ({ writableEnded, writableFinished }: Socket): boolean => writableEnded && !writableFinished

@@ -1,4 +1,5 @@
 // Why a connection could not be made or did not last. The cause keeps node's own error with its system code.
+import { getSystemErrorMap, getSystemErrorName } from 'node:util'
 import { MeshError } from '../lib/errors.ts'
 import { formatAddress } from '../model/address.ts'
 import type { Address } from '../model/address.ts'
@@ -24,7 +25,7 @@ export function netError(code: NetErrorCode, message: string, cause?: unknown): 
 }
 
 /** Of a failed call to a handle, as node's own errors are. */
-export function systemError(name: string): Error {
+function systemError(name: string): Error {
   return withoutStack(() => Object.assign(new Error(name), { code: name }))
 }
 
@@ -77,6 +78,20 @@ export function connectionError(cause: Error): NetError {
   const tls = code.startsWith('ERR_SSL') || code.startsWith('ERR_TLS')
   return tls ? netError('net/tls', 'TLS failed', cause) : netError('net/failed', 'the connection failed', cause)
 }
+
+const broken = new Map<number, NetError>()
+
+/** The same for a call to a handle that failed, by its number: one for each, since connections break in few ways and all day. */
+export function brokenBy(error: number): NetError {
+  const known = broken.get(error)
+  if (known !== undefined) return known
+  const made = connectionError(systemError(getSystemErrorName(error)))
+  broken.set(error, made)
+  return made
+}
+
+/** Of a read that met the end. */
+export const endOfFile: number = [...getSystemErrorMap()].find(([, [name]]) => name === 'EOF')![0]
 
 /** `ECONNREFUSED`, `ERR_SSL_...`, or empty. With several addresses, that of the last one tried. */
 export function systemCode(error: unknown): string {

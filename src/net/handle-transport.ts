@@ -1,126 +1,42 @@
 // A Transport on raw stream handles, TCP or TLS: one shared read buffer, no stream objects, and one write call for
 // all that was written in a turn of the event loop.
-// The node socket stays the owner of the connection's life: FIN, close, errors. Rules that keep it safe:
+// Who owns the connection's life (FIN, close, errors) is in connection-life.ts. Rules that keep it safe:
 // - One write in flight per handle: a second one on a TLS handle aborts the process. The rest queues here.
 // - Bytes are copied into blocks of our own, since a write that did not finish at once still reads from them; not so on TLS.
 // - TLS hands out data that it has decrypted already even after readStop: it is held until resume.
-import type { Socket } from 'node:net'
-import { getSystemErrorName } from 'node:util'
 import type { Address } from '../model/address.ts'
 import { blockBytes, giveBlock, takeBlock } from './blocks.ts'
-import { closeSocket } from './close-socket.ts'
-import { connectionError, netError, systemError } from './errors.ts'
-import { handleOf, loadBinding, ownerKey } from './stream-handles.ts'
-import type { HandleBinding, HandleOwner, StreamHandle, WriteRequest } from './stream-handles.ts'
-import { socketTransports } from './socket-transport.ts'
+import type { ConnectionLife } from './connection-life.ts'
+import { brokenBy, connectionError, endOfFile, netError } from './errors.ts'
+import type { HandleIo } from './handle-io.ts'
+import type { HandleOwner, StreamHandle, WriteRequest } from './stream-handles.ts'
 import { highWaterBytes, maxQueuedBytes, silentHandler } from './transport-options.ts'
-import type { Connected, Transports } from './transport-options.ts'
+import type { Connected } from './transport-options.ts'
 import type { TlsInfo, Transport, TransportHandler } from './transport.ts'
 import { enterTurn, flushAtEndOfTurn, leaveTurn } from './turn.ts'
 import type { Flushable } from './turn.ts'
-import { unconfirmedOn } from './unconfirmed.ts'
+import { unconfirmedAt } from './unconfirmed.ts'
 
-/** Undefined where node does not give handles out. A socket without a usable handle falls back to the public API. */
-export function loadHandleTransports(): Transports | undefined {
-  const binding = loadBinding()
-  if (binding === undefined) return undefined
-  const io = new HandleIo(binding)
-  return {
-    name: 'handles',
-    wrap: (connected) => {
-      const handle = handleOf(connected.socket)
-      return handle === undefined ? socketTransports.wrap(connected) : new HandleTransport(io, handle, connected)
-    },
-  }
+/** What a transport needs to know beside its handle. */
+export interface Carried extends Omit<Connected, 'socket' | 'raw'> {
+  readonly life: ConnectionLife
+  /** Below TLS. */
+  readonly carrier?: StreamHandle | undefined
 }
 
-const readBufferBytes = 64 * 1024
 const noBlocks: readonly Buffer[] = []
 
 /** A plain array of bytes for the call: to make a Buffer takes twice as long. */
 const viewOf = (block: Buffer, length: number): Uint8Array => new Uint8Array(block.buffer, block.byteOffset, length)
 
-/** What all handles share: the binding, the read buffer, spare write requests. */
-class HandleIo {
-  readonly buffer = Buffer.allocUnsafeSlow(readBufferBytes)
-  readonly onread: (this: StreamHandle) => void
-  readonly #state: Int32Array
-  readonly #asyncAt: number
-  readonly #WriteWrap: new () => WriteRequest
-  readonly #spare: WriteRequest[] = []
-
-  constructor({ WriteWrap, streamBaseState, kReadBytesOrError, kLastWriteWasAsync }: HandleBinding) {
-    this.#WriteWrap = WriteWrap
-    this.#state = streamBaseState
-    this.#asyncAt = kLastWriteWasAsync
-    this.onread = function onread() {
-      const owner = this[ownerKey]
-      if (owner === undefined) return
-      const length = streamBaseState[kReadBytesOrError]!
-      enterTurn()
-      try {
-        if (length > 0) owner.onBytes(length)
-        else if (length < 0) owner.onReadError(length)
-      } finally {
-        leaveTurn()
-      }
-    }
-  }
-
-  /** Whether the write that was just made goes on in the background. */
-  get wroteAsync(): boolean {
-    return this.#state[this.#asyncAt] !== 0
-  }
-
-  takeRequest(owner: HandleOwner): WriteRequest {
-    const request = this.#spare.pop() ?? this.#newRequest()
-    request.owner = owner
-    return request
-  }
-
-  /** Only requests that were completed at once: the others belong to node until they are collected. */
-  giveRequest(request: WriteRequest): void {
-    request.owner = undefined
-    request.bytes = undefined
-    if (this.#spare.length < 16) this.#spare.push(request)
-  }
-
-  #newRequest(): WriteRequest {
-    const request = new this.#WriteWrap()
-    request.bytes = undefined
-    request.oncomplete = onComplete
-    return request
-  }
-}
-
-function onComplete(this: WriteRequest, status: number): void {
-  const owner = this.owner
-  this.owner = undefined
-  this.bytes = undefined
-  if (owner === undefined) return
-  enterTurn()
-  try {
-    owner.onWritten(status)
-  } finally {
-    leaveTurn()
-  }
-}
-
-/** A node socket whose bytes a transport has taken over. */
-interface Watched extends Socket {
-  [ownerKey]?: HandleTransport
-}
-
-class HandleTransport implements Transport, HandleOwner, Flushable {
+export class HandleTransport implements Transport, HandleOwner, Flushable {
   readonly localAddress: Address
   readonly remoteAddress: Address
   readonly tls: TlsInfo | undefined
   handler: TransportHandler = silentHandler
   readonly #io: HandleIo
   readonly #handle: StreamHandle
-  readonly #socket: Socket
-  readonly #raw: Socket
-  /** Below TLS. */
+  readonly #life: ConnectionLife
   readonly #carrier: StreamHandle | undefined
 
   // Reading
@@ -143,24 +59,35 @@ class HandleTransport implements Transport, HandleOwner, Flushable {
   #dirty = false
   #waiting = false
   #ending = false
+  #finishing = false
   #finished = false
 
   #destroyed = false
   #error: Error | undefined
 
-  constructor(io: HandleIo, handle: StreamHandle, { socket, raw, tls, early, ended, localAddress, remoteAddress }: Connected) {
+  /** Nothing is read before `resume`, but `handle` is its own from now on: see `HandleIo.own`. */
+  constructor(io: HandleIo, handle: StreamHandle, { life, carrier, tls, early, ended, localAddress, remoteAddress }: Carried) {
     this.#io = io
     this.#handle = handle
-    this.#socket = socket
-    this.#raw = raw
+    this.#life = life
     this.tls = tls
-    this.#carrier = tls === undefined ? undefined : handleOf(raw)
+    this.#carrier = carrier
     this.localAddress = localAddress
     this.remoteAddress = remoteAddress
     this.#ended = ended
-    if (early !== undefined && early.length > 0) this.#held.push(early)
-    this.#watchSocket(socket, raw)
-    this.#takeOver(socket, handle)
+    if (early !== undefined) this.hold(early)
+  }
+
+  /** To be delivered before anything that is read. */
+  hold(early: Buffer): void {
+    if (early.length > 0) this.#held.push(early)
+  }
+
+  /** The connection is closed already: its owner hears so. */
+  abandon(error: Error | undefined): void {
+    this.#destroyed = true
+    this.#error = error
+    process.nextTick(() => this.onClosed())
   }
 
   /** TLS tells of a completed write in the next turn, when the answer may be here already: the carrier knows earlier. */
@@ -184,7 +111,7 @@ class HandleTransport implements Transport, HandleOwner, Flushable {
    */
   untaken(): number {
     const kept = this.#inFlight > 0 ? 0 : this.#refused + this.#queuedLength()
-    return this.#ended ? kept + (unconfirmedOn(this.#raw) ?? 0) : kept
+    return this.#ended ? kept + (unconfirmedAt(this.#life.descriptor(this.#handle)) ?? 0) : kept
   }
 
   // --- Writing ---
@@ -229,7 +156,7 @@ class HandleTransport implements Transport, HandleOwner, Flushable {
     this.#destroyed = true
     this.#dropQueue()
     this.#held.length = 0
-    closeSocket(this.#socket, this.#raw, reset)
+    this.#life.close(this.#handle, reset, this.#finishing && !this.#finished)
   }
 
   #openBlock(): Buffer {
@@ -351,9 +278,9 @@ class HandleTransport implements Transport, HandleOwner, Flushable {
   /** After a flush: FIN when the last byte is out, and the word to a writer that waits. */
   #settle(): void {
     if (this.#destroyed || this.#queuedLength() > 0) return
-    if (this.#ending && !this.#finished) {
-      this.#finished = true
-      this.#socket.end()
+    if (this.#ending && !this.#finishing) {
+      this.#finishing = true
+      this.#life.finish(this.#handle)
     }
     if (!this.#waiting) return
     this.#waiting = false
@@ -391,7 +318,7 @@ class HandleTransport implements Transport, HandleOwner, Flushable {
 
   onReadError(error: number): void {
     if (this.#destroyed) return
-    if (getSystemErrorName(error) !== 'EOF') return this.#failNumber(error)
+    if (error !== endOfFile) return this.#failNumber(error)
     this.#ended = true
     if (this.#reading && this.#held.length === 0) this.#tellEnd()
   }
@@ -436,54 +363,21 @@ class HandleTransport implements Transport, HandleOwner, Flushable {
 
   // --- Life ---
 
-  #watchSocket(socket: Socket, raw: Socket): void {
-    const watched: Watched = socket
-    watched[ownerKey] = this
-    watched.on('error', HandleTransport.#whenError)
-    if (raw !== socket) {
-      const below: Watched = raw
-      below[ownerKey] = this
-      below.on('error', HandleTransport.#whenError)
-    }
-    watched.on('finish', HandleTransport.#whenFinished)
-    if (socket.destroyed) process.nextTick(() => this.#onClose())
-    else watched.on('close', HandleTransport.#whenClosed)
+  onFailed(error: Error): void {
+    this.#error ??= error
   }
 
-  // Shared by all connections: listeners of their own would cost each one half a kilobyte.
-
-  static #whenError(this: Watched, error: Error): void {
-    const transport = this[ownerKey]
-    if (transport !== undefined) transport.#error ??= error
-  }
-
-  static #whenFinished(this: Watched): void {
-    const transport = this[ownerKey]
-    if (transport !== undefined) transport.#closeWhenBothEnded()
-  }
-
-  static #whenClosed(this: Watched): void {
-    const transport = this[ownerKey]
-    if (transport !== undefined) transport.#onClose()
-  }
-
-  /** From here on the node socket reads and writes nothing any more. */
-  #takeOver(socket: Socket, handle: StreamHandle): void {
-    socket.pause()
-    handle.readStop()
-    for (let rest: unknown = socket.read(); rest instanceof Buffer; rest = socket.read()) this.#held.push(rest)
-    handle.readStop()
-    handle[ownerKey] = this
-    handle.onread = this.#io.onread
-    handle.useUserBuffer(this.#io.buffer)
+  onFinished(): void {
+    this.#finished = true
+    this.#closeWhenBothEnded()
   }
 
   #closeWhenBothEnded(): void {
-    if (this.#endTold && this.#socket.writableFinished) this.destroy()
+    if (this.#endTold && this.#finished) this.destroy()
   }
 
   #failNumber(error: number): void {
-    this.#fail(systemError(getSystemErrorName(error)))
+    this.#fail(brokenBy(error))
   }
 
   #fail(error: Error): void {
@@ -492,7 +386,7 @@ class HandleTransport implements Transport, HandleOwner, Flushable {
     this.destroy()
   }
 
-  #onClose(): void {
+  onClosed(): void {
     this.#destroyed = true
     this.#dropQueue()
     const error = this.#error

@@ -24,6 +24,13 @@ export interface Ends {
   readonly remoteAddress: Address
 }
 
+/** What is known of a connection already. */
+export interface Known {
+  readonly ends: Ends
+  readonly seen: Buffer
+  readonly ended: boolean
+}
+
 export interface Inbound {
   readonly localAddress: Address
   readonly remoteAddress: Address
@@ -70,12 +77,14 @@ export class SocketInbound implements Inbound {
   #error: Error | undefined
   #closed: readonly (() => void)[] = noListeners
 
-  /** `raw` must not have been read, and must have been accepted paused. `localAddress` where all of a listener's have the same. */
-  constructor(raw: Socket, transports: Transports, handshakeMs: number, localAddress?: Address) {
+  /** `raw` must not have been read but for what is `known`, and must have been accepted paused. */
+  constructor(raw: Socket, transports: Transports, handshakeMs: number, known: Known = nothingOf(raw)) {
     this.#raw = raw
     this.#transports = transports
     this.#handshakeMs = handshakeMs
-    this.#ends = { localAddress: localAddress ?? localAddressOf(raw), remoteAddress: remoteAddressOf(raw) }
+    this.#ends = known.ends
+    this.#seen = known.seen
+    this.#ended = known.ended
     const watched: Watched = raw
     watched[inboundKey] = this
     watched.on('error', SocketInbound.#whenError)
@@ -216,5 +225,7 @@ export class SocketInbound implements Inbound {
     return this.#error === undefined ? netError('net/closed', 'the client closed the connection') : connectionError(this.#error)
   }
 }
+
+const nothingOf = (raw: Socket): Known => ({ ends: { localAddress: localAddressOf(raw), remoteAddress: remoteAddressOf(raw) }, seen: empty, ended: false })
 
 const isDecided = (seen: Buffer): boolean => findClientHello(seen).kind !== 'incomplete'

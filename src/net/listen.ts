@@ -90,22 +90,22 @@ function socketOf(address: Address): { path: string } | { host: string; port: nu
 
 class ServerListening implements Listening {
   readonly address: Address
-  /** Of every connection: to ask the kernel each time costs as much as to accept it. Undefined when it listens on all. */
-  readonly #localAddress: Address | undefined
   readonly #server: Server
   readonly #options: ListenOptions
-  readonly #transports: Transports
   readonly #open = new Set<Inbound>()
 
   constructor(server: Server, options: ListenOptions, transports: Transports, early: readonly Socket[]) {
     this.#server = server
     this.#options = options
-    this.#transports = transports
     this.address = boundTo(server)
-    this.#localAddress = isOneAddress(this.address) ? this.address : undefined
-    server.on('connection', (socket) => this.#accept(socket))
-    server.on('error', (error) => options.onRefused?.('accept-failed', error.message))
-    for (const socket of early) this.#accept(socket)
+    const { handshakeTimeoutMs = 15_000 } = options
+    const onSocket = (socket: Socket): void => this.#accept(new SocketInbound(socket, transports, handshakeTimeoutMs))
+    const onFailed = (reason: string): void => options.onRefused?.('accept-failed', reason)
+    const localAddress = isOneAddress(this.address) ? this.address : undefined
+    const taken = transports.take?.(server, { localAddress, handshakeMs: handshakeTimeoutMs, onInbound: (inbound) => this.#accept(inbound), onFailed })
+    if (taken !== true) server.on('connection', onSocket)
+    server.on('error', (error) => onFailed(error.message))
+    for (const socket of early) onSocket(socket)
   }
 
   get handle(): object | undefined {
@@ -125,19 +125,19 @@ class ServerListening implements Listening {
     for (const inbound of this.#open) inbound.destroy()
   }
 
-  #accept(socket: Socket): void {
-    const { maxConnections = 50_000, handshakeTimeoutMs = 15_000 } = this.#options
+  #accept(inbound: Inbound): void {
+    const { maxConnections = 50_000 } = this.#options
     if (this.#open.size >= maxConnections) {
-      socket.destroy()
+      inbound.destroy()
       return this.#options.onRefused?.('too-many-connections', `${maxConnections} are open`)
     }
-    const inbound = new SocketInbound(socket, this.#transports, handshakeTimeoutMs, this.#localAddress)
     this.#open.add(inbound)
     inbound.onClose(() => this.#open.delete(inbound))
     this.#options.onConnection(inbound)
   }
 }
 
+/** Then it is that of every connection: to ask the kernel each time costs as much as to accept it. */
 const isOneAddress = ({ host, port }: Address): boolean => port !== 0 && host !== '0.0.0.0' && host !== '::'
 
 function boundTo(server: Server): Address {

@@ -1,19 +1,32 @@
-// Finds out whether raw stream handles work on this node: echoes bytes over loopback, plain and through TLS. The TLS
-// part uses a pre-shared key, so that no certificate is needed.
+// Finds out whether raw stream handles work on this node: echoes bytes over loopback, plain and through TLS, on sockets that
+// node made and on connections that were taken before it made any. The TLS part uses a pre-shared key, so that no certificate
+// is needed.
 import { createServer, connect } from 'node:net'
-import type { AddressInfo, Socket } from 'node:net'
+import type { AddressInfo, Server, Socket } from 'node:net'
 import { TLSSocket, connect as connectTls, createSecureContext } from 'node:tls'
 import { randomBytes } from 'node:crypto'
+import type { Inbound } from './inbound.ts'
+import { isTcpHandle, listeningHandleOf, socketAround } from './stream-handles.ts'
 import type { Transport } from './transport.ts'
 import { localAddressOf, remoteAddressOf, silentHandler } from './transport-options.ts'
 import type { Transports } from './transport-options.ts'
 
 const limitMs = 2000
 
-/** Undefined when they work, else what did not. */
-export async function findHandleProblem(transports: Transports): Promise<string | undefined> {
+/** Undefined when they work around node's sockets, else what did not. */
+export function findHandleProblem(transports: Transports): Promise<string | undefined> {
+  return firstProblem(transports, false)
+}
+
+/** The same of connections that are taken from a server. */
+export async function findTakingProblem(transports: Transports): Promise<string | undefined> {
+  const problem = await firstProblem(transports, true)
+  return problem === undefined ? undefined : `taken connections: ${problem}`
+}
+
+async function firstProblem(transports: Transports, taken: boolean): Promise<string | undefined> {
   for (const tls of [false, true]) {
-    const problem = await echo(transports, tls)
+    const problem = await echo(transports, tls, taken)
     if (problem !== undefined) return `${tls ? 'TLS' : 'TCP'}: ${problem}`
   }
   return undefined
@@ -22,7 +35,7 @@ export async function findHandleProblem(transports: Transports): Promise<string 
 /** More than one block and more than one TLS record, so that gathering and splitting are part of it. */
 const message = Buffer.alloc(100_000, 'trysail ')
 
-function echo(transports: Transports, tls: boolean): Promise<string | undefined> {
+function echo(transports: Transports, tls: boolean, taken: boolean): Promise<string | undefined> {
   const key = randomBytes(32)
   const sockets: Socket[] = []
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true })
@@ -46,16 +59,30 @@ function echo(transports: Transports, tls: boolean): Promise<string | undefined>
       }
     }
     server.on('error', fail)
-    server.on('connection', (raw) => {
+    const onSocket = (raw: Socket): void => {
       sockets.push(raw)
       serverSide(raw, tls, key, fail, (socket) => wrap(socket, raw, sendBack))
-    })
+    }
+    if (!taken) server.on('connection', onSocket)
     server.listen(0, '127.0.0.1', () => {
+      if (taken && !(tls ? takeAsSockets(server, onSocket) : takePlain(server, transports, fail))) return finish('its server does not give connections out')
       const raw = connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1', allowHalfOpen: true })
       sockets.push(raw)
       clientSide(raw, tls, key, fail, (socket) => wrap(socket, raw, (transport) => sendAndCompare(transport, finish)))
     })
   })
+}
+
+function takePlain(server: Server, transports: Transports, onFailed: (reason: string) => void): boolean {
+  const taking = { localAddress: undefined, handshakeMs: limitMs, onInbound: (inbound: Inbound) => sendBack(inbound.plain()), onFailed }
+  return transports.take?.(server, taking) ?? false
+}
+
+function takeAsSockets(server: Server, onSocket: (raw: Socket) => void): boolean {
+  const listening = listeningHandleOf(server)
+  if (listening === undefined) return false
+  listening.onconnection = (_error, handle) => isTcpHandle(handle) && onSocket(socketAround(handle))
+  return true
 }
 
 function serverSide(raw: Socket, tls: boolean, key: Buffer, fail: (error: unknown) => void, use: (socket: Socket) => void): void {

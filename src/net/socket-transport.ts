@@ -3,10 +3,11 @@ import type { Socket } from 'node:net'
 import type { Address } from '../model/address.ts'
 import { closeSocket } from './close-socket.ts'
 import { connectionError, netError } from './errors.ts'
+import { descriptorOf } from './socket-options.ts'
 import { highWaterBytes, maxQueuedBytes, silentHandler } from './transport-options.ts'
 import type { Connected, Transports } from './transport-options.ts'
 import type { TlsInfo, Transport, TransportHandler } from './transport.ts'
-import { unconfirmedOn } from './unconfirmed.ts'
+import { unconfirmedAt } from './unconfirmed.ts'
 
 export const socketTransports: Transports = { name: 'sockets', wrap: (connected) => new SocketTransport(connected) }
 
@@ -54,7 +55,7 @@ class SocketTransport implements Transport {
 
   /** Node has closed a socket before it says that it failed: then nobody can tell. */
   untaken(): number {
-    return this.#ended ? (unconfirmedOn(this.#raw) ?? 0) : 0
+    return this.#ended ? (unconfirmedAt(descriptorOf(this.#raw)) ?? 0) : 0
   }
 
   writeLatin1(text: string): boolean {

@@ -1,7 +1,8 @@
 // What both transports share: how much they queue, the handler they start with, and how they are made.
-import type { Socket } from 'node:net'
+import type { Server, Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { Address } from '../model/address.ts'
+import type { Inbound } from './inbound.ts'
 import type { TlsInfo, Transport, TransportHandler } from './transport.ts'
 
 /** From here on `write` answers false: one full read of the other side. */
@@ -28,6 +29,17 @@ export interface Connected {
 export interface Transports {
   readonly name: 'handles' | 'sockets'
   wrap(connected: Connected): Transport
+  /** Takes a server's connections before node makes sockets of them. Absent, or false: it goes on to make them. */
+  take?(server: Server, taking: Taking): boolean
+}
+
+/** What becomes of the connections of a server. */
+export interface Taking {
+  /** Of each of them, where all have the same. */
+  readonly localAddress: Address | undefined
+  readonly handshakeMs: number
+  onInbound(inbound: Inbound): void
+  onFailed(reason: string): void
 }
 
 /** Until the owner sets its own. */
@@ -42,6 +54,6 @@ export function remoteAddressOf(socket: Socket): Address {
 }
 
 /** An IPv4 peer of a dual-stack listener is an IPv4 peer. */
-function plainHost(host: string): string {
+export function plainHost(host: string): string {
   return host.startsWith('::ffff:') && host.includes('.') ? host.slice(7) : host
 }

@@ -1,13 +1,13 @@
 // Chooses how connections are carried: raw handles where they pass their self-test, node's public sockets elsewhere or
 // where an operator wants them. The self-test runs once per process.
-import { findHandleProblem } from './self-test.ts'
-import { loadHandleTransports } from './handle-transport.ts'
+import { findHandleProblem, findTakingProblem } from './self-test.ts'
+import { loadHandleTransports } from './handles.ts'
 import { socketTransports } from './socket-transport.ts'
 import type { Transports } from './transport-options.ts'
 
 export interface TransportChoice {
   readonly transports: Transports
-  /** Why not raw handles, when they were wanted; a line for the log. */
+  /** Why not raw handles, or not for all, when they were wanted; a line for the log. */
   readonly problem: string | undefined
 }
 
@@ -43,5 +43,7 @@ async function runTest(): Promise<TransportChoice> {
   const handles = loadHandleTransports()
   if (handles === undefined) return { transports: socketTransports, problem: 'this node does not give out stream handles' }
   const problem = await findHandleProblem(handles)
-  return { transports: problem === undefined ? handles : socketTransports, problem }
+  if (problem !== undefined) return { transports: socketTransports, problem }
+  const takingProblem = await findTakingProblem(handles)
+  return { transports: takingProblem === undefined ? handles : { name: handles.name, wrap: handles.wrap }, problem: takingProblem }
 }

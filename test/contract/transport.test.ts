@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { describe, test } from 'node:test'
-import { loadHandleTransports } from '../../src/net/handle-transport.ts'
+import { loadHandleTransports } from '../../src/net/handles.ts'
 import { socketTransports } from '../../src/net/socket-transport.ts'
 import { createClientTls, createServerTls } from '../../src/net/tls.ts'
 import { maxQueuedBytes } from '../../src/net/transport-options.ts'
@@ -24,6 +24,8 @@ const kinds: readonly (PairOptions & { readonly title: string })[] = [
   ...(handles === undefined ? [] : [
     { title: 'raw handles, plain', transports: handles },
     { title: 'raw handles, TLS', transports: handles, tls },
+    { title: "raw handles of node's sockets, plain", transports: { name: handles.name, wrap: handles.wrap } },
+    { title: "raw handles of node's sockets, TLS", transports: { name: handles.name, wrap: handles.wrap }, tls },
   ]),
 ]
 
@@ -276,6 +278,32 @@ function suite(kind: PairOptions): void {
     await pair.server.until(() => pair.server.closes === 1)
     assert.match(String(pair.server.error), /abruptly/)
     assert.equal(pair.server.ended, false)
+  })
+
+  test('a reset right after an end closes as well, whatever has left by then', async () => {
+    await using pair = await open()
+    for (const side of [pair.client, pair.server]) side.transport.resume()
+    pair.server.react = (event) => {
+      if (event !== 'data') return
+      pair.server.transport.writeLatin1('last words')
+      pair.server.transport.end()
+      setImmediate(() => pair.server.transport.destroy(true))
+    }
+    pair.client.transport.writeLatin1('x')
+    await pair.server.until(() => pair.server.closes === 1)
+    await pair.client.until(() => pair.client.ended || pair.client.closes === 1)
+  })
+
+  test('a peer that has closed both ways before anything was read of it is heard of', async () => {
+    await using pair = await open()
+    pair.client.transport.writeLatin1('question')
+    pair.client.transport.destroy()
+    await settle()
+    pair.server.transport.resume()
+    await pair.server.until(() => pair.server.ended || pair.server.closes === 1)
+    assert.equal(pair.server.bytes.toString(), 'question')
+    pair.server.transport.end()
+    await pair.server.until(() => pair.server.closes === 1)
   })
 
   test('destroying with writes under way is safe, from inside a callback too', async () => {

@@ -8,6 +8,7 @@ import { test } from 'node:test'
 import { keepAlive } from '../../src/net/keep-alive.ts'
 import { descriptorOf, linuxOptions, openSocketOptions, socketOptions } from '../../src/net/socket-options.ts'
 import type { SocketOptions } from '../../src/net/socket-options.ts'
+import { isTcpHandle, listeningHandleOf } from '../../src/net/stream-handles.ts'
 import { httpPeer } from '../support/http-peers.ts'
 import { UpstreamWorld, ask, connectThrough, staticCluster } from '../support/upstream-world.ts'
 
@@ -33,6 +34,23 @@ test('an option that was set is read back from the kernel', { skip }, () => with
   assert.equal(all.getNumber(fd, linuxOptions.tcpKeepCount), 7)
   assert.equal(all.get(fd, linuxOptions.tcpKeepCount).length, 4)
 }))
+
+test('a connection is never delayed for want of more to send, also where only the listening socket was told so', { skip }, async () => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const accepted = Promise.withResolvers<number>()
+  const listening = listeningHandleOf(server)!
+  listening.setNoDelay(true)
+  listening.onconnection = (_error, handle) => {
+    if (!isTcpHandle(handle)) return accepted.reject(new Error('no TCP handle'))
+    accepted.resolve(options!.getNumber(handle.fd, { name: 'TCP_NODELAY', level: 6, code: 1 }))
+    handle.close(() => {})
+  }
+  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  assert.equal(await accepted.promise, 1)
+  socket.destroy()
+  server.close()
+})
 
 test('keep-alive sets all three numbers on a real socket, each within what the kernel takes', { skip }, () => withSocket((socket, all) => {
   keepAlive(socket, { afterS: 61, intervalS: 17, probes: 500 })

@@ -381,7 +381,7 @@ export interface AskedProvider {
   readonly failOpen: boolean
   readonly statusOnError?: string | undefined
   readonly clearRouteCache: boolean
-  readonly includeRequestBodyInCheck?: object | undefined
+  readonly includeRequestBodyInCheck?: { readonly maxRequestBytes: number; readonly allowPartialMessage: boolean; readonly packAsBytes: boolean } | undefined
 }
 
 /** Whom CUSTOM policies ask, as far as they can be. */

@@ -18,7 +18,6 @@ const extensionProviders: readonly ExtensionProvider[] = [
   { name: 'away', envoyExtAuthzHttp: http('nobody.default.svc.cluster.local') },
   { name: 'wrong-port', envoyExtAuthzHttp: http('decider.default.svc.cluster.local', 1) },
   { name: 'grpc' },
-  { name: 'body', envoyExtAuthzHttp: { ...http('decider.default.svc.cluster.local'), includeRequestBodyInCheck: {} } },
 ]
 
 function issuesOf(...providers: readonly string[]): readonly string[] {
@@ -41,7 +40,6 @@ void test('who cannot be asked is said, with what follows', () => {
   assert.deepEqual(issuesOf('away'), first('no service nobody.default.svc.cluster.local with port 9080 is known, which extension provider "away" is'))
   assert.deepEqual(issuesOf('wrong-port'), first('no service decider.default.svc.cluster.local with port 1 is known, which extension provider "wrong-port" is'))
   assert.deepEqual(issuesOf('grpc'), first('extension provider "grpc" is neither envoyExtAuthzHttp nor envoyExtAuthzGrpc: it decides nothing'))
-  assert.deepEqual(issuesOf('body'), first('extension provider "body" wants the body of requests, which is not served yet'))
 })
 
 void test('a workload asks one provider', () => {

@@ -4,7 +4,6 @@ import { z } from 'zod'
 import { duration } from '../fields/duration.ts'
 import { isHeaderName } from '../fields/headers.ts'
 import { port } from '../fields/number.ts'
-import type { NotServed } from '../kind.ts'
 
 const status = z.string().regex(/^[2-5]\d\d$/, 'must be an HTTP status in quotes, such as "403"').optional()
 
@@ -41,10 +40,3 @@ export const extensionProviders = z.array(z.strictObject({
   envoyExtAuthzGrpc: z.strictObject(common).optional(),
   ...Object.fromEntries(['zipkin', 'lightstep', 'datadog', 'stackdriver', 'opencensus', 'skywalking', 'opentelemetry', 'prometheus', 'envoyFileAccessLog', 'envoyHttpAls', 'envoyTcpAls', 'envoyOtelAls', 'sds'].map((name) => [name, elsewhere] as const)),
 })).default([])
-
-const denied = 'what its policies are for is denied'
-
-export const extensionProvidersNotServed: readonly NotServed[] = [
-  { path: 'extensionProviders[].envoyExtAuthzHttp.includeRequestBodyInCheck', instead: denied },
-  { path: 'extensionProviders[].envoyExtAuthzGrpc.includeRequestBodyInCheck', instead: denied },
-]

@@ -4,7 +4,7 @@ import { duration, durationOrZero } from '../fields/duration.ts'
 import { exportTo, exportToOrNone, labels } from '../fields/labels.ts'
 import { port } from '../fields/number.ts'
 import type { Frozen, NotServed } from '../kind.ts'
-import { extensionProviders, extensionProvidersNotServed } from './extension-providers.ts'
+import { extensionProviders } from './extension-providers.ts'
 import { proxyConfigNotServed, proxyConfigSchema } from './proxy-config.ts'
 import { retries } from '../networking/http-route.ts'
 import { knownCiphers, knownCurves } from '../networking/server-tls-rules.ts'
@@ -120,7 +120,6 @@ export const meshConfigNotServed: readonly NotServed[] = [
   { path: 'ingressService', except: ['istio-ingressgateway'] },
   { path: 'ingressControllerMode', except: ['STRICT', 'DEFAULT', 'OFF'] },
   { path: 'ingressSelector', except: ['ingressgateway'] },
-  ...extensionProvidersNotServed,
   { path: 'defaultProviders.accessLogging', instead: noTelemetry },
   { path: 'defaultProviders.tracing', instead: 'no spans are sent' },
   { path: 'defaultProviders.metrics[]', except: ['prometheus'], instead: noTelemetry },

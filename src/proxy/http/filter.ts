@@ -17,8 +17,29 @@ export interface LocalReply {
   readonly grpcStatus: number | undefined
 }
 
-/** undefined goes on; a LocalReply answers; a promise makes the exchange wait. */
-export type FilterResult = LocalReply | undefined | Promise<LocalReply | undefined>
+/** What there is of a request's body. */
+export interface HeldBody {
+  readonly bytes: Buffer
+  /** All of it. */
+  readonly whole: boolean
+}
+
+/** A filter decides when it has seen the body, or enough of it. */
+export class BodyWish {
+  readonly maxBytes: number
+  /** The beginning of a longer body is enough; otherwise such a request is refused. */
+  readonly partial: boolean
+  readonly decide: (body: HeldBody) => FilterResult
+
+  constructor(maxBytes: number, partial: boolean, decide: BodyWish['decide']) {
+    this.maxBytes = maxBytes
+    this.partial = partial
+    this.decide = decide
+  }
+}
+
+/** undefined goes on; a LocalReply answers; a promise makes the exchange wait, and so does a wish for the body. */
+export type FilterResult = LocalReply | undefined | BodyWish | Promise<LocalReply | undefined>
 
 /** Runs in chain order on the way in and in reverse order on the way out. Hooks that are absent cost nothing. */
 export interface Filter {

@@ -15,6 +15,11 @@ export class RequestBody {
     this.bytes += end - at
   }
 
+  /** Of all pieces, as one. */
+  beginning(maxBytes: number): Buffer {
+    return Buffer.concat(this.pieces, Math.min(this.bytes, maxBytes))
+  }
+
   /** Nothing will ask for it again. */
   drop(): void {
     this.whole = this.whole && this.bytes === 0

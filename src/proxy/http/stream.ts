@@ -9,11 +9,12 @@ import { after, changesBody } from './chain.ts'
 import type { FilterChain, FilterChains } from './chain.ts'
 import type { Timed } from './deadlines.ts'
 import type { Exchange } from './exchange.ts'
-import type { LocalReply } from './filter.ts'
+import { BodyWish } from './filter.ts'
+import type { FilterResult, LocalReply } from './filter.ts'
 import { flag, parseFlags } from './flags.ts'
 import { buildReply } from './local-reply.ts'
 import { RequestBody } from './request-body.ts'
-import { filterFailed, maxDurationAfterRequest, maxDurationReached, noRoute, noRouteTable, requestTimeout, streamIdle, streamIdleAfterRequest, unsupportedUpgrade } from './rescue.ts'
+import { bodyTooLong, filterFailed, maxDurationAfterRequest, maxDurationReached, noRoute, noRouteTable, requestTimeout, streamIdle, streamIdleAfterRequest, unsupportedUpgrade } from './rescue.ts'
 import { finishResponseHeaders } from './response-headers.ts'
 import { chooseRoute, forgetRoute, mayUpgrade } from './route-choice.ts'
 import type { HttpRuntime } from './runtime.ts'
@@ -23,6 +24,15 @@ import type { HeaderEdit } from './router/header-edits.ts'
 import { durationOf } from './router/stream-duration.ts'
 import type { StreamDuration } from './router/stream-duration.ts'
 import { UpstreamTries } from './upstream-tries.ts'
+
+/** A filter that waits for the body. */
+interface Wishing {
+  readonly wish: BodyWish
+  readonly chain: FilterChain
+  readonly at: number
+}
+
+const nothing = Buffer.alloc(0)
 
 /** What is held back while a filter or a connection is waited for; then the client has to wait too. */
 const heldBackBytes = 64 * 1024
@@ -35,6 +45,7 @@ export class HttpStream implements Timed {
   #tries: UpstreamTries | undefined = undefined
   /** Body that came while filters were waited for. */
   #early: RequestBody | undefined = undefined
+  #wishing: Wishing | undefined = undefined
   #trailers: HeaderList | undefined = undefined
   #headSent = false
   #ended = false
@@ -117,6 +128,7 @@ export class HttpStream implements Timed {
     this.exchange.requestComplete = true
     this.#trailers = trailers
     if (this.#timeoutMs > 0) this.#startTimeout()
+    if (this.#wishing !== undefined) return this.#seeBody(this.#wishing)
     this.#tries?.onRequestEnd(trailers)
   }
 
@@ -151,24 +163,41 @@ export class HttpStream implements Timed {
   #runFilters(chain: FilterChain, from: number): void {
     for (let i = from; i < chain.onRequest.length; i++) {
       const result = chain.onRequest[i]!.onRequest(this.exchange)
-      if (result !== undefined) return result instanceof Promise ? this.#awaitFilter(result, chain, i) : this.reply(result)
+      if (result !== undefined) return this.#onResult(result, chain, i)
       if (this.exchange.routeCleared) return this.#chooseAgain(chain, i)
     }
     this.#act()
   }
 
+  #onResult(result: FilterResult, chain: FilterChain, at: number): void {
+    if (result instanceof Promise) return this.#awaitFilter(result, chain, at)
+    if (result instanceof BodyWish) return this.#seeBody((this.#wishing = { wish: result, chain, at }))
+    if (result !== undefined) this.reply(result)
+    else if (this.exchange.routeCleared) this.#chooseAgain(chain, at)
+    else this.#runFilters(chain, at + 1)
+  }
+
   #awaitFilter(result: Promise<LocalReply | undefined>, chain: FilterChain, at: number): void {
     result.then(
       (reply) => {
-        if (this.#ended) return
-        if (reply !== undefined) this.reply(reply)
-        else if (this.exchange.routeCleared) this.#chooseAgain(chain, at)
-        else this.#runFilters(chain, at + 1)
+        if (!this.#ended) this.#onResult(reply, chain, at)
       },
       () => {
         if (!this.#ended) this.reply(filterFailed)
       },
     )
+  }
+
+  /** Goes on when there is as much as the filter wants, or too much. */
+  #seeBody({ wish: { maxBytes, partial, decide }, chain, at }: Wishing): void {
+    const bytes = this.#early?.bytes ?? 0
+    const { requestComplete, bodyLength } = this.exchange
+    const whole = bytes <= maxBytes && (requestComplete || bytes === bodyLength)
+    if (!whole && (partial ? bytes < maxBytes : bytes <= maxBytes)) return
+    this.#wishing = undefined
+    if (!whole && !partial) return this.reply(bodyTooLong)
+    if (bytes >= heldBackBytes) this.pauseRequest()
+    this.#onResult(decide({ bytes: this.#early?.beginning(maxBytes) ?? nothing, whole }), chain, at)
   }
 
   #act(): void {
@@ -192,7 +221,8 @@ export class HttpStream implements Timed {
     if (this.#tries !== undefined) return this.#tries.sendBody(bytes, at, end)
     this.#early ??= new RequestBody()
     this.#early.keep(bytes, at, end)
-    if (this.#early.bytes >= heldBackBytes) this.pauseRequest()
+    if (this.#wishing !== undefined) this.#seeBody(this.#wishing)
+    else if (this.#early.bytes >= heldBackBytes) this.pauseRequest()
   }
 
   pauseRequest(): void {
@@ -334,6 +364,7 @@ export class HttpStream implements Timed {
     const { exchange, runtime } = this
     this.#ended = true
     this.#early = undefined
+    this.#wishing = undefined
     runtime.deadlines.delete(this)
     exchange.endTime = runtime.deps.clock.now()
     const hooks = this.#chain?.onEnd

@@ -54,7 +54,7 @@ export interface Expected {
   /** What the last delivery was. */
   readonly path?: string
   readonly seen?: Texts
-  readonly seenBody?: string
+  readonly seenBody?: string | RegExp
   readonly flags?: string
   readonly details?: string | RegExp
   readonly route?: string

@@ -24,7 +24,7 @@ async function take(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, raw
   const delivery: Place['deliveries'][number] = { to: place.name, line: `${headers[':method']} ${headers[':path']} HTTP/2`, headers: pairs(raw), body: '', trailers: [], complete: false }
   place.deliveries.push(delivery)
   stream.on('trailers', (_headers: IncomingHttpHeaders, _flags: number, trailers: string[]) => (delivery.trailers = pairs(trailers)))
-  stream.setEncoding('utf8').on('data', (text: string) => (delivery.body += text))
+  stream.setEncoding(headers['content-type'] === 'application/grpc' ? 'latin1' : 'utf8').on('data', (text: string) => (delivery.body += text))
   const ended = new Promise<void>((resolve) => void stream.once('end', () => resolve()).once('close', () => resolve()))
   if (answer.early !== true) await ended
   delivery.complete = true
@@ -43,7 +43,7 @@ async function give(answer: Answer, stream: ServerHttp2Stream, name: string): Pr
   stream.respond(head, options)
   if (trailers !== undefined) stream.once('wantTrailers', () => stream.sendTrailers(Object.fromEntries(trailers)))
   if (answer.bodyDelayMs !== undefined) await sleep(answer.bodyDelayMs)
-  if (body !== '' || trailers !== undefined) stream.end(body)
+  if (body !== '' || trailers !== undefined) stream.end(body, head['content-type'] === 'application/grpc' ? 'latin1' : 'utf8')
 }
 
 function pairs(raw: readonly string[]): readonly (readonly [string, string])[] {

@@ -37,7 +37,7 @@ const listOf = (headers: readonly string[]) => ({ patterns: headers.map((one) =>
 const given = <Key extends string>(key: Key, headers: readonly string[]) => (headers.length === 0 ? {} : { [key]: listOf(headers) })
 
 function extAuthz({ cluster, http, grpc }: Asked): HttpFilter {
-  const { failOpen, clearRouteCache, statusOnError } = (http ?? grpc)!
+  const { failOpen, clearRouteCache, statusOnError, includeRequestBodyInCheck: body } = (http ?? grpc)!
   const checked = http === undefined ? [] : [...http.includeHeadersInCheck, ...http.includeRequestHeadersInCheck]
   const config = packed(ExtAuthzSchema, {
     services: http === undefined ? { case: 'grpcService', value: grpcService(cluster, grpc!) } : { case: 'httpService', value: httpService(cluster, http) },
@@ -46,6 +46,7 @@ function extAuthz({ cluster, http, grpc }: Asked): HttpFilter {
     clearRouteCache,
     statusOnError: { code: Number(statusOnError ?? '403') as StatusCode },
     ...given('allowedHeaders', checked),
+    ...(body !== undefined && { withRequestBody: { maxRequestBytes: body.maxRequestBytes, allowPartialMessage: body.allowPartialMessage, packAsBytes: body.packAsBytes } }),
     filterEnabledMetadata: metadataMatcher(httpRbacName, [`${statPrefix}shadow_effective_policy_id`], textValue(textMatcher(`${prefix}*`))),
   })
   return { name: 'envoy.filters.http.ext_authz', configType: { case: 'typedConfig', value: config } }

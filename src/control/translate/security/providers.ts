@@ -32,8 +32,6 @@ export function askProblem(name: string, snapshot: Snapshot): string | undefined
   if (provider === undefined) return `MeshConfig has no extension provider ${JSON.stringify(name)}`
   const decider = provider.envoyExtAuthzHttp ?? provider.envoyExtAuthzGrpc
   if (decider === undefined) return `extension provider ${JSON.stringify(name)} is neither envoyExtAuthzHttp nor envoyExtAuthzGrpc: it decides nothing`
-  // Without the body that it asks for, a provider would decide about something else.
-  if (decider.includeRequestBodyInCheck !== undefined) return `extension provider ${JSON.stringify(name)} wants the body of requests, which is not served yet`
   return asked(name, snapshot) === undefined ? `no service ${decider.service} with port ${decider.port} is known, which extension provider ${JSON.stringify(name)} is` : undefined
 }
 

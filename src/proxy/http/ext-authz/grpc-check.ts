@@ -12,49 +12,60 @@ import type { CheckResponse, OkHttpResponse } from '../../../proto/gen/envoy/ser
 import { milliseconds } from '../../xds/duration.ts'
 import { setMetadata } from '../dynamic-metadata.ts'
 import type { Exchange } from '../exchange.ts'
+import type { HeldBody } from '../filter.ts'
 import { badConfig } from '../router/problem.ts'
 import type { SideAnswer, SideQuestion } from '../side-request.ts'
 import { defaultTimeoutMs } from './http-check.ts'
-import { denied, failed } from './verdict.ts'
+import { denied, failed, partialBodyHeader } from './verdict.ts'
 import type { Provider, Verdict } from './verdict.ts'
 
-export function grpcProvider({ targetSpecifier: target, timeout }: GrpcService): Provider {
+/** `asBytes`: bodies go as bytes, not as text. */
+export function grpcProvider({ targetSpecifier: target, timeout }: GrpcService, asBytes: boolean): Provider {
   if (target.case !== 'envoyGrpc') throw badConfig('grpc_service without envoy_grpc is not served')
   const { clusterName, authority } = target.value
   const timeoutMs = timeout === undefined ? defaultTimeoutMs : milliseconds(timeout)
-  return { cluster: clusterName, timeoutMs, ask: (exchange) => question(exchange, authority || clusterName, timeoutMs), read: verdict }
+  return { cluster: clusterName, timeoutMs, ask: (exchange, body) => question(checkRequest(exchange, body, asBytes), authority || clusterName, timeoutMs), read: verdict }
 }
 
-function question(exchange: Exchange, authority: string, timeoutMs: number): SideQuestion {
+function question(request: Uint8Array, authority: string, timeoutMs: number): SideQuestion {
   const headers = HeaderList.of('te', 'trailers', 'content-type', 'application/grpc')
   if (timeoutMs > 0) headers.set('grpc-timeout', formatGrpcTimeout(timeoutMs))
   const head = { method: 'POST', path: '/envoy.service.auth.v3.Authorization/Check', authority, headers, bodyLength: -1, sendZeroLength: false }
-  return { head, body: frameMessage(checkRequest(exchange)) }
+  return { head, body: frameMessage(request) }
 }
 
-function checkRequest(exchange: Exchange): Uint8Array {
+function checkRequest(exchange: Exchange, body: HeldBody | undefined, asBytes: boolean): Uint8Array {
   const { connection, method, path, authority, scheme, protocol, bodyLength, startTime } = exchange
   const peer = (address: Address, principal: string) => ({ address: { address: { case: 'socketAddress' as const, value: { address: address.host, portSpecifier: { case: 'portValue' as const, value: address.port } } } }, principal })
   return toBinary(CheckRequestSchema, create(CheckRequestSchema, {
     attributes: {
       source: peer(connection.remoteAddress, connection.peer.identity ?? ''),
       destination: peer(connection.originalDestination, connection.tls?.localUris[0] ?? ''),
+      metadataContext: {},
+      routeMetadataContext: {},
       request: {
         time: timestampFromMs(startTime),
-        http: { id: exchange.requestHeader('x-request-id') ?? '', method, path, host: authority, scheme, protocol, size: BigInt(bodyLength), headers: headersOf(exchange) },
+        http: { id: exchange.requestHeader('x-request-id') ?? '', method, path, host: authority, scheme, protocol, size: BigInt(bodyLength), headers: headersOf(exchange, body), ...bodyOf(body, asBytes) },
       },
     },
   }))
 }
 
 /** Several of one name are one, joined. */
-function headersOf({ requestHeaders: { flat }, method, path, authority, scheme }: Exchange): Record<string, string> {
+function headersOf({ requestHeaders: { flat }, method, path, authority, scheme, bodyLength, sendZeroLength }: Exchange, body: HeldBody | undefined): Record<string, string> {
   const headers: Record<string, string> = { ':method': method, ':path': path, ':authority': authority, ':scheme': scheme }
   for (let i = 0; i < flat.length; i += 2) {
     const name = flat[i]!
     headers[name] = headers[name] === undefined ? flat[i + 1]! : `${headers[name]},${flat[i + 1]!}`
   }
+  if (bodyLength > 0 || sendZeroLength) headers['content-length'] = String(bodyLength)
+  if (body !== undefined) headers[partialBodyHeader] = String(!body.whole)
   return headers
+}
+
+function bodyOf(body: HeldBody | undefined, asBytes: boolean): { readonly body?: string; readonly rawBody?: Uint8Array } {
+  if (body === undefined) return {}
+  return asBytes ? { rawBody: body.bytes } : { body: body.bytes.toString('utf8') }
 }
 
 function verdict({ status, headers, body, trailers }: SideAnswer): Verdict {
@@ -92,12 +103,19 @@ function allowed({ dynamicMetadata }: CheckResponse, ok: OkHttpResponse | undefi
       for (const { header, append } of ok?.headers ?? []) {
         const name = header?.key.toLowerCase() ?? ''
         if (name === '' || name.startsWith(':') || name === 'host') continue
-        if (append === true) exchange.requestHeaders.add(name, header!.value)
+        if (append === true) appendTo(exchange.requestHeaders, name, header!.value)
         else exchange.requestHeaders.set(name, header!.value)
       }
       if (metadata !== undefined) setMetadata(exchange, 'envoy.filters.http.ext_authz', metadata)
     },
   }
+}
+
+/** Two values are one, joined, as from Envoy. */
+function appendTo(headers: HeaderList, name: string, value: string): void {
+  const before = headers.joined(name)
+  if (before === undefined) headers.add(name, value)
+  else headers.set(name, `${before},${value}`)
 }
 
 const pairOf = ({ header }: HeaderValueOption): string[] => (header === undefined || header.key === '' ? [] : [header.key.toLowerCase(), header.value])

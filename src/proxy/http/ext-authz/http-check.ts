@@ -1,13 +1,14 @@
-// ext_authz over HTTP: the head of the request goes to the provider, its status is the answer.
+// ext_authz over HTTP: the head of the request goes to the provider, and its body where that is wanted; its status is the answer.
 import { HeaderList } from '../../../codec/header-list.ts'
 import type { ExtAuthz, HttpService } from '../../../proto/gen/envoy/extensions/filters/http/ext_authz/v3/ext_authz_pb.ts'
 import type { ListStringMatcher } from '../../../proto/gen/envoy/type/matcher/v3/string_pb.ts'
 import { milliseconds } from '../../xds/duration.ts'
 import type { Exchange } from '../exchange.ts'
+import type { HeldBody } from '../filter.ts'
 import { badConfig } from '../router/problem.ts'
 import { compileTextMatch } from '../router/text-match.ts'
 import type { SideAnswer, SideQuestion } from '../side-request.ts'
-import { denied, failed } from './verdict.ts'
+import { denied, failed, partialBodyHeader } from './verdict.ts'
 import type { Provider, Verdict } from './verdict.ts'
 
 type Fits = (name: string) => boolean
@@ -38,7 +39,7 @@ export function httpProvider({ allowedHeaders }: ExtAuthz, { serverUri, pathPref
     toClientOnDenial: fitsAny(response?.allowedClientHeaders),
     toClientOnSuccess: fitsAny(response?.allowedClientHeadersOnSuccess) ?? none,
   }
-  return { cluster: serverUri.httpUpstreamType.value, timeoutMs: rules.timeoutMs, ask: (exchange) => question(exchange, rules), read: (answer) => verdict(answer, rules) }
+  return { cluster: serverUri.httpUpstreamType.value, timeoutMs: rules.timeoutMs, ask: (exchange, body) => question(exchange, body, rules), read: (answer) => verdict(answer, rules) }
 }
 
 const none: Fits = () => false
@@ -50,17 +51,19 @@ function fitsAny(list: ListStringMatcher | undefined): Fits | undefined {
 }
 
 /** Of the client's: its authority, method, path and credentials, and what the provider is meant to see. */
-function question(exchange: Exchange, { pathPrefix, timeoutMs, sends, adds }: Rules): SideQuestion {
+function question(exchange: Exchange, body: HeldBody | undefined, { pathPrefix, timeoutMs, sends, adds }: Rules): SideQuestion {
   const headers = new HeaderList()
   const { flat } = exchange.requestHeaders
   for (let i = 0; i < flat.length; i += 2) {
     const name = flat[i]!
     if (name === 'authorization' || sends(name)) headers.add(name, flat[i + 1]!)
   }
+  if (body !== undefined) headers.set(partialBodyHeader, String(!body.whole))
   for (const [name, value] of adds) headers.set(name, value)
   headers.set('x-envoy-internal', 'true')
   if (timeoutMs > 0) headers.set('x-envoy-expected-rq-timeout-ms', String(timeoutMs))
-  return { head: { method: exchange.method, path: `${pathPrefix}${exchange.path}`, authority: exchange.authority, headers, bodyLength: 0, sendZeroLength: true } }
+  const head = { method: exchange.method, path: `${pathPrefix}${exchange.path}`, authority: exchange.authority, headers, bodyLength: body?.bytes.length ?? 0, sendZeroLength: true }
+  return { head, body: body === undefined || body.bytes.length === 0 ? undefined : body.bytes }
 }
 
 function verdict({ status, headers: { flat }, body }: SideAnswer, rules: Rules): Verdict {

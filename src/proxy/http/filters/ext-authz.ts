@@ -2,7 +2,7 @@
 // allowed it, unless the configuration says that such requests go on. How it is asked is ext-authz/.
 import { anyUnpack } from '@bufbuild/protobuf/wkt'
 import { ExtAuthzPerRouteSchema, ExtAuthzSchema } from '../../../proto/gen/envoy/extensions/filters/http/ext_authz/v3/ext_authz_pb.ts'
-import type { ExtAuthz } from '../../../proto/gen/envoy/extensions/filters/http/ext_authz/v3/ext_authz_pb.ts'
+import type { BufferSettings, ExtAuthz } from '../../../proto/gen/envoy/extensions/filters/http/ext_authz/v3/ext_authz_pb.ts'
 import { valueAt } from '../../../security/rbac/expression.ts'
 import { valueTest } from '../../rbac/value.ts'
 import { getMetadata } from '../dynamic-metadata.ts'
@@ -11,7 +11,8 @@ import { grpcProvider } from '../ext-authz/grpc-check.ts'
 import { httpProvider } from '../ext-authz/http-check.ts'
 import { failed } from '../ext-authz/verdict.ts'
 import type { Provider, Verdict } from '../ext-authz/verdict.ts'
-import type { Filter, LocalReply } from '../filter.ts'
+import { BodyWish } from '../filter.ts'
+import type { Filter, FilterResult, HeldBody, LocalReply } from '../filter.ts'
 import { badConfig } from '../router/problem.ts'
 import { askSide } from '../side-request.ts'
 import type { FilterContext, FilterKind } from './table.ts'
@@ -22,6 +23,8 @@ interface Settings {
   readonly clearsRoute: boolean
   readonly unreachable: LocalReply
   readonly isAsked: (exchange: Exchange) => boolean
+  /** What of bodies the provider is to see. */
+  readonly body: BufferSettings | undefined
 }
 
 export const extAuthz: FilterKind = {
@@ -41,7 +44,6 @@ export const extAuthz: FilterKind = {
 /** What would change the decision and is not there is refused. */
 function compile(message: ExtAuthz): Settings {
   const { failureModeAllow, clearRouteCache, withRequestBody, statusOnError, filterEnabledMetadata, disallowedHeaders } = message
-  if (withRequestBody !== undefined) throw badConfig('with_request_body is not served yet')
   if (disallowedHeaders !== undefined || message.filterEnabled !== undefined || message.denyAtDisable !== undefined) throw badConfig('disallowed_headers, filter_enabled and deny_at_disable are not served')
   return {
     provider: providerOf(message),
@@ -49,13 +51,14 @@ function compile(message: ExtAuthz): Settings {
     clearsRoute: clearRouteCache,
     unreachable: { status: statusOnError?.code ?? 403, body: '', details: 'ext_authz_error', flags: 'UAEX', headers: [], grpcStatus: undefined },
     isAsked: enabledBy(filterEnabledMetadata),
+    body: withRequestBody,
   }
 }
 
 function providerOf(message: ExtAuthz): Provider {
   switch (message.services.case) {
     case 'httpService': return httpProvider(message, message.services.value)
-    case 'grpcService': return grpcProvider(message.services.value)
+    case 'grpcService': return grpcProvider(message.services.value, message.withRequestBody?.packAsBytes === true)
     default: throw badConfig('ext_authz without a service')
   }
 }
@@ -68,16 +71,20 @@ function enabledBy(matcher: ExtAuthz['filterEnabledMetadata']): Settings['isAske
 }
 
 function filterOf(settings: Settings, { clock, clusters, slot }: FilterContext & { readonly slot: number }): Filter {
-  const { provider, isAsked } = settings
+  const { provider, isAsked, body } = settings
+  const ask = (exchange: Exchange, held: HeldBody | undefined): FilterResult => {
+    const cluster = clusters?.(provider.cluster)
+    if (cluster === undefined) return apply(exchange, failed, settings, slot)
+    const question = provider.ask(exchange, held)
+    return askSide(cluster, question.head, clock, provider.timeoutMs, question.body)
+      .then((answer) => apply(exchange, answer === undefined ? failed : provider.read(answer), settings, slot))
+  }
   return {
     name: 'ext_authz',
     onRequest(exchange) {
       if (!isAsked(exchange)) return undefined
-      const cluster = clusters?.(provider.cluster)
-      if (cluster === undefined) return apply(exchange, failed, settings, slot)
-      const { head, body } = provider.ask(exchange)
-      return askSide(cluster, head, clock, provider.timeoutMs, body)
-        .then((answer) => apply(exchange, answer === undefined ? failed : provider.read(answer), settings, slot))
+      if (body === undefined || exchange.upgrade !== '' || exchange.requestComplete || exchange.bodyLength === 0) return ask(exchange, undefined)
+      return new BodyWish(body.maxRequestBytes, body.allowPartialMessage, (held) => ask(exchange, held))
     },
     onResponse(exchange, headers) {
       const added = exchange.slots[slot]

@@ -1,0 +1,83 @@
+// Providers that see the bodies of requests, over HTTP and over gRPC. Of several providers at one workload none is asked, so
+// each is a table, and a mesh, of its own.
+import { create, toBinary } from '@bufbuild/protobuf'
+import type { MessageInitShape } from '@bufbuild/protobuf'
+import { frameMessage } from '../../../../src/codec/grpc/frame.ts'
+import { CheckResponseSchema } from '../../../../src/proto/gen/envoy/service/auth/v3/external_auth_pb.ts'
+import { unlike } from '../case.ts'
+import type { Answer, Ask, Case, Expected, ServiceSpec } from '../case.ts'
+import { accessLogFormat } from '../mesh-files.ts'
+
+/** How much of a body came that was refused; what Envoy's own client adds to what it sends and gets. */
+const loose = ['log.received', 'reply.headers.x-envoy-upstream-service-time', ...['x-envoy-expected-rq-timeout-ms', 'x-envoy-internal', 'x-forwarded-for'].map((name) => `deliveries.headers.${name}`)]
+
+const host = 'decider.$ns.svc.cluster.local'
+
+/** A mesh with one provider, which is asked about `/asked`. */
+function table(title: string, provider: object, decider: ServiceSpec, asks: readonly Ask[]): readonly Case[] {
+  const mesh = { accessLogFile: '/dev/stdout', accessLogFormat, extensionProviders: [{ name: 'decider', ...provider }] }
+  const yaml = `
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: ask, namespace: edge }
+spec: { action: CUSTOM, provider: { name: decider }, rules: [{ to: [{ operation: { paths: [/asked] } }] }] }
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: istio, namespace: istio-system }
+data:
+  mesh: |
+    ${JSON.stringify(mesh)}
+`
+  return [{ title, role: 'gateway', http: '[{ route: [{ destination: { host: a } }] }]', yaml, services: { decider, a: {} }, asks, loose }]
+}
+
+const post = (body: string, expect: Expected, more: Partial<Ask> = {}): Ask => ({ method: 'POST', path: '/asked', body, expect, ...more })
+
+const overHttp = (body: object): object => ({
+  envoyExtAuthzHttp: { service: host, port: 80, timeout: '2s', includeRequestHeadersInCheck: ['content-type'], includeRequestBodyInCheck: body },
+})
+const both: Expected = { status: 200, to: ['decider', 'a'] }
+const tooLong: Expected = { status: 413, body: 'Payload Too Large', to: [], details: 'request_payload_too_large' }
+
+export const wholeBodies = table('a provider over HTTP sees bodies of up to 10 bytes; longer ones are refused', overHttp({ maxRequestBytes: 10 }), {}, [
+  post('hello', { ...both, seenBody: 'hello' }), post('0123456789', { ...both, seenBody: '0123456789' }), post('hello', both, { chunked: true }), post('', both), { path: '/asked', expect: both },
+  post('0123456789a', tooLong), post('0123456789a', tooLong, { chunked: true }), post('x'.repeat(100_000), tooLong),
+  post('0123456789a', { status: 200, to: ['a'], seenBody: '0123456789a' }, { path: '/else' }),
+  post('hello', { ...both, seenBody: 'hello' }, { headers: { expect: '100-continue' } }),
+  post('hello', { ...both, seenBody: 'hello' }, { http2: true }), post('0123456789a', tooLong, { http2: true, ...unlike('Envoy lets a longer body through that comes in one piece, and shows its beginning', { status: 200 }) }), { path: '/asked', http2: true, expect: both },
+])
+
+/** The body goes on whole, whatever the provider saw. */
+const whole = (body: string): Expected => ({ ...both, seenBody: body })
+
+export const partialBodies = table('a provider over HTTP sees the first 10 bytes', overHttp({ maxRequestBytes: 10, allowPartialMessage: true }), { answers: [200, 200, 200, 200, 200, 200, 403] }, [
+  post('hello', whole('hello')), post('0123456789', whole('0123456789')), post('0123456789abc', whole('0123456789abc')), post('0123456789abc', whole('0123456789abc'), { chunked: true }),
+  post('x'.repeat(200_000), whole('x'.repeat(200_000))), post('x'.repeat(200_000), whole('x'.repeat(200_000)), { http2: true }),
+  post('0123456789abc', { status: 403, to: ['decider'], flags: 'UAEX', details: 'ext_authz_denied' }),
+])
+
+const grpc = (response: MessageInitShape<typeof CheckResponseSchema>, status = '0'): Answer => ({
+  headers: [['content-type', 'application/grpc']], trailers: [['grpc-status', status]], body: Buffer.from(frameMessage(toBinary(CheckResponseSchema, create(CheckResponseSchema, response)))).toString('latin1'),
+})
+const ok = (value: object = {}): Answer => grpc({ httpResponse: { case: 'okResponse', value } })
+const denial = (value: object): Answer => grpc({ status: { code: 7 }, httpResponse: { case: 'deniedResponse', value } })
+const header = (key: string, value: string): object => ({ header: { key, value } })
+
+export const grpcBodies = table('a provider over gRPC sees the first 10 bytes, as bytes', {
+  envoyExtAuthzGrpc: { service: host, port: 80, timeout: '2s', includeRequestBodyInCheck: { maxRequestBytes: 10, allowPartialMessage: true, packAsBytes: true } },
+}, {
+  port: { name: 'grpc', number: 80 },
+  answers: [
+    grpc({}), ok(), ok(), ok({ headers: [header('x-user', 'anna'), { ...header('x-more', 'two'), append: { value: true } }], headersToRemove: ['x-secret'], responseHeadersToAdd: [header('x-session', 's')] }),
+    denial({}), denial({ status: { code: 401 }, headers: [header('www-authenticate', 'Basic')], body: 'who are you' }), grpc({ status: { code: 7 } }), grpc({}, '14'), { status: 503 }, { then: 'reset' },
+    { ...grpc({}), body: 'nonsense' },
+  ],
+}, [
+  post('hello', whole('hello')), post('0123456789\u00e9abc', whole('0123456789\u00e9abc')), { path: '/asked?q=1', headers: { 'x-twice': ['a', 'b'], cookie: 'c=d' }, expect: both },
+  post('hello', { ...both, seen: { 'x-user': 'anna', 'x-more': 'one,two', 'x-secret': null }, headers: { 'x-session': 's' } }, { headers: { 'x-user': 'spoofed', 'x-more': 'one', 'x-secret': 'y' } }),
+  post('hello', { status: 403, to: ['decider'], body: '', flags: 'UAEX', details: 'ext_authz_denied' }),
+  post('hello', { status: 401, to: ['decider'], body: 'who are you', headers: { 'www-authenticate': 'Basic' }, flags: 'UAEX' }),
+  post('hello', { status: 403, to: ['decider'], body: '', flags: 'UAEX', details: 'ext_authz_denied' }),
+  ...Array.from({ length: 4 }, () => post('hello', { status: 403, to: ['decider'], flags: 'UAEX', details: 'ext_authz_error' })),
+])

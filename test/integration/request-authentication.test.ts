@@ -88,3 +88,20 @@ test('when a policy goes, its tokens are nobody’s business any more', { timeou
   await world.edit(() => world.folder.write('mesh/policy.yaml', ''))
   assert.deepEqual(await statuses(world, 'nonsense'), [200])
 })
+
+test('an issuer changes its keys without a word: the first token of the new key is taken, and made-up keys cost it nothing', { timeout: 60_000 }, async () => {
+  const [old, fresh] = [createSigner('old', 'ES256'), createSigner('fresh', 'ES256')]
+  await using issuer = await TokenIssuer.start(keySetOf(old))
+  await using other = await TokenIssuer.start(keySetOf(old))
+  await using world = await mesh()
+  const edge = policy('edge', 'istio-system', 'istio=ingressgateway', [{ issuer: issuer.issuer }, { issuer: other.issuer, jwksUri: other.keysUrl }])
+  await world.edit(() => world.folder.write('mesh/policy.yaml', edge))
+  assert.deepEqual(await statuses(world, tokenOf(old, issuer.issuer), tokenOf(fresh, other.issuer)), [200, 401])
+  issuer.keys = keySetOf(fresh)
+  assert.deepEqual(await statuses(world, tokenOf(fresh, issuer.issuer), tokenOf(old, issuer.issuer)), [200, 401])
+  const asked = issuer.asked.length
+  const forged = await Promise.all(Array.from({ length: 50 }, (_, i) => statuses(world, tokenOf(createSigner(`made-up-${i}`, 'ES256'), issuer.issuer))))
+  assert.ok(forged.flat().every((status) => status === 401))
+  assert.ok(issuer.asked.length - asked <= 2, 'the keys and where they are: once')
+  assert.deepEqual(await statuses(world, tokenOf(old, other.issuer), tokenOf(fresh, issuer.issuer)), [200, 200])
+})

@@ -45,7 +45,7 @@ function setUp(count = 1) {
     certificate: () => ({ chain, key: 'key' }), trust: () => ({ roots: 'roots', crl: '' }), onChange: (changed: (name: string) => void) => listeners.add(changed),
   }
   const set = new ThreadSet({
-    count, clock, identity, sockets: new ListenSet({ sharing: 'first' }), log: (line) => logs.push(line), audit() {},
+    count, clock, identity, sockets: new ListenSet({ sharing: 'first' }), log: (line) => logs.push(line), audit() {}, missingKey: (source) => logs.push(`missing: ${source}`),
     spawn(_number, gone) {
       const thread = new FakeThread(gone)
       threads.push(thread)
@@ -85,6 +85,12 @@ test('threads are ready when all of them are; each is told identity, addresses a
     assert.deepEqual(sent.update.resources.map(({ bytes }) => [[...bytes], bytes.buffer.byteLength]), [[[7, 7, 7], 3]])
     assert.ok(said[3]?.kind === 'identity' && said[3].certificate?.chain === 'second')
   }
+})
+
+test('a key that a thread misses is asked for by the first one, which has the line to the control plane', () => {
+  const { threads, logs } = setUp(2)
+  threads[1]!.onMessage({ kind: 'missing-key', source: 'https://issuer.example/keys' })
+  assert.deepEqual(logs, ['missing: https://issuer.example/keys'])
 })
 
 test('a thread that breaks is replaced after a while, and the new one is told everything that was accepted', async () => {

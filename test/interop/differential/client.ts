@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { Agent, request } from 'node:http'
 import type { IncomingMessage } from 'node:http'
 import { connect as connectHttp2, constants } from 'node:http2'
-import type { IncomingHttpHeaders } from 'node:http2'
+import type { ClientHttp2Session, IncomingHttpHeaders } from 'node:http2'
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import type { Ask } from './case.ts'
@@ -15,6 +15,8 @@ export interface Door {
   readonly port: number
   /** The line of the PROXY protocol that says where the connection was going, by the client's port; empty for none. */
   readonly preface: (ownPort: number) => string
+  /** Files of a certificate of the mesh that curl may show, as `$cert` and `$key`. */
+  readonly shown: { readonly cert: string; readonly key: string }
 }
 
 export interface Reply {
@@ -89,10 +91,12 @@ export async function askMany(door: Door, authority: string, one: Ask, times: nu
   const worker = async (): Promise<void> => {
     const { socket } = await open(door)
     const agent = agentOn(socket)
+    const session = one.http2 === true ? sessionOn(socket) : undefined
     while (left-- > 0) {
-      const { status } = await send(agent, socket, authority, one, performance.now())
+      const { status } = await (session === undefined ? send(agent, socket, authority, one, performance.now()) : sendHttp2(session, socket, authority, one, performance.now()))
       statuses.set(status, (statuses.get(status) ?? 0) + 1)
     }
+    session?.destroy()
     agent.destroy()
   }
   await Promise.all(Array.from({ length: 4 }, worker))
@@ -137,11 +141,21 @@ function send(agent: Agent, socket: Socket, authority: string, one: Ask, started
 }
 
 /** A stream on a connection of its own. */
-function askHttp2(socket: Socket, authority: string, one: Ask, started: number): Promise<Reply> {
+async function askHttp2(socket: Socket, authority: string, one: Ask, started: number): Promise<Reply> {
+  const session = sessionOn(socket)
+  const reply = await sendHttp2(session, socket, authority, one, started)
+  session.destroy()
+  return reply
+}
+
+function sessionOn(socket: Socket): ClientHttp2Session {
+  return connectHttp2('http://differential.test', { createConnection: () => socket }).on('error', () => undefined)
+}
+
+function sendHttp2(session: ClientHttp2Session, socket: Socket, authority: string, one: Ask, started: number): Promise<Reply> {
   const { method = 'GET', path = '/', headers = {}, body, chunked = false, trailers = {}, leaveMs } = one
   const length = chunked || body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }
   const hasTrailers = Object.keys(trailers).length > 0
-  const session = connectHttp2('http://differential.test', { createConnection: () => socket })
   const stream = session.request({ ':method': method, ':path': path, ':authority': authority, ...length, ...flat(headers) }, { endStream: body === undefined && !hasTrailers, waitForTrailers: hasTrailers })
   let head: IncomingHttpHeaders = {}
   let last: IncomingHttpHeaders = {}
@@ -154,13 +168,11 @@ function askHttp2(socket: Socket, authority: string, one: Ask, started: number):
   stream.on('response', (got) => (head = got))
   stream.on('trailers', (got) => (last = got))
   stream.on('error', () => undefined)
-  session.on('error', () => undefined)
   stream.on('wantTrailers', () => stream.sendTrailers(trailers))
   if (body !== undefined || hasTrailers) stream.end(body)
   return new Promise((resolve) => {
     stream.once('close', () => {
       clearTimeout(timer)
-      session.destroy()
       const status = Number(head[':status'] ?? 0)
       resolve({ status, headers: fieldsOf(head), trailers: fieldsOf(last), body: text, error: status === 0 || (stream.rstCode ?? 0) > 0 ? 'ended' : '', informational, clientPort, ms: performance.now() - started })
     })
@@ -208,13 +220,13 @@ function askRaw(socket: Socket, bytes: string, started: number): Promise<Reply> 
   })
 }
 
-function askCurl({ host, port }: Door, authority: string, one: Ask, started: number): Promise<Reply> {
+function askCurl({ host, port, shown }: Door, authority: string, one: Ask, started: number): Promise<Reply> {
   const { method, path = '/', headers = {}, body, curl = [] } = one
   const fields = Object.entries(headers).flatMap(([name, value]) => [value].flat().flatMap((text) => ['-H', `${name}: ${text}`]))
   const parameters = [
     '-sS', '-i', '--path-as-is', '--max-time', String(patienceMs / 1000), '-w', '\n%{local_port}',
     ...(method === undefined ? [] : method === 'HEAD' ? ['-I'] : ['-X', method]),
-    ...(body === undefined ? [] : ['--data-binary', body]), ...fields, '-H', `host: ${authority}`, ...curl.map((text) => text.replaceAll('$at', `${host}:${port}`)),
+    ...(body === undefined ? [] : ['--data-binary', body]), ...fields, '-H', `host: ${authority}`, ...curl.map((text) => text.replaceAll('$at', `${host}:${port}`).replace('$cert', shown.cert).replace('$key', shown.key)),
     ...(curl.some((text) => text.includes('://')) ? [] : [`http://${host}:${port}${path}`]),
   ]
   return new Promise((resolve) => {

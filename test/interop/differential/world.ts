@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { once } from 'node:events'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { EnvCapture } from '../../../src/agent/env-capture.ts'
 import type { Tap } from '../../../src/agent/env-capture.ts'
@@ -23,7 +24,7 @@ import type { Proxy } from '../../../src/proxy/main.ts'
 import { startProxy } from '../../../src/proxy/main.ts'
 import { proxySettings } from '../../../src/proxy/settings.ts'
 import { filesOnce } from '../../../src/sources/files/read.ts'
-import type { TestAuthority } from '../../support/certificates.ts'
+import type { TestAuthority, TestCertificate } from '../../support/certificates.ts'
 import { TempFolder } from '../../support/temp-folder.ts'
 import { startAgent, startEnvoy } from '../real-envoy.ts'
 import type { RunningEnvoy } from '../real-envoy.ts'
@@ -122,7 +123,7 @@ export async function startOurs(parts: SideParts): Promise<Side> {
       const tap = taps.get(`${role} ${formatAddress(to)}`)
       const at = role === 'gateway' ? running.get('edge')!.boundAddress(`0.0.0.0_${to.port}`) : tap?.at
       assert.ok(at !== undefined, `ours has no door for ${role} ${formatAddress(to)}`)
-      return { ...at, preface: () => '' }
+      return { ...at, preface: () => '', shown: base.shown }
     },
     complaints: () => [...base.complaints(), ...said],
     async [Symbol.asyncDispose]() {
@@ -163,7 +164,7 @@ export async function startEnvoys(parts: SideParts, envoy: string): Promise<Side
       const captured = role === 'inbound' ? own('virtualInbound') : own(`${to.host}_${to.port}`) ?? own(`0.0.0.0_${to.port}`) ?? own('virtualOutbound')
       const at = role === 'gateway' ? own(`0.0.0.0_${to.port}`) : captured
       assert.ok(at !== undefined, `Envoy has no listener for ${role} ${formatAddress(to)}`)
-      return { ...at, preface: (ownPort) => (role === 'gateway' ? '' : `PROXY TCP4 127.0.0.1 ${to.host} ${ownPort} ${to.port}\r\n`) }
+      return { ...at, shown: base.shown, preface: (ownPort) => (role === 'gateway' ? '' : `PROXY TCP4 127.0.0.1 ${to.host} ${ownPort} ${to.port}\r\n`) }
     },
     async [Symbol.asyncDispose]() {
       await Promise.all(running.map((one) => one[Symbol.asyncDispose]()))
@@ -185,11 +186,12 @@ function withIdentity(method: Method, identity: string): Method {
 /** What Envoy warns of whatever it is given. */
 const harmless = /no configured limit to the number of allowed active downstream connections|Usage of the deprecated runtime key|overload manager|gRPC config: initial fetch timed out/
 
-type Base = Omit<Side, 'door'> & { readonly log: Log; readonly said: string[] }
+type Base = Omit<Side, 'door'> & { readonly log: Log; readonly said: string[]; readonly shown: Door['shown'] }
 
 /** A control plane that reads the cases' files. */
-async function startBase(name: Side['name'], { cases, layout }: SideParts): Promise<Base> {
+async function startBase(name: Side['name'], { cases, layout, authority }: SideParts): Promise<Base> {
   const folder = await TempFolder.create()
+  const shown = await certificatesIn(folder, authority)
   await folder.write('mesh/common.yaml', commonFile(layout))
   await Promise.all(cases.map((one, index) => folder.write(`mesh/case-${index + 1}.yaml`, caseFile(one, index, layout))))
   const issues: string[] = []
@@ -200,7 +202,7 @@ async function startBase(name: Side['name'], { cases, layout }: SideParts): Prom
   })
   const log = new Log()
   return {
-    name, layout, control, issues, log, said: [],
+    name, layout, control, issues, log, shown, said: [],
     takeLog: (port, isWanted) => log.take(port, isWanted),
     complaints: () => [...control.state.board.proxies.values()].flatMap(({ node, types }) =>
       [...types].filter(([, status]) => status.nacked > 0 || syncState(status) !== 'SYNCED').map(([type, status]) => `${node.id} ${type}: ${syncState(status)}, refused ${status.nacked} times: ${status.error}`)),
@@ -209,6 +211,21 @@ async function startBase(name: Side['name'], { cases, layout }: SideParts): Prom
       await folder[Symbol.asyncDispose]()
     },
   }
+}
+
+/** Both sides show the same one. */
+const clientOf = new WeakMap<TestAuthority, TestCertificate>()
+
+/** The control plane signs with the authority of the suite, and so the suite can make a certificate of the mesh. */
+async function certificatesIn(folder: TempFolder, authority: TestAuthority): Promise<Door['shown']> {
+  await mkdir(folder.at('state/ca'), { recursive: true, mode: 0o700 })
+  await writeFile(folder.at('state/ca/ca-cert.pem'), authority.roots)
+  await writeFile(folder.at('state/ca/ca-key.pem'), authority.key, { mode: 0o600 })
+  const { chain, key } = clientOf.get(authority) ?? authority.issue('URI:spiffe://cluster.local/ns/client/sa/client')
+  clientOf.set(authority, { chain, key })
+  await folder.write('client.pem', chain)
+  await folder.write('client.key', key)
+  return { cert: folder.at('client.pem'), key: folder.at('client.key') }
 }
 
 const addressOfProxy = (layout: Layout, name: ProxyName): string => (name === 'client' ? workloadAddress(layout) : `${layout.net}.0.${proxies[name].host}`)

@@ -49,6 +49,7 @@ const mutual = (mode: string): string => [
   secret('one-$ns', one).replace('\ndata: {', `\ndata: { ca.crt: ${base64(clients.roots)},`),
   gateway([server('one', 'one.tls.example', 'one-$ns').replace('SIMPLE', mode)]), routes('one', 'one.tls.example'),
 ].join('')
+const ofTheMesh = gateway([`{ port: { number: $port, name: https, protocol: HTTPS }, hosts: ["one.tls.example"], tls: { mode: ISTIO_MUTUAL } }`]) + routes('one', 'one.tls.example')
 /** curl may notice a refusal while it reads or while it still writes. */
 const whenNoticed = ['reply.error']
 const passed = ['reply.error', 'log.bytes']
@@ -89,5 +90,10 @@ spec: { hosts: ["one.pass.example"], gateways: [own], tls: [{ match: [{ sniHosts
   { title: "gateway: the mesh's own mutual TLS asks for a certificate", role: 'gateway', loose: whenNoticed, asks: [
     { port: 1, host: 'one.tls.example', curl: curl('https://one.tls.example/x'), expect: { status: 0, to: [] } },
     { port: 1, host: 'one.tls.example', curl: curl('https://one.tls.example/x', ...shown), expect: { status: 0, to: [] } },
-  ], yaml: gateway([`{ port: { number: $port, name: https, protocol: HTTPS }, hosts: ["one.tls.example"], tls: { mode: ISTIO_MUTUAL } }`]) + routes('one', 'one.tls.example') },
+  ], yaml: ofTheMesh },
+  { title: "gateway: the mesh's own mutual TLS lets a workload in, and says who it is", role: 'gateway', yaml: ofTheMesh, asks: [
+    { port: 1, host: 'one.tls.example', headers: ownWord, curl: curl('https://one.tls.example/x', '--cert', '$cert', '--key', '$key'),
+      expect: { status: 200, route: 'one', seen: { 'x-forwarded-client-cert': /^By=spiffe:\/\/cluster\.local\/ns\/edge\/sa\/edge;Hash=[0-9a-f]{64};Cert=".*";Subject=".*";URI=spiffe:\/\/cluster\.local\/ns\/client\/sa\/client$/ } } },
+    { port: 1, host: 'other.tls.example', curl: curl('https://other.tls.example/x', '--cert', '$cert', '--key', '$key'), expect: { status: 0, flags: 'NR' } },
+  ] },
 ]

@@ -10,11 +10,11 @@ import { commandHelp } from '../../src/cli/help.ts'
 import { processIo } from '../../src/cli/process-io.ts'
 import { runLog } from '../../src/cli/run/log.ts'
 import type { RunLog } from '../../src/cli/run/log.ts'
-import { startMesh } from '../../src/cli/run/mesh.ts'
+import { captureModes, startMesh } from '../../src/cli/run/mesh.ts'
 import type { Mesh } from '../../src/cli/run/mesh.ts'
 import { UsageError } from '../../src/cli/usage-error.ts'
 import { MeshError, hasCode } from '../../src/lib/errors.ts'
-import { openClient } from './guide/client.ts'
+import { knock, openClient } from './guide/client.ts'
 import { copyMesh } from './guide/folder.ts'
 import type { MeshFolder } from './guide/folder.ts'
 import type { Observation } from './guide/observation.ts'
@@ -26,6 +26,7 @@ import { steps } from './guide/table.ts'
 const options: readonly Option[] = [
   { name: 'once', sentence: 'Ends after the tour: exit code 0 only if all that was observed is what was expected.' },
   { name: 'no-tour', sentence: 'Only runs the mesh, on the sample itself, until Ctrl-C.' },
+  { name: 'capture', value: 'HOW', choices: captureModes, initial: 'env', sentence: "As of 'trysail run': netns gives each service a network of its own." },
   { name: 'port', value: 'PORT', initial: '8080', sentence: 'Where the ingress gateway listens; 0 takes any free port.' },
   { name: 'output', short: 'o', value: 'FORMAT', choices: ['text', 'json'], initial: 'text', sentence: 'json prints the observations as one JSON object at the end.' },
   { name: 'verbose', short: 'v', sentence: 'Shows what the mesh and its processes log.' },
@@ -53,7 +54,7 @@ async function demo(args: readonly string[], io: Io): Promise<number> {
   const mesh = await startMesh({
     files: [folder.path],
     watch: true,
-    capture: 'env',
+    capture: given.text('capture') === 'netns' ? 'netns' : 'env',
     stateDir: folder.state,
     gateways: { host: '127.0.0.1', ports: new Map([[8080, portOf(given.text('port'))]]), privileged: false },
     verbose: given.flag('verbose'),
@@ -132,6 +133,7 @@ async function walk({ mesh, url, folder, show, accessLog, stop }: WalkParts): Pr
     did: (text) => show.did(text),
     until,
     accessLog: () => accessLog,
+    knock: (url) => knock(url, mesh.entering),
     async edit(change) {
       const before = mesh.generation
       change()

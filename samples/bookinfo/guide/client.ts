@@ -1,4 +1,5 @@
 // The tour's own client: what a browser would send, through the ingress gateway, on kept-alive connections.
+import { execFile } from 'node:child_process'
 import { Agent, request } from 'node:http'
 import { performance } from 'node:perf_hooks'
 
@@ -51,8 +52,27 @@ function send(agent: Agent | undefined, url: URL, headers: Readonly<Record<strin
   })
 }
 
-/** One request on a connection of its own, to any address: for knocking at a port that should refuse. */
-export const knock = (url: string): Promise<Reply> => send(undefined, new URL(url), { connection: 'close' })
+/**
+ * One request on a connection of its own, to any address: for knocking at a port that should refuse. Where processes have
+ * networks of their own, `entering` is what leads a command there: another node asks then.
+ */
+export function knock(url: string, entering: readonly string[]): Promise<Reply> {
+  const [program, ...enter] = entering
+  if (program === undefined) return send(undefined, new URL(url), { connection: 'close' })
+  const began = performance.now()
+  return new Promise((resolve) => {
+    execFile(program, [...enter, '--', process.execPath, '-e', knocker, url], { timeout: 20_000 }, (failure, stdout) => {
+      const answer = failure === null ? (JSON.parse(stdout) as Pick<Reply, 'status' | 'error'>) : { status: 0, error: failure.message }
+      resolve({ headers: {}, body: '', ...answer, ms: performance.now() - began })
+    })
+  })
+}
+
+/** Prints what came of it. */
+const knocker = `
+const say = (answer) => { console.log(JSON.stringify(answer)); process.exit(0) }
+require('node:http').get(process.argv[1], { agent: false, timeout: 15000 }, ({ statusCode }) => say({ status: statusCode }))
+  .on('error', ({ message }) => say({ status: 0, error: message }))`
 
 /** Which version of reviews answered; the status where none did. */
 export function reviewsVersion(reply: Reply): string {

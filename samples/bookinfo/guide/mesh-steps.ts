@@ -1,6 +1,6 @@
 // The tour's steps about the mesh itself: how fast an edit takes effect, and who is who under mutual TLS.
 import { setTimeout as sleep } from 'node:timers/promises'
-import { knock, reviewsVersion } from './client.ts'
+import { reviewsVersion } from './client.ts'
 import type { Client } from './client.ts'
 import { sendMany, startLoad } from './load.ts'
 import { below, equal, median, tally } from './observation.ts'
@@ -62,7 +62,7 @@ export const mutualTls: Step = {
 
 export const strict: Step = {
   title: 'STRICT: plaintext is refused, the mesh goes on',
-  async run({ client, folder, edit, did, processes }) {
+  async run({ client, folder, edit, did, processes, knock }) {
     const url = `http://${processes().find(({ name }) => name === 'details-v1')?.inbound}/details/0`
     did(`knocks in plaintext at the inbound port of details, ${url}`)
     const permissive = await knock(url)

@@ -17,6 +17,8 @@ export interface Tour {
   /** Makes an edit and waits until every proxy has said that it is in effect. */
   edit(change: () => unknown): Promise<void>
   did(text: string): void
+  /** One request from outside of the mesh, in plaintext, on a connection of its own, to where a process is reached by its peers. */
+  knock(url: string): Promise<Reply>
   processes(): readonly TourProcess[]
   /** Waits until `condition` holds; false when it does not within the limit. */
   until(condition: () => boolean | Promise<boolean>, limitMs?: number): Promise<boolean>

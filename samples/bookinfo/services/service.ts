@@ -42,7 +42,8 @@ export function serve(handler: Handler): void {
     )
   })
   server.keepAliveTimeout = 60_000 // longer than a proxy keeps an idle connection, so that the proxy closes first
-  server.listen(Number(process.env['PORT'] ?? 9080), '127.0.0.1')
+  // A Pod, or a Process with a network of its own, is reached at its address; one that shares this machine's is not for others.
+  server.listen(Number(process.env['PORT'] ?? 9080), process.env['POD_IP'] === undefined ? '127.0.0.1' : '0.0.0.0')
   process.on('SIGTERM', () => {
     server.close(() => process.exit(0))
     server.closeIdleConnections()

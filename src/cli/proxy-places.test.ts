@@ -7,7 +7,7 @@ import type { ProxySettings } from '../proxy/settings.ts'
 import { placeProxy, placesOf } from './proxy-places.ts'
 import type { Places } from './proxy-places.ts'
 
-const none = { capture: 'taps', inbound: [], outbound: [], gatewayPort: [] } as const
+const none = { capture: 'taps', proxyMark: 0, inbound: [], outbound: [], gatewayPort: [] } as const
 type Given = Partial<Parameters<typeof placesOf>[0]>
 
 function mistakesIn(given: Given, settings: Partial<ProxySettings> = {}): string[] {

@@ -5,7 +5,7 @@ import { EnvCapture } from '../agent/env-capture.ts'
 import { NetfilterCapture } from '../agent/capture/netfilter-capture.ts'
 import { GatewayPorts } from '../agent/gateway-ports.ts'
 import { MeshError } from '../lib/errors.ts'
-import { choice, list } from '../lib/settings.ts'
+import { choice, integer, list } from '../lib/settings.ts'
 import type { SettingsOf } from '../lib/settings.ts'
 import type { Address } from '../model/address.ts'
 import { formatAddress, parseAddress } from '../model/address.ts'
@@ -17,6 +17,7 @@ import type { ProxySettings } from '../proxy/settings.ts'
 
 export const placesTable = {
   capture: choice(['taps', 'netfilter'], 'taps', "How a sidecar's traffic comes to it: by --inbound and --outbound, or all of it by the kernel, with the rules of 'trysail agent capture'."),
+  proxyMark: integer(0, "With --capture netfilter: mark of the proxy's own packets, where its user does not tell them from others' (proxyMarks of the rules). 0: none."),
   inbound: list('LISTEN=APP', 'Sidecar: what peers send to LISTEN goes through it to APP, as in 10.0.0.7:9080=127.0.0.1:8080.'),
   outbound: list('LISTEN=HOST:PORT', 'Sidecar: what is sent to LISTEN goes to a service, as in 127.0.0.1:9001=reviews:9080.'),
   gatewayPort: list('PORT=LISTEN', 'Gateway: where the listener of PORT stands, as in 80=127.0.0.1:8080. Without it: on all addresses.'),
@@ -34,14 +35,14 @@ export interface Places {
   readonly outbound: readonly Place[]
   /** By port of the Gateway. */
   readonly gateway: ReadonlyMap<number, Address>
-  /** The kernel brings everything. */
-  readonly netfilter?: boolean
+  /** The kernel brings everything; the mark of our own packets, or 0. */
+  readonly netfilter?: { readonly mark: number } | undefined
 }
 
 /** Adds what is wrong to `mistakes`. */
-export function placesOf({ capture, inbound, outbound, gatewayPort }: SettingsOf<typeof placesTable>, { type, ip }: ProxySettings, mistakes: string[]): Places {
-  const netfilter = capture === 'netfilter'
-  if (netfilter) mistakes.push(...netfilterMistakes(inbound.length + outbound.length, type, ip))
+export function placesOf({ capture, proxyMark, inbound, outbound, gatewayPort }: SettingsOf<typeof placesTable>, { type, ip }: ProxySettings, mistakes: string[]): Places {
+  const netfilter = capture === 'netfilter' ? { mark: proxyMark } : undefined
+  if (netfilter !== undefined) mistakes.push(...netfilterMistakes(inbound.length + outbound.length, type, ip))
   const misplaced = type === 'router' ? { inbound, outbound } : { 'gateway-port': gatewayPort }
   for (const [name, given] of Object.entries(misplaced)) {
     if (given.length > 0) mistakes.push(`--${name} is for a ${type === 'router' ? 'sidecar' : 'router'}, this proxy is a ${type}`)
@@ -103,7 +104,7 @@ export interface Placed {
 export async function withPorts({ inbound, outbound, gateway, netfilter }: Places): Promise<Places> {
   const fixed = async (address: Address): Promise<Address> => (address.port > 0 ? address : { host: address.host, port: await freePort() })
   return {
-    inbound, ...(netfilter !== undefined && { netfilter }),
+    inbound, netfilter,
     outbound: await Promise.all(outbound.map(async (place) => ({ ...place, listen: await fixed(place.listen) }))),
     gateway: new Map(await Promise.all([...gateway].map(async ([port, at]): Promise<[number, Address]> => [port, await fixed(at)]))),
   }
@@ -118,7 +119,7 @@ export interface Held {
 
 /** Throws `cli/port-taken` for a port that another process has, before anything is started. */
 export async function placeProxy({ inbound, outbound, gateway, netfilter }: Places, { type, ip }: ProxySettings, held?: Held): Promise<Placed> {
-  if (netfilter) return { capture: new NetfilterCapture({ probes: [ip] }), sentences: ['all traffic comes to it by the kernel'] }
+  if (netfilter !== undefined) return { capture: new NetfilterCapture({ probes: [ip], mark: netfilter.mark }), sentences: ['all traffic comes to it by the kernel'] }
   if (type === 'router') return { capture: new GatewayPorts((port) => gateway.get(port) ?? { host: '0.0.0.0', port }, new Map()), sentences: [] }
   const taps: Tap[] = []
   const sentences: string[] = []

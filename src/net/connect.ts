@@ -1,11 +1,12 @@
 // Opens a connection, with TLS when asked, within one time limit for all of it.
-import { connect as connectSocket, isIP } from 'node:net'
-import type { Socket } from 'node:net'
+import { Socket, connect as connectSocket, isIP, isIPv6 } from 'node:net'
 import type { Address } from '../model/address.ts'
 import { connectError, connectTimeout } from './errors.ts'
 import type { NetError } from './errors.ts'
 import { keepAlive } from './keep-alive.ts'
 import type { KeepAlive } from './keep-alive.ts'
+import { makeSocket, ownMark } from './own-mark.ts'
+import type { SocketWords } from './own-mark.ts'
 import { handshakeAsClient } from './tls-handshake.ts'
 import type { ClientTls } from './tls.ts'
 import { localAddressOf } from './transport-options.ts'
@@ -28,6 +29,8 @@ export interface ConnectOptions {
   readonly keepAlive?: KeepAlive
   /** Address of this machine that the connection comes from; without it, the one that the route says. */
   readonly source?: string
+  /** `source` is a client's, not of this machine; its packets have this mark. */
+  readonly foreignMark?: number
   /** Called once for a connection that was made, when it is gone, whoever handles it then. */
   readonly onClosed?: () => void
   readonly transports?: Transports
@@ -54,7 +57,7 @@ class Attempt {
   constructor(options: ConnectOptions, done: ConnectDone) {
     this.#options = options
     this.#done = done
-    const raw = open(options)
+    const raw = openOrFail(options)
     this.#raw = raw
     raw.pause()
     raw.on('error', (error) => (this.#error ??= error))
@@ -113,10 +116,30 @@ class Attempt {
   }
 }
 
-function open({ address, source }: ConnectOptions): Socket {
+/** What the kernel refuses before the connection was begun is told as what it refuses later. */
+function openOrFail(options: ConnectOptions): Socket {
+  try {
+    return open(options)
+  } catch (error) {
+    const failed = new Socket()
+    failed.destroy(error instanceof Error ? error : undefined)
+    return failed
+  }
+}
+
+function open({ address, source, foreignMark }: ConnectOptions): Socket {
   if (isUnixAddress(address)) return connectSocket({ path: unixPath(address), allowHalfOpen: true })
   const { host, port } = address
-  return connectSocket({ host, port, allowHalfOpen: true, noDelay: true, autoSelectFamily: isIP(host) === 0, ...(source !== undefined && { localAddress: source }) })
+  const from = source === undefined ? {} : { localAddress: source }
+  if (foreignMark !== undefined) return openAs(address, { mark: foreignMark, foreignSource: true }, from)
+  if (ownMark() !== 0) return openAs(address, { mark: ownMark(), foreignSource: false }, from)
+  return connectSocket({ host, port, allowHalfOpen: true, noDelay: true, autoSelectFamily: isIP(host) === 0, ...from })
+}
+
+function openAs({ host, port }: Address, words: SocketWords, from: { readonly localAddress?: string }): Socket {
+  const socket = makeSocket(host, words)
+  socket.setNoDelay(true)
+  return socket.connect({ host, port, family: isIPv6(host) ? 6 : 4, ...from })
 }
 
 function remoteOf(raw: Socket, asked: Address): Address {

@@ -13,7 +13,7 @@ function kernel(answer: readonly number[] | undefined): { readonly options: Sock
     into.set(answer)
     return answer.length
   }
-  return { asked, options: { set: fail, get: fail, getNumber: fail, read } }
+  return { asked, options: { set: fail, get: fail, getNumber: fail, create: fail, read } }
 }
 
 test('the original destination of IPv4 is read from a sockaddr_in', () => {

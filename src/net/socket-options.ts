@@ -21,7 +21,13 @@ export interface SocketOptions {
   getNumber(fd: number, option: SocketOption): number
   /** Into memory of the caller, who asks for each connection: the length, or -1 where the kernel has no answer. */
   read(fd: number, option: SocketOption, into: Uint8Array): number
+  /** A socket that is neither bound nor connected, so that options can come before. Throws `net/failed`. */
+  create(kind: 'tcp' | 'udp', ipv6: boolean): number
 }
+
+/** AF_INET, AF_INET6; SOCK_STREAM and SOCK_DGRAM that do not block and are not inherited. */
+const families = { v4: 2, v6: 10 } as const
+const types = { tcp: 0o2004001, udp: 0o2004002 } as const
 
 /** The numbers of Linux: they are other ones elsewhere. */
 export const linuxOptions = {
@@ -79,6 +85,7 @@ export function descriptorOf(socket: Socket | Server): number | undefined {
 interface Calls {
   set(fd: number, level: number, code: number, value: Uint8Array, length: number): number
   get(fd: number, level: number, code: number, value: Uint8Array, length: Uint32Array): number
+  socket(family: number, type: number, protocol: number): number
   errno(): number
 }
 
@@ -86,13 +93,17 @@ const signatures = {
   set: 'int setsockopt(int, int, int, const uint8_t *, uint32_t)',
   // Plain pointers: the kernel writes where it is told to, nothing is copied to and fro.
   get: 'int getsockopt(int, int, int, void *, void *)',
+  socket: 'int socket(int, int, int)',
 }
 
 /** Undefined when it is not what it should be. The library is what the process has loaded already. */
 function bind(koffi: unknown): Calls | undefined {
   if (!isKoffi(koffi)) return undefined
   const library = koffi.load(null)
-  return { set: library.func<Calls['set']>(signatures.set), get: library.func<Calls['get']>(signatures.get), errno: () => koffi.errno() }
+  return {
+    set: library.func<Calls['set']>(signatures.set), get: library.func<Calls['get']>(signatures.get), socket: library.func<Calls['socket']>(signatures.socket),
+    errno: () => koffi.errno(),
+  }
 }
 
 interface Koffi {
@@ -137,7 +148,13 @@ class LibraryOptions implements SocketOptions {
     return new Int32Array(bytes.buffer, bytes.byteOffset, 1)[0]!
   }
 
-  #failure(what: string, { name }: SocketOption): Error {
+  create(kind: 'tcp' | 'udp', ipv6: boolean): number {
+    const fd = this.#calls.socket(ipv6 ? families.v6 : families.v4, types[kind], 0)
+    if (fd < 0) throw this.#failure('make', { name: 'a socket' })
+    return fd
+  }
+
+  #failure(what: string, { name }: Pick<SocketOption, 'name'>): Error {
     return netError('net/failed', `cannot ${what} ${name}: ${getSystemErrorName(-this.#calls.errno())}`)
   }
 }

@@ -6,10 +6,11 @@ import { isIPv6 } from 'node:net'
 import type { Address } from '../model/address.ts'
 import { connectError } from './errors.ts'
 import { listenError } from './listen-error.ts'
+import { ownDatagramSocket } from './own-mark.ts'
 
 export interface UdpListening {
   readonly address: Address
-  /** What cannot be sent is lost, as datagrams are. */
+  /** What cannot be sent is lost, as datagrams are, also after `close`. */
   send(bytes: Uint8Array, to: Address): void
   close(): void
 }
@@ -35,10 +36,14 @@ export async function listenUdp({ address, reusePort }: UdpPlace, onMessage: (by
   socket.off('error', reject).on('error', () => {}) // of a single datagram
   socket.on('message', (bytes, from) => onMessage(bytes, { host: from.address, port: from.port }))
   const bound = socket.address()
+  let closed = false
   return {
     address: { host: bound.address, port: bound.port },
-    send: (bytes, to) => socket.send(bytes, to.port, to.host, () => {}),
-    close: () => socket.close(),
+    send: (bytes, to) => closed || socket.send(bytes, to.port, to.host, () => {}),
+    close() {
+      if (!closed) socket.close()
+      closed = true
+    },
   }
 }
 
@@ -69,6 +74,8 @@ export function converseUdp(peer: Address, first: Uint8Array, handler: UdpHandle
   }
   socket.on('error', fail)
   socket.on('message', (bytes) => closed || handler.onMessage(bytes))
+  const fd = ownDatagramSocket(isIPv6(peer.host))
+  if (fd !== undefined) socket.bind({ fd, exclusive: true })
   socket.connect(peer.port, peer.host, (error?: Error) => {
     if (closed) return
     if (error !== undefined) fail(error)

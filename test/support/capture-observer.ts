@@ -5,6 +5,7 @@ import { connect, createServer } from 'node:net'
 import type { Server, Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { OriginalDestinations } from '../../src/net/original-destination.ts'
+import { makeSocket, markOwnSockets, ownDatagramSocket, ownMark } from '../../src/net/own-mark.ts'
 import { descriptorOf, linuxOptions, socketOptions } from '../../src/net/socket-options.ts'
 
 export interface ObserverOptions {
@@ -17,6 +18,8 @@ export interface ObserverOptions {
   readonly udpHosts: readonly string[]
   /** Its TCP sockets take connections to any address. */
   readonly transparent?: boolean
+  /** What it connects has this mark. */
+  readonly mark?: number
 }
 
 export interface Seen {
@@ -39,7 +42,8 @@ export interface Call {
 const plain = (host = ''): string => (host.startsWith('::ffff:') ? host.slice(7) : host)
 const at = (host: string | undefined, port: number | undefined): string => (plain(host).includes(':') ? `[${plain(host)}]:${port}` : `${plain(host)}:${port}`)
 
-async function main({ name, tcp, udp, udpHosts, transparent }: ObserverOptions): Promise<void> {
+async function main({ name, tcp, udp, udpHosts, transparent, mark }: ObserverOptions): Promise<void> {
+  if (mark !== undefined) markOwnSockets(mark)
   const options = socketOptions().options!
   const destinations = new OriginalDestinations(options)
   const meet = (port: number, socket: Socket): void => {
@@ -75,7 +79,8 @@ const say = (value: object): boolean => process.stdout.write(`${JSON.stringify(v
 function overTcp({ host, port, source, timeoutMs }: Call): Promise<Seen | string> {
   return new Promise((resolve) => {
     let text = ''
-    const socket = connect({ host, port, ...(source !== undefined && { localAddress: source }) })
+    const to = { host, port, ...(source !== undefined && { localAddress: source }) }
+    const socket = ownMark() === 0 ? connect(to) : makeSocket(host, { mark: ownMark(), foreignSource: false }).connect(to)
     const timer = setTimeout(() => finish('silence'), timeoutMs)
     const finish = (seen: Seen | string): void => {
       clearTimeout(timer)
@@ -100,7 +105,8 @@ function overUdp({ host, port, source, timeoutMs }: Call): Promise<Seen | string
     }
     socket.on('message', (bytes) => finish(JSON.parse(bytes.toString()) as Seen))
     socket.on('error', (error) => finish('code' in error ? String(error.code) : error.message))
-    socket.bind(0, source, () => socket.connect(port, host, () => socket.send('?')))
+    const fd = ownDatagramSocket(host.includes(':'))
+    socket.bind(fd === undefined ? { port: 0, ...(source !== undefined && { address: source }) } : { fd }, () => socket.connect(port, host, () => socket.send('?')))
   })
 }
 

@@ -13,12 +13,18 @@ import type { Call, ObserverOptions, Seen } from './capture-observer.ts'
 export const netnsSkip: string | false = skipReason()
 
 function skipReason(): string | false {
-  if (process.platform !== 'linux') return 'skipped: network namespaces are Linux\'s'
+  const missing = missingPrograms()
+  if (missing !== false) return missing
   if (process.getuid?.() !== 0) return 'skipped: making network namespaces needs root'
-  const missing = ['ip', 'nft', 'nsenter', 'setpriv', 'unshare'].filter((program) => spawnSync(program, ['--version']).error !== undefined)
-  if (missing.length > 0) return `skipped: ${missing.join(', ')} not installed`
   const tried = spawnSync('unshare', ['--net', '--', 'nft', '-f', '-'], { input: 'table inet trysail-try { chain out { type nat hook output priority -100; tcp dport 1 redirect to :2; }; }\n' })
   return tried.status === 0 ? false : `skipped: no packet filter in a namespace of its own: ${tried.stderr.toString().split('\n')[0]}`
+}
+
+/** Why nobody can make them here; false when all is there that it takes. */
+export function missingPrograms(): string | false {
+  if (process.platform !== 'linux') return 'skipped: network namespaces are Linux\'s'
+  const missing = ['ip', 'nft', 'nsenter', 'setpriv', 'unshare'].filter((program) => spawnSync(program, ['--version']).error !== undefined)
+  return missing.length > 0 ? `skipped: ${missing.join(', ')} not installed` : false
 }
 
 export type Family = 'IPv4' | 'IPv6'
@@ -88,7 +94,8 @@ export class Observer {
 
   static async open(net: Net, { uid, gid }: As, options: ObserverOptions): Promise<Observer> {
     const capabilities = options.transparent === true ? ['--inh-caps=+net_admin', '--ambient-caps=+net_admin'] : []
-    const [program, ...args] = [...net.enter(), 'setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--clear-groups', ...capabilities, process.execPath, observerPath, JSON.stringify(options)]
+    const as = uid === process.getuid?.() ? [] : ['setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--clear-groups', ...capabilities]
+    const [program, ...args] = [...net.enter(), ...as, process.execPath, observerPath, JSON.stringify(options)]
     const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] })
     const observer = new Observer(child)
     const { promise, resolve, reject } = Promise.withResolvers<void>()

@@ -3,6 +3,7 @@
 import { networkInterfaces } from 'node:os'
 import type { Address } from '../../model/address.ts'
 import type { Inbound } from '../../net/listen.ts'
+import { markOwnSockets } from '../../net/own-mark.ts'
 import { OriginalDestinations } from '../../net/original-destination.ts'
 import { socketOptions } from '../../net/socket-options.ts'
 import type { SocketOptions } from '../../net/socket-options.ts'
@@ -14,6 +15,8 @@ import { SelfProbe } from './self-probe.ts'
 export interface NetfilterParts {
   /** The workload's own addresses: a connection to each has to be captured before the proxy says that it serves. Empty: no probe. */
   readonly probes: readonly string[]
+  /** By which the rules know the proxy's own packets, where its user does not tell; 0: by its user. */
+  readonly mark?: number
   readonly options?: SocketOptions
   readonly dualStack?: boolean
 }
@@ -29,7 +32,8 @@ export class NetfilterCapture implements Capture {
   readonly #captures = new Map<string, number>()
 
   /** Throws `agent/no-kernel` where the kernel cannot be asked. */
-  constructor({ probes, options = optionsOrThrow(), dualStack = hasV6() }: NetfilterParts) {
+  constructor({ probes, mark = 0, options = optionsOrThrow(), dualStack = hasV6() }: NetfilterParts) {
+    if (mark !== 0) markOrThrow(mark)
     this.#destinations = new OriginalDestinations(options)
     this.#probes = probes
     this.#dualStack = dualStack
@@ -69,6 +73,15 @@ function optionsOrThrow(): SocketOptions {
   const { options, problem } = socketOptions()
   if (options === undefined) throw captureError('agent/no-kernel', `cannot ask the kernel where captured connections were going: ${problem}`)
   return options
+}
+
+/** For all sockets of this thread. */
+function markOrThrow(mark: number): void {
+  try {
+    markOwnSockets(mark)
+  } catch (error) {
+    throw captureError('agent/no-permission', `--proxy-mark ${mark} cannot be set: it needs CAP_NET_ADMIN in this network namespace`, error)
+  }
 }
 
 /** A kernel without IPv6, or told not to use it, has no ::1. */

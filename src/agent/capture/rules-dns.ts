@@ -3,6 +3,7 @@
 import type { CaptureSettings } from './capture-settings.ts'
 import type { Chain, Match, Protocol, Rule } from './rule.ts'
 import { chainNames, destination, familyOf, jump, leave, ownedBy, protocol, redirect, rule, source, toPorts } from './rule-words.ts'
+import type { Owner } from './rule-words.ts'
 import { ownerGroupRules, proxyOwners } from './rules-outbound.ts'
 
 const queries: readonly Match[] = [protocol('udp'), toPorts(53)]
@@ -17,6 +18,9 @@ export function dnsNatRules(settings: CaptureSettings): readonly Rule[] {
     ...toProxy('udp', settings),
   ]
 }
+
+/** Marked is what the proxy sends of its own accord; the socket that answers is known by its port. */
+const answeredBy = (owner: Owner): readonly Match[] => (owner.on === 'mark' ? [] : [ownedBy(owner)])
 
 const toProxy = (name: Protocol, settings: CaptureSettings): readonly Rule[] => forServers(settings, [protocol(name), toPorts(53)], destination).map((one): Rule => ({ ...one, verdict: redirect(settings.dnsPort) }))
 
@@ -39,7 +43,7 @@ export function dnsZoneChains(settings: CaptureSettings): readonly Chain[] {
     {
       name: chainNames.outputDns, hook: undefined,
       rules: [
-        ...proxyOwners(settings).flatMap((owner) => [inZone(proxyZone)(rule([...queries, ownedBy(owner)], leave)), inZone(workloadZone)(rule([...answers, ownedBy(owner)], leave))]),
+        ...proxyOwners(settings).flatMap((owner) => [inZone(proxyZone)(rule([...queries, ownedBy(owner)], leave)), inZone(workloadZone)(rule([...answers, ...answeredBy(owner)], leave))]),
         ...forServers(settings, queries, destination).map(inZone(workloadZone)),
       ],
     },

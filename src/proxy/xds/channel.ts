@@ -7,6 +7,7 @@ import { systemClock } from '../../lib/clock.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { formatAddress } from '../../model/address.ts'
 import type { Address } from '../../model/address.ts'
+import { ownConnection } from '../../net/own-mark.ts'
 import { splitCertificates } from '../../security/x509/pem.ts'
 import type { CertificateSecret } from '../identity/secrets.ts'
 import { Call } from './call.ts'
@@ -86,7 +87,7 @@ class Http2Channel implements Channel {
     this.#where = formatAddress(address)
     this.#session = connect(`${tls === undefined ? 'http' : 'https'}://${this.#where}`, {
       settings: { enablePush: false, initialWindowSize: windowBytes },
-      ...(tls === undefined ? {} : secureOptions(tls)),
+      ...(tls === undefined ? {} : { ...secureOptions(tls), ...carriedBy(address) }),
     })
     this.#session.on('error', (error) => this.#fail(rpcError('rpc/unavailable', `no connection to ${this.#where}`, error)))
     this.#session.on('connect', () => this.#connected())
@@ -155,6 +156,12 @@ class Http2Channel implements Channel {
     this.#failure ??= error
     this.close()
   }
+}
+
+/** Where a redirect leaves alone what is ours by its mark, this connection is ours too. */
+function carriedBy(address: Address): SecureClientSessionOptions {
+  const socket = ownConnection(address)
+  return socket === undefined ? {} : { socket }
 }
 
 function secureOptions({ roots, serverName, certificate }: ChannelTls): SecureClientSessionOptions {

@@ -19,6 +19,8 @@ export type NetErrorCode =
 
 export type NetError = MeshError<NetErrorCode>
 
+export const isNetError = (error: unknown): boolean => error instanceof MeshError && error.code.startsWith('net/')
+
 /** Without a stack: connections end this way all day, and to write down each time where that was noticed costs more than the rest. */
 export function netError(code: NetErrorCode, message: string, cause?: unknown): NetError {
   return withoutStack(() => new MeshError(code, message, cause))

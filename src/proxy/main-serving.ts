@@ -45,6 +45,7 @@ export interface ServingParts {
   onRefused(refused: Refused): void
   onBindProblem(problem: BindProblem): void
   onServerFirst(destination: Address): void
+  onFault(listenerName: string, error: unknown): void
 }
 
 type RefusedLog = (entry: AccessLogEntry) => void
@@ -71,6 +72,7 @@ export class Serving {
       onServed: (connection, uris) => parts.onServed(connection, uris),
       onRefused: (refused) => this.#onRefused(refused),
       onServerFirst: (destination) => parts.onServerFirst(destination),
+      onFault: (listenerName, error) => parts.onFault(listenerName, error),
     })
     this.sockets = new Sockets({
       clock, listen,

@@ -226,6 +226,7 @@ class RunningProxy implements Proxy {
         this.#parts.onConnectionEnd?.(refusedEntry(refused, clock.now()))
       },
       onBindProblem: ({ message }) => this.#log(message),
+      onFault: (listenerName, error) => this.#log(`a fault of the proxy closed a connection of listener ${listenerName}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`),
       onServerFirst: (destination) => this.#log(`the server at ${formatAddress(destination)} speaks first: its bytes are forwarded as they are. Name its port tcp-..., or set appProtocol: tcp, and no client waits while this is found out`),
     })
   }

@@ -53,6 +53,7 @@ export class ListenerWorld implements AsyncDisposable {
       listeners: () => this.listeners,
       maxConnections: options.maxConnections ?? 1000,
       maxHandshakes: options.maxHandshakes ?? 1000,
+      onFault: (listenerName, error) => this.problems.push(`${listenerName}: ${String(error)}`),
       onServerFirst: (destination) => this.serverFirst.push(formatAddress(destination)),
       onRefused: (refused) => {
         this.refused.push(refused)

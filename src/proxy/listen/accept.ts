@@ -4,6 +4,7 @@ import type { Clock } from '../../lib/clock.ts'
 import { describe, spawn } from '../../lib/errors.ts'
 import { formatAddress } from '../../model/address.ts'
 import type { Address } from '../../model/address.ts'
+import { isNetError } from '../../net/errors.ts'
 import type { Inbound } from '../../net/listen.ts'
 import type { ServerTls } from '../../net/tls.ts'
 import type { Transport } from '../../net/transport.ts'
@@ -34,6 +35,8 @@ export interface AcceptorParts {
   /** A connection goes to its service. `uris`: of the client's certificate. */
   onServed?(connection: AcceptedConnection, uris: readonly string[]): void
   onRefused(refused: Refused): void
+  /** A connection of this listener was closed by a fault of the proxy's own. */
+  onFault(listenerName: string, error: unknown): void
   /** A destination without a declared protocol whose server speaks first. */
   onServerFirst?(destination: Address): void
   readonly clock: Clock
@@ -46,6 +49,8 @@ export class Acceptor {
   #shaking = 0
   #accepted = 0
   #draining = false
+  /** One for all connections. */
+  readonly #onClose = (): void => void this.#open--
 
   constructor(parts: AcceptorParts) {
     this.#parts = parts
@@ -73,10 +78,19 @@ export class Acceptor {
     if (refusal !== undefined) return this.#refuse(refusal, '', listener, inbound, arrival)
     this.#open++
     this.#accepted++
-    inbound.onClose(() => this.#open--)
+    inbound.onClose(this.#onClose)
     if (listener.inspectors.proxyProtocol) return spawn('reading who a client is', this.#introduceAndServe(listener, inbound, arrival))
-    const choice = chooseAtOnce(listener, inbound, arrival)
-    if (typeof choice !== 'symbol') return this.#serve(listener, choice, inbound, arrival)
+    this.#serveAtOnce(listener, inbound, arrival)
+  }
+
+  /** Without a promise where no byte has to be looked at. */
+  #serveAtOnce(listener: CompiledListener, inbound: Inbound, arrival: Arrival): void {
+    try {
+      const choice = chooseAtOnce(listener, inbound, arrival)
+      if (typeof choice !== 'symbol') return this.#serve(listener, choice, inbound, arrival)
+    } catch (error) {
+      return this.#giveUp(error, listener, inbound)
+    }
     spawn('choosing a filter chain', this.#chooseAndServe(listener, inbound, arrival))
   }
 
@@ -88,8 +102,8 @@ export class Acceptor {
   async #chooseAndServe(listener: CompiledListener, inbound: Inbound, arrival: Arrival): Promise<void> {
     try {
       this.#serve(listener, await chooseChain({ listener, inbound, arrival, serverFirst: this.#serverFirst }), inbound, arrival)
-    } catch {
-      inbound.destroy() // the client left, or its bytes never made a first message
+    } catch (error) {
+      this.#giveUp(error, listener, inbound)
     }
   }
 
@@ -99,9 +113,15 @@ export class Acceptor {
       const introduced = await introduce(inbound, arrival, listener.inspectors.timeoutMs)
       if (introduced === undefined) return inbound.destroy()
       this.#serve(listener, await chooseChain({ listener, inbound, arrival: introduced, serverFirst: this.#serverFirst }), inbound, introduced)
-    } catch {
-      inbound.destroy() // the client left, or its bytes never made a first message
+    } catch (error) {
+      this.#giveUp(error, listener, inbound)
     }
+  }
+
+  /** That a client left, or its bytes never made a first message, is everyday. */
+  #giveUp(error: unknown, listener: CompiledListener, inbound: Inbound): void {
+    inbound.destroy()
+    if (!isNetError(error)) this.#parts.onFault(listener.name, error)
   }
 
   #serve(listener: CompiledListener, chain: CompiledChain | undefined, inbound: Inbound, arrival: Arrival): void {
@@ -118,10 +138,16 @@ export class Acceptor {
     const context = tls.current()
     if (context === undefined) return this.#refuse('no-certificate', tls.problem, listener, inbound, arrival)
     if (this.#shaking >= this.#parts.maxHandshakes) return this.#refuse('too-many-handshakes', '', listener, inbound, arrival)
+    let transport: Transport
     try {
-      this.#hand(connection, await this.#shake(inbound, context))
+      transport = await this.#shake(inbound, context)
     } catch (error) {
-      this.#refuse('handshake-failed', describe(error), listener, inbound, arrival)
+      return this.#refuse('handshake-failed', describe(error), listener, inbound, arrival)
+    }
+    try {
+      this.#hand(connection, transport)
+    } catch (error) {
+      this.#giveUp(error, listener, inbound)
     }
   }
 

@@ -6,7 +6,7 @@ import { defaultCapture, proxyId } from '../../agent/capture/capture-settings.ts
 import type { CaptureSettings } from '../../agent/capture/capture-settings.ts'
 import type { RunCommand } from '../../agent/capture/commands.ts'
 import type { Namespace } from '../../agent/netns/namespace.ts'
-import { controlPort } from '../../agent/netns/switch.ts'
+import { controlPort, switchAddress } from '../../agent/netns/switch.ts'
 import { controlName } from './netns-files.ts'
 import type { WantedProcess } from './wanted-process.ts'
 
@@ -19,7 +19,8 @@ const statusPort = 15_020
 
 /** What is redirected there, and whose traffic is not. */
 export function captureOf(rootless: boolean): CaptureSettings {
-  const own = rootless ? { proxyUids: [], proxyGids: [], proxyMarks: [proxyMark] } : {}
+  // The stream to the control plane is node's own socket, which has no mark: nothing else is at that address.
+  const own = rootless ? { proxyUids: [], proxyGids: [], proxyMarks: [proxyMark], excludeOutboundRanges: [`${switchAddress}/32`] } : {}
   return { ...defaultCapture, ...own, dnsServers: '*' }
 }
 
@@ -53,8 +54,8 @@ const asProxy = ['setpriv', `--reuid=${proxyId}`, `--regid=${proxyId}`, '--clear
 
 const trysail = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..', 'bin', 'trysail.js')
 
-/** A container has none of these either. */
-const without = ['net_admin', 'sys_admin', 'sys_ptrace', 'sys_module'].map((one) => `-${one}`).join(',')
+/** By these it could undo the redirect, or mark its packets as the proxy's. Most containers have none of them either. */
+const without = ['net_admin', 'net_raw', 'sys_admin', 'sys_ptrace', 'sys_module'].map((one) => `-${one}`).join(',')
 
 export const programCommand = ({ command, workingDirectory }: WantedProcess, cell: Namespace): readonly string[] =>
   [...cell.entering(), '--', 'setpriv', `--bounding-set=${without}`, `--inh-caps=-all`, 'env', `--chdir=${workingDirectory}`, ...command]

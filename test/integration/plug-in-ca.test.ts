@@ -269,3 +269,35 @@ test('the Secret cacerts in the files is the CA, is followed, and is no credenti
   }
   assert.ok(![...lines, JSON.stringify(control.state.snapshot.resources)].join().includes(intermediate.key.slice(40, 80)))
 })
+
+test('a Secret cacerts that comes later is adopted when it trusts the root of before too; another one is said and not taken', { timeout: 30_000 }, async () => {
+  await using folder = await TempFolder.create()
+  await folder.write('mesh/mesh.yaml', 'apiVersion: v1\nkind: Namespace\nmetadata: { name: default }\n')
+  const lines: string[] = []
+  await using control = await startControl(controlSettings({ stateDir: folder.at('state'), xdsPort: 0, plaintextPort: 0, debugPort: 0 }), {
+    sources: [watchFiles([folder.at('mesh')])], log: (_level, line) => void lines.push(line),
+  })
+  const own = control.roots
+  const until = async (what: string, condition: () => boolean): Promise<void> => {
+    for (let turn = 0; !condition(); turn++) {
+      assert.ok(turn < 1000, `${what}\n${lines.join('\n')}`)
+      await sleep(10)
+    }
+  }
+  const identity = openIdentity({ id, lifetimeMs: 2000, ca: { address: control.xds, tls: { roots: own, serverName: '' } }, bearer: () => control.bootstrapToken(id) })
+  try {
+    await identity.whenReady
+    await folder.write('mesh/cacerts.yaml', cacerts({ 'ca-cert.pem': intermediate.chain, 'ca-key.pem': intermediate.key, 'root-cert.pem': one.roots }))
+    await until('nothing is said of the strange root', () => lines.some((line) => /first add the new root beside the old one/.test(line)))
+    assert.equal(control.roots, own)
+    await folder.write('mesh/cacerts.yaml', cacerts({ 'ca-cert.pem': intermediate.chain, 'ca-key.pem': intermediate.key, 'root-cert.pem': `${own}${one.roots}` }))
+    await until('the Secret is not adopted', () => control.roots === `${own}${one.roots}`)
+    identity.takeTrust!({ roots: control.roots, crl: '' })
+    await until('no certificate is signed by it', () => issuerOf(identity) === 'O=intermediate')
+    await folder.remove('mesh/cacerts.yaml')
+    await until('nothing is said of what is gone', () => lines.some((line) => /ca-cert\.pem is not in Secret istio-system\/cacerts.*goes on with what it has/.test(line)))
+    assert.equal(control.roots, `${own}${one.roots}`)
+  } finally {
+    identity.close()
+  }
+})

@@ -19,7 +19,7 @@ const lookEveryMs = 1000
 
 export interface RootOptions {
   readonly stateDir: string
-  /** Where somebody else's CA is; undefined: our own root. */
+  /** Where somebody else's CA is, or may come to be; until it is there, and where it is undefined, our own root. */
   readonly given?: CaPlace | undefined
   readonly trustDomain: string
   readonly lifetimeMs: number
@@ -36,9 +36,15 @@ export interface SigningSource {
 
 /** Throws `ca/state` or `ca/expired`, naming the file. */
 export async function openRoot(options: RootOptions): Promise<SigningSource> {
-  if (options.given === undefined) await createFolderOnce(options.stateDir, folderName, () => createRoot(options))
-  const place = options.given ?? caFolder(join(options.stateDir, folderName), 'private')
-  const read = (): Promise<Signing> => readSigning(place, options.clock.now())
+  const { stateDir, given, clock } = options
+  const isGiven = (): boolean => given !== undefined && given.isThere?.() !== false
+  if (!isGiven()) await createFolderOnce(stateDir, folderName, () => createRoot(options))
+  let place = caFolder(join(stateDir, folderName), 'private')
+  const read = (): Promise<Signing> => {
+    // Once it was there, nothing else is ever looked at again: that it is gone is said.
+    if (isGiven()) place = given!
+    return readSigning(place, clock.now())
+  }
   return new FollowedSigning(await read(), read, options)
 }
 

@@ -5,16 +5,15 @@ import type { Snapshot } from '../snapshot.ts'
 import { caSecretName } from '../translate/secret/kubernetes.ts'
 import type { CaPlace } from './signing.ts'
 
-/** As the newest world has it. Undefined where it has none. */
-export function caSecret(snapshot: () => Snapshot): CaPlace | undefined {
+/** As the newest world has it, which may have none yet. */
+export function caSecret(snapshot: () => Snapshot): CaPlace {
   const find = () => {
     const { resources, mesh } = snapshot()
     return resources.filter((one) => isKind(one, 'Secret')).find(({ metadata }) => metadata.name === caSecretName && metadata.namespace === mesh.rootNamespace)
   }
-  const first = find()
-  if (first === undefined) return undefined
   return {
-    name: `Secret ${first.metadata.namespace}/${caSecretName}`,
+    name: `Secret ${snapshot().mesh.rootNamespace}/${caSecretName}`,
+    isThere: () => find() !== undefined,
     read(part) {
       const secret = find()
       return Promise.resolve(secret === undefined ? undefined : secretValue(secret.spec, part)?.toString('utf8'))

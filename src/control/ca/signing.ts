@@ -28,6 +28,8 @@ const maxChain = 8
 export interface CaPlace {
   /** For messages. */
   readonly name: string
+  /** Whether there is anything. Without it there must be. */
+  isThere?(): boolean
   /** Undefined when it is not there. */
   read(part: string): Promise<string | undefined>
 }

@@ -4,6 +4,10 @@ import { HeaderList } from '../../codec/header-list.ts'
 import type { Exchange } from './exchange.ts'
 import type { LocalReply } from './filter.ts'
 import { grpcStatusOf } from './rescue.ts'
+import { applyHeaderEdits } from './router/header-edits.ts'
+import type { HeaderEdit } from './router/header-edits.ts'
+
+const noEdits: readonly HeaderEdit[] = []
 
 export interface BuiltReply {
   readonly status: number
@@ -12,16 +16,19 @@ export interface BuiltReply {
   readonly body: Buffer | undefined
 }
 
-export function buildReply(reply: LocalReply, exchange: Exchange): BuiltReply {
+/** `edits`: of the route. Those of an answer to gRPC are made here: what makes it one comes last, as in Envoy. */
+export function buildReply(reply: LocalReply, exchange: Exchange, edits: readonly HeaderEdit[] = noEdits): BuiltReply {
   const headers = new HeaderList()
   for (let i = 0; i < reply.headers.length; i += 2) headers.add(reply.headers[i]!, reply.headers[i + 1]!)
-  if (exchange.isGrpc) return buildGrpc(reply, headers, exchange)
+  if (exchange.isGrpc) return buildGrpc(reply, headers, exchange, edits)
   const body = reply.body === '' ? undefined : Buffer.from(reply.body, 'utf8')
   if (body !== undefined && !headers.has('content-type')) headers.add('content-type', 'text/plain')
   return { status: reply.status, headers, body }
 }
 
-function buildGrpc(reply: LocalReply, headers: HeaderList, exchange: Exchange): BuiltReply {
+function buildGrpc(reply: LocalReply, headers: HeaderList, exchange: Exchange, edits: readonly HeaderEdit[]): BuiltReply {
+  exchange.responseHeaders = headers
+  if (edits.length > 0) applyHeaderEdits(edits, headers, exchange)
   const status = String(grpcStatusOf(reply))
   exchange.grpcStatus = status
   headers.set('content-type', 'application/grpc')

@@ -298,8 +298,8 @@ export class HttpStream implements Timed {
     this.#tries?.giveUp()
     exchange.flags |= parseFlags(reply.flags)
     exchange.responseCodeDetails = reply.details
-    const { status, headers, body } = buildReply(reply, exchange)
-    this.sendHead(status, headers, body?.length ?? 0, edits)
+    const { status, headers, body } = buildReply(reply, exchange, edits)
+    this.sendHead(status, headers, body?.length ?? 0, exchange.isGrpc ? undefined : edits)
     if (body !== undefined && exchange.method !== 'HEAD') this.#writeData(body, 0, body.length)
     this.sendEnd(undefined)
   }

@@ -22,7 +22,7 @@ const run = promisify(execFile)
 const servers = createAuthority('servers')
 const clients = createAuthority('clients')
 const strangers = createAuthority('strangers')
-const certificate = Object.fromEntries(['simple', 'mutual', 'optional', 'pinned', 'files', 'bytes', 'pass', 'ec', 'old'].map((name) => [name, servers.issue(`DNS:${name}.test`)])) as Record<string, TestCertificate>
+const certificate = Object.fromEntries(['simple', 'mutual', 'optional', 'pinned', 'files', 'bytes', 'pass', 'ec', 'old', 'apart'].map((name) => [name, servers.issue(`DNS:${name}.test`)])) as Record<string, TestCertificate>
 const rsa = servers.issue('DNS:two.test', undefined, 'RSA')
 const good = clients.issue('DNS:client.test')
 const revoked = clients.issue('DNS:client.test')
@@ -45,6 +45,7 @@ function gatewayYaml(folder: string): string {
   const verify = { 'ca.crt': clients.roots }
   return `${tlsSecret('simple', certificate['simple']!)}${tlsSecret('mutual', certificate['mutual']!, { ...verify, 'ca.crl': crl })}${tlsSecret('optional', certificate['optional']!, verify)}
 ${tlsSecret('pinned', certificate['pinned']!, verify)}${tlsSecret('rsa', rsa)}${tlsSecret('ec', certificate['ec']!)}${tlsSecret('bytes', certificate['bytes']!)}${tlsSecret('old', certificate['old']!)}
+${tlsSecret('apart', certificate['apart']!)}${secret('apart-cacert', { cacert: clients.roots })}
 ${secret('broken', { 'tls.crt': 'rubbish', 'tls.key': 'rubbish' })}
 apiVersion: networking.istio.io/v1
 kind: Gateway
@@ -62,6 +63,9 @@ spec: ${JSON.stringify({
       server('broken.test', { mode: 'SIMPLE', credentialName: 'broken' }),
       server('istio.test', { mode: 'ISTIO_MUTUAL' }),
       server('old.test', { mode: 'SIMPLE', credentialName: 'old', minProtocolVersion: 'TLSV1_1', maxProtocolVersion: 'TLSV1_2', cipherSuites: ['ECDHE-ECDSA-AES256-SHA'] }),
+      server('apart.test', { mode: 'MUTUAL', credentialName: 'apart' }),
+      server('elsewhere.test', { mode: 'MUTUAL', credentialName: 'kubernetes://simple', caCertCredentialName: 'apart' }),
+      server('workload.test', { mode: 'SIMPLE', credentialName: 'builtin://' }),
       server('bytes.test', { mode: 'SIMPLE', credentialName: 'bytes' }, { port: 8443, protocol: 'TLS' }),
       server('*.test', { mode: 'PASSTHROUGH' }, { port: 8443, protocol: 'TLS' }),
     ],
@@ -166,6 +170,11 @@ const cases: readonly (readonly [title: string, serverName: string, asking: Aski
   ['certificates from files', 'files.test', {}, /^200$/],
   ['a credential that is missing', 'missing.test', {}, /^failed/],
   ['a credential that cannot be used', 'broken.test', {}, /^failed/],
+  ['roots in a Secret of their own: the right client', 'apart.test', { client: good }, /^200$/],
+  ['roots in a Secret of their own: another root', 'apart.test', { client: foreign }, /^failed/],
+  ['roots that are named: the right client', 'elsewhere.test', { client: good, tls: { rejectUnauthorized: false } }, /^200$/],
+  ['roots that are named: another root', 'elsewhere.test', { client: foreign, tls: { rejectUnauthorized: false } }, /^failed/],
+  ['the certificate of the workload itself', 'workload.test', { tls: { rejectUnauthorized: false } }, /^200$/],
   ['a server name of nobody', 'nobody.test', {}, /^failed/],
   ['TLS 1.1 with a suite of its own', 'old.test', { tls: { minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1', ciphers: 'ECDHE-ECDSA-AES256-SHA:@SECLEVEL=0' } }, /^200$/],
   ['TLS 1.3 where 1.2 is the most', 'old.test', { tls: { minVersion: 'TLSv1.3' } }, /^failed/],

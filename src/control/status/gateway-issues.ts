@@ -78,6 +78,7 @@ function namespacesOf(gateway: Gateway, snapshot: Snapshot, routers: readonly Pr
 
 /** Before a proxy is known, a secret of that name in any namespace may be the one. */
 function credentialProblems(snapshot: Snapshot, known: readonly string[], credential: string, roots: boolean): readonly string[] {
+  if (/^(?!kubernetes:)[a-z-]+:\/\//.test(credential)) return [] // the mesh's own, or said by the rules of the kind
   const name = credential.slice(credential.lastIndexOf('/') + 1)
   if (known.length > 0) return known.flatMap((namespace) => credentialProblem(snapshot, namespace, name, roots) ?? [])
   const holders = snapshot.resources.filter(({ kind, metadata }) => kind === 'Secret' && (metadata.name === name || metadata.name === `${name}-cacert`))

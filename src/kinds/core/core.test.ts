@@ -52,6 +52,7 @@ for (const [title, document, expected] of [
   ['endpoints without an address', { apiVersion: 'v1', kind: 'Endpoints', metadata: { name: 'a' }, subsets: [{ addresses: [{}] }] }, 'error subsets[0].addresses[0].ip: is required'],
   ['a secret that is not base64', { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'a' }, data: { key: 'se cret!' } }, 'error data.key: must be a base64 string'],
   ['a secret that is a number', { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'a' }, stringData: { key: 12345 } }, 'error stringData.key: must be a string'],
+  ['a staple that nobody shows', { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'a' }, data: { 'tls.ocsp-staple': 'YQ==' } }, 'warning data.tls.ocsp-staple: is not served yet: no proxy staples it to its certificate, and clients that insist on it go elsewhere'],
   ['a value of a ConfigMap that is no text', { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a' }, data: { key: true } }, 'error data.key: must be a string, not true: write it in quotes'],
   ['a Pod without a spec', { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'a' } }, 'error spec: is required'],
 ] as const) {

@@ -1,6 +1,7 @@
 // Kubernetes' Secret. Messages name keys, never values.
 import { z } from 'zod'
 import { secretValues } from '../fields/secret-values.ts'
+import { warning } from '../kind.ts'
 import type { Frozen, Kind } from '../kind.ts'
 
 const base64 = /^[A-Za-z0-9+/\s]*={0,2}\s*$/
@@ -27,6 +28,8 @@ export function secretValue(secret: SecretSpec, key: string): Buffer | undefined
   return data === undefined ? undefined : Buffer.from(data, 'base64')
 }
 
+const staple = 'tls.ocsp-staple'
+
 export const secret: Kind<Secret> = {
   kind: 'Secret',
   group: '',
@@ -34,6 +37,10 @@ export const secret: Kind<Secret> = {
   scope: 'Namespaced',
   body: 'object',
   schema,
-  rules: [],
+  rules: [warning(function* ({ data, stringData }) {
+    for (const map of ['data', 'stringData'] as const) {
+      if ((map === 'data' ? data : stringData)?.[staple] !== undefined) yield [[map, staple], 'is not served yet: no proxy staples it to its certificate, and clients that insist on it go elsewhere']
+    }
+  })],
   notServed: [],
 }

@@ -1,11 +1,16 @@
 // TLS towards a service: which certificates a mode needs, and which it cannot use (traffic spec 1.3.6).
 import { error, warning } from '../kind.ts'
 import type { Rule } from '../kind.ts'
+import { credentialProblem } from './credential-rules.ts'
 import type { ClientTls } from './traffic-policy.ts'
 
 const files = ['clientCertificate', 'privateKey', 'caCertificates', 'caCrl'] as const
 
 export const clientTlsRules: readonly Rule<ClientTls>[] = [
+  warning(function* ({ credentialName }) {
+    const problem = credentialProblem(credentialName)
+    if (problem !== undefined) yield [['credentialName'], problem]
+  }),
   error(function* (tls) {
     if (tls.mode !== 'SIMPLE' && tls.mode !== 'MUTUAL') return
     if (tls.credentialName === '') return

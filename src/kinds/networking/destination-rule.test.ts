@@ -101,6 +101,7 @@ testKind(destinationRule, [
   tls({ mode: 'MUTUAL', privateKey: '/a' }, { mode: 'MUTUAL', credentialName: 'a' }, '.clientCertificate', 'is required for mode MUTUAL without credentialName', 'a key without its certificate'),
   tls({ mode: 'SIMPLE', credentialName: 'a', caCertificates: '/a' }, { mode: 'SIMPLE', caCertificates: '/a' }, '.caCertificates', secretHoldsIt, 'roots in two places'),
   tls({ mode: 'MUTUAL', credentialName: 'a', privateKey: '/a' }, { mode: 'MUTUAL', credentialName: 'a' }, '.privateKey', secretHoldsIt, 'a key in two places'),
+  tls({ mode: 'SIMPLE', credentialName: 'invalid://' }, { mode: 'SIMPLE', credentialName: 'a' }, '.credentialName', 'is never answered: connections are refused', 'a credential that nobody has', 'warning'),
   tls({ mode: 'ISTIO_MUTUAL', credentialName: 'a' }, { mode: 'ISTIO_MUTUAL', sni: 'a.com', subjectAltNames: ['a'] }, '.credentialName', 'has no effect with mode ISTIO_MUTUAL, which uses the certificates of the mesh', 'a secret for mTLS of the mesh', 'warning'),
   tls({ mode: 'ISTIO_MUTUAL', clientCertificate: '/a' }, { mode: 'ISTIO_MUTUAL' }, '.clientCertificate', istioMutual, 'a certificate for mTLS of the mesh'),
   tls({ mode: 'SIMPLE', insecureSkipVerify: true, subjectAltNames: ['a'] }, { mode: 'SIMPLE', insecureSkipVerify: true }, '.subjectAltNames', unchecked, 'names that are not checked'),

@@ -1,6 +1,7 @@
 // TLS of servers: which certificates a mode needs, and what it cannot use (traffic spec 1.4).
 import { error, warning } from '../kind.ts'
 import type { Finding, Frozen, Rule } from '../kind.ts'
+import { credentialProblem } from './credential-rules.ts'
 import type { ServerTls } from './server-tls.ts'
 
 type Tls = Frozen<ServerTls>
@@ -54,6 +55,13 @@ export const serverTlsRules: readonly Rule<ServerTls>[] = [
     const why = `has no effect with mode ${modeOf(tls)}, which does not end TLS`
     for (const field of [...files, 'credentialName'] as const) if (tls[field] !== '') yield [[field], why]
     for (const field of ['credentialNames', 'tlsCertificates'] as const) if (tls[field].length > 0) yield [[field], why]
+  }),
+  warning(function* ({ credentialName, credentialNames, caCertCredentialName }) {
+    const named: readonly Finding[] = [[['credentialName'], credentialName], ...credentialNames.map((name, index): Finding => [['credentialNames', index], name]), [['caCertCredentialName'], caCertCredentialName]]
+    for (const [at, name] of named) {
+      const problem = credentialProblem(name)
+      if (problem !== undefined) yield [at, problem]
+    }
   }),
   warning(function* ({ minProtocolVersion, cipherSuites }) {
     if (['TLSV1_0', 'TLSV1_1'].includes(minProtocolVersion) && cipherSuites.length === 0) {

@@ -58,6 +58,18 @@ export function localSecret(name: string): Init<typeof SdsSecretConfigSchema> {
 }
 
 /** A secret that the control plane serves. */
+const builtin = 'builtin://'
+
+const resourceOf = (credential: string): string => (/^[a-z-]+:\/\//.test(credential) ? credential : `kubernetes://${credential}`)
+
+/** The certificate of a credential: a Secret, or the workload's own. */
+export const credentialSecret = (name: string): Init<typeof SdsSecretConfigSchema> =>
+  (name === builtin ? localSecret(workloadCertificate) : remoteSecret(resourceOf(name)))
+
+/** Those whom it trusts. */
+export const credentialRoots = (name: string): Init<typeof SdsSecretConfigSchema> =>
+  (name === builtin ? localSecret(meshRoots) : remoteSecret(`${resourceOf(name)}-cacert`))
+
 export function remoteSecret(name: string): Init<typeof SdsSecretConfigSchema> {
   return {
     name,
@@ -134,7 +146,7 @@ export function originatedTlsSocket(tls: ClientTls, http2: boolean, expectedName
 
 function ownCertificate(tls: ClientTls) {
   if (tls.mode !== 'MUTUAL') return []
-  if (tls.credentialName) return [remoteSecret(`kubernetes://${tls.credentialName}`)]
+  if (tls.credentialName) return [credentialSecret(tls.credentialName)]
   return [localSecret(`file-cert:${tls.clientCertificate ?? ''}~${tls.privateKey ?? ''}`)]
 }
 
@@ -144,7 +156,7 @@ function trust(tls: ClientTls, names: readonly string[]) {
   }
   const roots = !tls.credentialName
     ? localSecret(`file-root:${tls.caCertificates || 'system'}${tls.caCrl ? `~${tls.caCrl}` : ''}`)
-    : remoteSecret(`kubernetes://${tls.credentialName}-cacert`)
+    : credentialRoots(tls.credentialName)
   return { defaultValidationContext: { matchTypedSubjectAltNames: dnsOrUriNames(names) }, validationContextSdsSecretConfig: roots }
 }
 

@@ -10,7 +10,7 @@ import type { MeshSettings } from '../../mesh-settings.ts'
 import type { GatewayServer, MeshTls, ServerTls } from '../../specs.ts'
 import { packed } from '../any.ts'
 import type { Init } from '../any.ts'
-import { chosenBy, localSecret, meshTls, remoteSecret } from '../cluster/tls.ts'
+import { chosenBy, credentialRoots, credentialSecret, localSecret, meshTls } from '../cluster/tls.ts'
 import { tlsModeOf } from '../gateway-servers.ts'
 import type { FilterChainInit } from './outbound.ts'
 
@@ -36,7 +36,7 @@ function ownTls(tls: ServerTls, mode: string, alpn: readonly string[], { tlsDefa
 
 function certificates(tls: ServerTls) {
   const named = tls.credentialName ? [tls.credentialName] : tls.credentialNames ?? []
-  if (named.length > 0) return named.map((name) => remoteSecret(`kubernetes://${name}`))
+  if (named.length > 0) return named.map(credentialSecret)
   const pairs = tls.tlsCertificates !== undefined && tls.tlsCertificates.length > 0 ? tls.tlsCertificates : [tls]
   return pairs.map(({ serverCertificate = '', privateKey = '' }) => localSecret(`file-cert:${serverCertificate}~${privateKey}`))
 }
@@ -44,7 +44,7 @@ function certificates(tls: ServerTls) {
 /** Those of the credential itself, unless others are named. */
 function roots(tls: ServerTls) {
   const named = tls.caCertCredentialName || tls.credentialName || tls.credentialNames?.[0]
-  if (named) return remoteSecret(`kubernetes://${named}-cacert`)
+  if (named) return credentialRoots(named)
   const file = tls.caCertificates || tls.tlsCertificates?.find((one) => one.caCertificates)?.caCertificates || ''
   return localSecret(`file-root:${file}${tls.caCrl ? `~${tls.caCrl}` : ''}`)
 }

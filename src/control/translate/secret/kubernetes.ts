@@ -60,8 +60,11 @@ function isPicked(proxy: ProxyNode, snapshot: Snapshot, secretName: string): boo
 }
 
 function namesCredential(policy: TrafficPolicy | undefined, name: string): boolean {
-  return [policy?.tls, ...(policy?.portLevelSettings ?? []).map(({ tls }) => tls)].some((tls) => tls?.credentialName === name)
+  return [policy?.tls, ...(policy?.portLevelSettings ?? []).map(({ tls }) => tls)].some((tls) => tls?.credentialName !== undefined && plainName(tls.credentialName) === name)
 }
+
+/** Of `kubernetes://NAMESPACE/NAME` too; that the namespace is its own has been seen to. */
+const plainName = (credential: string): string => (credential.startsWith(scheme) ? credential.slice(credential.lastIndexOf('/') + 1) : credential)
 
 const byName = new WeakMap<readonly Resource[], ReadonlyMap<string, Resource>>()
 

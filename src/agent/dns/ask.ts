@@ -85,11 +85,14 @@ function askTcp(asking: Asking, sent: Buffer): Asked {
     transport = connected
     const frames = new DnsFrames()
     connected.handler = {
-      onData: (bytes, length) => frames.take(bytes.subarray(0, length), (message) => {
-        const taken = over ? 'not-ours' : take(message)
-        if (taken === 'too-many') asking.done(undefined)
-        if (taken !== 'not-ours') finish()
-      }),
+      onData(bytes, length) {
+        frames.push(bytes.subarray(0, length))
+        for (let message = frames.next(); message !== undefined && !over; message = frames.next()) {
+          const taken = take(message)
+          if (taken === 'too-many') asking.done(undefined)
+          if (taken !== 'not-ours') finish()
+        }
+      },
       onDrain() {},
       onEnd: () => connected.end(),
       onClose() {

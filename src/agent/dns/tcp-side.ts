@@ -43,7 +43,10 @@ class TcpClient {
 
   start(): void {
     this.#transport.handler = {
-      onData: (bytes, length) => this.#read(bytes.subarray(0, length)),
+      onData: (bytes, length) => {
+        this.#frames.push(bytes.subarray(0, length))
+        this.#settle()
+      },
       onDrain: () => {
         this.#drained = true
         this.#settle()
@@ -57,12 +60,18 @@ class TcpClient {
     this.#settle()
   }
 
-  #read(bytes: Uint8Array): void {
-    this.#frames.take(bytes, (message) => {
+  /** What is not begun yet stays where it is. */
+  #begin(): void {
+    while (this.#isReady()) {
+      const message = this.#frames.next()
+      if (message === undefined) return
       this.#underWay++
-      this.#answer(message, this.#transport.remoteAddress).then((response) => this.#write(response), () => this.#transport.destroy())
-    })
-    this.#settle()
+      this.#answer(Buffer.from(message), this.#transport.remoteAddress).then((response) => this.#write(response), () => this.#transport.destroy())
+    }
+  }
+
+  #isReady(): boolean {
+    return this.#underWay < maxUnderWay && this.#drained
   }
 
   /** No response is how those are told who do not speak DNS. */
@@ -78,8 +87,9 @@ class TcpClient {
   #settle(): void {
     if (this.#transport.destroyed) return
     this.#cancelSilence()
+    this.#begin()
     if (this.#ended && this.#underWay === 0) return this.#transport.end()
-    if (this.#underWay < maxUnderWay && this.#drained) this.#transport.resume()
+    if (this.#isReady()) this.#transport.resume()
     else this.#transport.pause()
     // Also for a client that does not read what it is sent.
     this.#cancelSilence = this.#clock.after(silenceMs, () => this.#underWay === 0 || !this.#drained ? this.#transport.destroy() : undefined)

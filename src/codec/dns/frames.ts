@@ -1,21 +1,25 @@
-// Messages in a stream: each has its length before it, in two bytes (RFC 1035 4.2.2). Holds no more than one message that is
-// not complete.
+// Messages in a stream: each has its length before it, in two bytes (RFC 1035 4.2.2). They are taken out one by one, so that
+// whoever has enough under way leaves the others where they are.
 
 const empty = Buffer.alloc(0)
 
 export class DnsFrames {
   #held: Buffer = empty
+  #at = 0
 
-  /** Hands out every message that is complete. Each is a copy. */
-  take(bytes: Uint8Array, onMessage: (message: Buffer) => void): void {
-    let all = Buffer.concat([this.#held, bytes])
-    while (all.length >= 2) {
-      const end = 2 + all.readUInt16BE(0)
-      if (all.length < end) break
-      onMessage(all.subarray(2, end))
-      all = all.subarray(end)
-    }
-    this.#held = Buffer.from(all)
+  push(bytes: Uint8Array): void {
+    this.#held = Buffer.concat([this.#held.subarray(this.#at), bytes])
+    this.#at = 0
+  }
+
+  /** The next message that is complete; good until the next `push`. */
+  next(): Buffer | undefined {
+    const from = this.#at + 2
+    if (this.#held.length < from) return undefined
+    const end = from + this.#held.readUInt16BE(this.#at)
+    if (this.#held.length < end) return undefined
+    this.#at = end
+    return this.#held.subarray(from, end)
   }
 }
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { test } from 'node:test'
+import { systemClock } from '../../src/lib/clock.ts'
 import type { Address } from '../../src/model/address.ts'
 import type { ResolveName } from '../../src/net/resolve.ts'
 import { HealthStatus } from '../../src/proto/gen/envoy/config/core/v3/health_check_pb.ts'
@@ -164,6 +165,52 @@ test('unhealthy and draining endpoints get nothing; with none left there is no h
   const panics = world.serve(edsCluster('c', roundRobin))
   assert.equal((await ask(panics)).status, 200)
   assert.ok(world.stat('cluster.c.lb_healthy_panic') > 0)
+})
+
+test('too few healthy hosts and all of them get their share, also those that fail: from the threshold on only the healthy ones', async () => {
+  const all = await Promise.all(['a', 'b', 'c', 'd'].map((name) => httpPeer(name)))
+  await using stack = new AsyncDisposableStack()
+  for (const one of all) stack.use(one)
+  using world = new UpstreamWorld()
+  const cluster = world.serve(edsCluster('c', { ...roundRobin, commonLbConfig: { healthyPanicThreshold: { value: 50 } } }))
+  const served = async (healthy: number): Promise<readonly number[]> => {
+    world.clusters.updateEndpoints(assignment('c', all.map(({ address }, i) => lbEndpoint(address, i < healthy ? {} : { healthStatus: HealthStatus.UNHEALTHY }))))
+    const before = all.map(({ requests }) => requests)
+    for (let i = 0; i < 40; i++) await ask(cluster)
+    return all.map(({ requests }, i) => requests - before[i]!)
+  }
+  assert.deepEqual(await served(2), [20, 20, 0, 0], 'half of them are enough')
+  assert.deepEqual(await served(1), [10, 10, 10, 10], 'a quarter is not')
+  assert.ok(world.stat('cluster.c.lb_healthy_panic') >= 40)
+  assert.deepEqual(await served(4), [10, 10, 10, 10])
+})
+
+test('a host that has just come warms up: its share grows with its time', async () => {
+  await using a = await httpPeer('a')
+  await using b = await httpPeer('b')
+  let later = 0
+  using world = new UpstreamWorld({ clock: { ...systemClock, now: () => Date.now() + later } })
+  const cluster = world.serve(edsCluster('c', {
+    ...roundRobin, lbConfig: { case: 'roundRobinLbConfig', value: { slowStartConfig: { slowStartWindow: { seconds: 600n }, minWeightPercent: { value: 10 } } } },
+  }))
+  world.clusters.updateEndpoints(assignment('c', [lbEndpoint(a.address)]))
+  await ask(cluster)
+  later += 900_000
+  world.clusters.updateEndpoints(assignment('c', [lbEndpoint(a.address), lbEndpoint(b.address)]))
+  const share = async (): Promise<number> => {
+    const before = [a.requests, b.requests] as const
+    for (let i = 0; i < 110; i++) await ask(cluster)
+    return (b.requests - before[1]) / (a.requests - before[0])
+  }
+  const near = async (wanted: number): Promise<void> => {
+    const found = await share()
+    assert.ok(Math.abs(found - wanted) <= 0.06, `${found.toFixed(2)} requests for each of the warm host, not ${wanted}`)
+  }
+  await near(0.1)
+  later += 300_000
+  await near(0.5)
+  later += 300_000
+  await near(1)
 })
 
 test('a host that refuses connections is left out, is tried again later, and comes back', async () => {

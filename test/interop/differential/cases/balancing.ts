@@ -20,6 +20,8 @@ export const balancing: readonly Case[] = [
   // Envoy tells its workers of a second ejection up to a second late (decision 0012): that is over when b has answered.
   { title: 'two of three that fail are both ejected, and the third one gets all', services: twoOfThree, rule: balanced(outliers(100)), loose: ['statuses'],
     asks: [{ times: 30, expect: {} }, { to: 'b', host: 'b.$ns.svc.cluster.local', expect: { status: 200 } }, { times: 60, expect: { share: { 'a/2': 1 } } }] },
+  { title: 'fewer healthy hosts than minHealthPercent, and all of them get their share again', services: twoOfThree, rule: balanced(outliers(100).replace(' }', ', minHealthPercent: 50 }')), loose: ['statuses'],
+    asks: [{ times: 30, expect: {} }, { to: 'b', host: 'b.$ns.svc.cluster.local', expect: { status: 200 } }, { times: 60, expect: { share: { 'a/0': 0.33, 'a/2': 0.33 } } }] },
   { title: 'one of two is not ejected when that is more than allowed', services: failing, rule: balanced(outliers(49)), asks: [{ times: 20, expect: {} }, { times: 40, expect: { share: { 'a/0': 0.5 } } }] },
   { title: 'statuses that are named as errors eject', services: limiting, rule: balanced(codes('429, 418')), loose: ['statuses'], asks: [{ times: 20, expect: {} }, { times: 20, expect: { share: { 'a/1': 1 } } }] },
   { title: 'a single status that is named as an error ejects', services: limiting, rule: balanced(codes('429')), loose: ['statuses'], asks: [{ times: 20, expect: {} }, { times: 20, expect: { share: { 'a/1': 1 } } }] },

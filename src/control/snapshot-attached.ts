@@ -20,10 +20,10 @@ interface Proxied {
   readonly labels: Readonly<Record<string, string>>
 }
 
-const gatewayGroup = 'gateway.networking.k8s.io'
+export const gatewayGroup = 'gateway.networking.k8s.io'
 
 /** What a proxy of a Gateway of the Gateway API is labelled with: the Gateway's name. */
-const gatewayNameLabel = `${gatewayGroup}/gateway-name`
+export const gatewayNameLabel = `${gatewayGroup}/gateway-name`
 
 export class AttachedPolicies<Policy extends Resource<AttachedSpec>> {
   readonly #rootNamespace: string
@@ -45,10 +45,11 @@ export class AttachedPolicies<Policy extends Resource<AttachedSpec>> {
     const targets = spec.targetRef === undefined ? spec.targetRefs : [spec.targetRef, ...spec.targetRefs]
     // What is bound to a Gateway or Service says nothing of workloads, and the other way round.
     if (targets.length === 0) return type !== 'waypoint' && selects(spec.selector?.matchLabels ?? {}, labels)
-    const gateway = labels[gatewayNameLabel]
-    if (gateway === undefined || type === 'sidecar') return false
-    return targets.some((target) => target.group === gatewayGroup && (target.kind === 'Gateway'
-      ? namespace === own && target.name === gateway
-      : target.kind === 'GatewayClass' && type === 'waypoint' && namespace === this.#rootNamespace && target.name === 'istio-waypoint'))
+    if (type === 'sidecar') return false
+    return targets.some((target) => {
+      if (target.group !== gatewayGroup) return type === 'waypoint' && namespace === own // for all that it serves: rather too much than nothing
+      if (target.kind === 'Gateway') return namespace === own && target.name === labels[gatewayNameLabel]
+      return target.kind === 'GatewayClass' && type === 'waypoint' && namespace === this.#rootNamespace && target.name === 'istio-waypoint'
+    })
   }
 }

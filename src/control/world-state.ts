@@ -10,6 +10,7 @@ import type { Snapshot, World } from './snapshot.ts'
 import { Admission } from './status/admission.ts'
 import type { ResourceIssue } from './status/admission.ts'
 import { StatusBoard } from './status/board.ts'
+import { attachmentIssues } from './status/attachment-issues.ts'
 import { authorizationIssues } from './status/authorization-issues.ts'
 import { gatewayIssues } from './status/gateway-issues.ts'
 import { peerAuthenticationIssues } from './status/peer-authentication-issues.ts'
@@ -63,7 +64,7 @@ export class ProxySession {
 }
 
 /** Kinds whose changes can show in them. */
-const findingKinds = ['AuthorizationPolicy', 'Gateway', 'MeshConfig', 'PeerAuthentication', 'Secret', 'Service', 'Workload']
+const findingKinds = ['AuthorizationPolicy', 'Gateway', 'MeshConfig', 'PeerAuthentication', 'RequestAuthentication', 'Secret', 'Service', 'Workload']
 
 export type PushListener = (snapshot: Snapshot) => void
 
@@ -101,7 +102,7 @@ export class WorldState {
   #findings(snapshot: Snapshot): readonly ResourceIssue[] {
     if (!findingKinds.some((kind) => snapshot.changed.has(kind))) return this.findings
     const routers = [...this.board.proxies.values()].map(({ node }) => node).filter(({ type }) => type === 'router')
-    this.findings = [...gatewayIssues(snapshot, routers), ...peerAuthenticationIssues(snapshot), ...authorizationIssues(snapshot)]
+    this.findings = [...gatewayIssues(snapshot, routers), ...peerAuthenticationIssues(snapshot), ...authorizationIssues(snapshot), ...attachmentIssues(snapshot, routers)]
     return this.findings
   }
 

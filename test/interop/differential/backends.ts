@@ -42,6 +42,7 @@ export class Backends implements AsyncDisposable {
   async open(): Promise<number> {
     const server = createServer({ keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0, maxHeaderSize: 200_000 }, (request, response) => void this.#take(request, response))
     server.on('upgrade', (request: IncomingMessage, socket: Socket) => this.#upgrade(request, socket))
+    server.on('connect', (request: IncomingMessage, socket: Socket, head: Buffer) => this.#tunnel(request, socket, head))
     server.on('clientError', (_, socket) => socket.destroy())
     const http2 = createHttp2Backend((address, port) => this.#places.get(`${address}:${port}`))
     const listener = createTcpServer((socket) => {
@@ -92,6 +93,16 @@ export class Backends implements AsyncDisposable {
     place.deliveries.push(deliveryOf(place.name, request))
     const { raw } = place.next()
     socket.write(raw ?? 'HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n')
+    socket.pipe(socket)
+  }
+
+  /** As an HTTP proxy, whose tunnels all lead to somebody who says everything back. */
+  #tunnel(request: IncomingMessage, socket: Socket, head: Buffer): void {
+    const place = this.#placeOf(request)
+    if (place === undefined) return void socket.destroy()
+    place.deliveries.push(deliveryOf(place.name, request))
+    socket.write('HTTP/1.1 200 OK\r\n\r\n')
+    socket.write(head)
     socket.pipe(socket)
   }
 }

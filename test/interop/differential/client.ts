@@ -143,6 +143,8 @@ function send(agent: Agent, socket: Socket, authority: string, one: Ask, started
 /** A stream on a connection of its own. */
 async function askHttp2(socket: Socket, authority: string, one: Ask, started: number): Promise<Reply> {
   const session = sessionOn(socket)
+  // Asked for only of who has said that it knows it (RFC 8441 3); or else node would not ask.
+  if (one.headers?.[':protocol'] !== undefined) await once(session, 'remoteSettings')
   const reply = await sendHttp2(session, socket, authority, one, started)
   session.destroy()
   return reply
@@ -156,7 +158,8 @@ function sendHttp2(session: ClientHttp2Session, socket: Socket, authority: strin
   const { method = 'GET', path = '/', headers = {}, body, chunked = false, trailers = {}, leaveMs } = one
   const length = chunked || body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }
   const hasTrailers = Object.keys(trailers).length > 0
-  const stream = session.request({ ':method': method, ':path': path, ':authority': authority, ...length, ...flat(headers) }, { endStream: body === undefined && !hasTrailers, waitForTrailers: hasTrailers })
+  const tunnel = method === 'CONNECT' && headers[':protocol'] === undefined
+  const stream = session.request({ ':method': method, ...(tunnel ? {} : { ':scheme': 'http', ':path': path }), ':authority': authority, ...(method === 'CONNECT' ? {} : length), ...flat(headers) }, { endStream: body === undefined && !hasTrailers, waitForTrailers: hasTrailers })
   let head: IncomingHttpHeaders = {}
   let last: IncomingHttpHeaders = {}
   let text = ''

@@ -1,6 +1,7 @@
 // One table of cases, through our proxy and through a real Envoy below our control plane: both must show what the table
 // says, and the same as each other.
 import { balancing } from './cases/balancing.ts'
+import { connects } from './cases/connect.ts'
 import { edges } from './cases/edges.ts'
 import { failing } from './cases/failing.ts'
 import { matching } from './cases/matching.ts'
@@ -12,4 +13,4 @@ import { stickyWeights } from './cases/sticky.ts'
 import { tlsGateways } from './cases/tls-gateways.ts'
 import { differentialSuite } from './suite.ts'
 
-differentialSuite('the differential suite', [...matching, ...rewriting, ...failing, ...protocol, ...balancing, ...splitting, ...stickyWeights, ...rarely, ...edges, ...tlsGateways], ['127.2', '127.12'])
+differentialSuite('the differential suite', [...matching, ...rewriting, ...failing, ...protocol, ...balancing, ...splitting, ...stickyWeights, ...rarely, ...edges, ...connects, ...tlsGateways], ['127.2', '127.12'])

@@ -74,7 +74,9 @@ export async function demand(run: RunCommand, doing: string, program: string, ar
 }
 
 export function failureOf(doing: string, program: string, code: number, stderr: string): CaptureError {
-  const reason = stderr.split('\n').find((line) => line.trim() !== '')?.trim() ?? `exit code ${code}`
+  const lines = stderr.split('\n').map((line) => line.trim()).filter((line) => line !== '')
+  // iptables says first which version of it fails.
+  const reason = lines.find((line) => !line.endsWith(':')) ?? `exit code ${code}`
   if (/Operation not permitted|Permission denied|must be root|you must be root/i.test(stderr)) {
     return captureError('agent/no-permission', `cannot ${doing}: ${program} needs root, or CAP_NET_ADMIN in this network namespace (${reason})`)
   }

@@ -1,0 +1,88 @@
+// Rules in the kernel by iptables and ip6tables. Others' rules in the same chains stay where they are: only our chains and the
+// rules with our comment are replaced. What was applied is told by a note, as with nftables.
+import { createHash } from 'node:crypto'
+import type { Backend, Standing } from './backend.ts'
+import { demand } from './commands.ts'
+import type { RunCommand } from './commands.ts'
+import { iptablesChain, iptablesScript, iptablesTables, noteChain, ownComment } from './iptables-text.ts'
+import type { Family, RuleSet, TableName } from './rule.ts'
+import { chainNames } from './rule-words.ts'
+
+const programs: Readonly<Record<Family, string>> = { ip: 'iptables', ip6: 'ip6tables' }
+const ownChains = new Set([...Object.values(chainNames).map(iptablesChain), noteChain])
+
+export const iptablesBackend: Backend = {
+  name: 'iptables',
+  text: (rules) => rules.families.map((family) => `# ${programs[family]}-restore --noflush\n${iptablesScript(rules, family)}`).join('\n'),
+  async standing(run, rules): Promise<Standing> {
+    const all = await Promise.all((['ip', 'ip6'] as const).map((family) => standingOf(run, rules, family)))
+    if (all.every((one) => one === 'none')) return 'none'
+    return all.every((one, i) => one === (rules.families.includes((['ip', 'ip6'] as const)[i]!) ? 'equal' : 'none')) ? 'equal' : 'other'
+  },
+  async apply(run, rules) {
+    for (const family of rules.families) await applyTo(run, rules, family)
+    if (!rules.families.includes('ip6')) await removeFrom(run, 'ip6')
+    if (!rules.families.includes('ip')) await removeFrom(run, 'ip')
+  },
+  async remove(run) {
+    await removeFrom(run, 'ip')
+    await removeFrom(run, 'ip6')
+  },
+}
+
+async function standingOf(run: RunCommand, rules: RuleSet, family: Family): Promise<Standing> {
+  const own = ownLines(await saved(run, family))
+  if (own.length === 0) return 'none'
+  const note = new RegExp(`-A ${noteChain} -m comment --comment "([^"]*)"`).exec(own.join('\n'))?.[1]
+  return note === noteOf(rules, family, own) ? 'equal' : 'other'
+}
+
+async function applyTo(run: RunCommand, rules: RuleSet, family: Family): Promise<void> {
+  const before = deletions(await saved(run, family))
+  await restore(run, family, iptablesScript(rules, family, (table) => before.get(table) ?? []))
+  const note = noteOf(rules, family, ownLines(await saved(run, family)))
+  await restore(run, family, `*nat\n:${noteChain} - [0:0]\n-A ${noteChain} -m comment --comment "${note}" -j RETURN\nCOMMIT\n`)
+}
+
+async function removeFrom(run: RunCommand, family: Family): Promise<void> {
+  const tables = [...deletions(await saved(run, family))].filter(([, lines]) => lines.length > 0)
+  if (tables.length > 0) await restore(run, family, tables.map(([name, lines]) => `*${name}\n${lines.join('\n')}\nCOMMIT\n`).join(''))
+}
+
+const restore = (run: RunCommand, family: Family, script: string): Promise<string> => demand(run, 'apply the rules', `${programs[family]}-restore`, ['--noflush'], script)
+
+/** Table -> its lines. */
+async function saved(run: RunCommand, family: Family): Promise<ReadonlyMap<TableName, readonly string[]>> {
+  const text = await demand(run, 'read the rules', `${programs[family]}-save`, [])
+  return new Map(iptablesTables.map((name) => [name, linesOf(text, name)]))
+}
+
+function linesOf(text: string, table: TableName): readonly string[] {
+  const lines = text.split('\n')
+  const from = lines.indexOf(`*${table}`)
+  return from === -1 ? [] : lines.slice(from + 1, lines.indexOf('COMMIT', from))
+}
+
+const chainOf = (line: string): string => line.slice(line.startsWith(':') ? 1 : 3).split(' ')[0]!
+const isOwn = (line: string): boolean => ownChains.has(chainOf(line)) || new RegExp(`--comment ${ownComment}( |$)`).test(line)
+
+/** Without counters. */
+function ownLines(tables: ReadonlyMap<TableName, readonly string[]>): readonly string[] {
+  return [...tables].flatMap(([name, lines]) => lines.filter(isOwn).map((line) => `${name} ${line.replace(/\[\d+:\d+\]/, '')}`))
+}
+
+/** Rules of ours in chains of others first, then our chains: one that something leads to cannot be deleted. */
+function deletions(tables: ReadonlyMap<TableName, readonly string[]>): ReadonlyMap<TableName, readonly string[]> {
+  return new Map([...tables].map(([name, lines]) => {
+    const chains = lines.filter((line) => line.startsWith(':') && isOwn(line)).map(chainOf)
+    const jumps = lines.filter((line) => line.startsWith('-A') && isOwn(line) && !ownChains.has(chainOf(line)))
+    return [name, [...jumps.map((line) => `-D${line.slice(2)}`), ...chains.map((chain) => `-F ${chain}`), ...chains.map((chain) => `-X ${chain}`)]]
+  }))
+}
+
+function noteOf(rules: RuleSet, family: Family, own: readonly string[]): string {
+  const standing = own.filter((line) => !line.includes(noteChain))
+  return `${digest(iptablesScript(rules, family))} ${digest(standing.join('\n'))}`
+}
+
+const digest = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 32)

@@ -28,6 +28,8 @@ export interface AccessLogEntry {
   readonly downstreamLocalAddress: string
   readonly downstreamRemoteAddress: string
   readonly requestedServerName: string
+  /** Of a connection of bytes: the AUDIT policy that matched it. */
+  readonly auditPolicy?: string
   /** Tries of a request; undefined: none were made. */
   readonly attempts?: number
   readonly routeName: string

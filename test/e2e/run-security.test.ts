@@ -163,7 +163,7 @@ test('the audit log says which policy refused a request and who sent it, what an
   assert.match(identityOf(denied), /^spiffe:\/\/cluster\.local\/ns\/istio-system\/sa\//)
 
   assert.equal((await world.get('/env')).status, 200)
-  await until(world, 'the marked request', ({ event, path, status }) => event === 'request-audited' && path === '/env' && status === 200)
+  await until(world, 'the marked request', ({ event, path, status, policy }) => event === 'request-audited' && path === '/env' && status === 200 && policy === 'ns[default]-policy[watched]-rule[0]')
 
   const token = `eyJhbGciOiJSUzI1NiJ9.${Buffer.from('{"iss":"https://issuer.example"}').toString('base64url')}.c2lnbmVk`
   assert.equal((await world.get('/', { headers: { authorization: `Bearer ${token}` } })).status, 401)
@@ -171,14 +171,18 @@ test('the audit log says which policy refused a request and who sent it, what an
   assert.doesNotMatch(readFileSync(world.folder.at('state/audit.log'), 'utf8'), /s3cret|eyJ|c2lnbmVk/)
 })
 
-test('the audit log says which policy refused a connection of bytes', async () => {
+test('the audit log says which policy refused a connection of bytes, and which one marked it', async () => {
   const deny = `
 apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
 metadata: { name: nobody }
 spec: { selector: { matchLabels: { app: back } }, action: DENY, rules: [{ to: [{ operation: { ports: ["9080"] } }] }] }
 `
-  await using world = await startLocalMesh({ 'mesh.yaml': echo('back') + service('back', 'default', '{ name: tcp, port: 80, targetPort: 9080 }'), 'deny.yaml': deny })
+  const watch = deny.replace('nobody', 'watched').replace('DENY', 'AUDIT')
+  await using world = await startLocalMesh({ 'mesh.yaml': echo('back') + service('back', 'default', '{ name: tcp, port: 80, targetPort: 9080 }'), 'deny.yaml': watch }, { watch: true })
+  assert.equal(await plainly(world, 'back'), 200)
+  await until(world, 'the marked connection', ({ event, policy, source }) => event === 'connection-audited' && source === 'back.default' && policy === 'ns[default]-policy[watched]-rule[0]')
+  await world.edit(() => world.folder.write('mesh/deny.yaml', deny))
   assert.equal(await plainly(world, 'back'), 0)
   await until(world, 'the denial', ({ event, policy, source }) => event === 'connection-denied' && source === 'back.default' && policy === 'ns[default]-policy[nobody]-rule[0]')
 })

@@ -33,6 +33,7 @@ export function sessionEntry(session: TcpSession): AccessLogEntry {
     downstreamRemoteAddress: formatAddress(connection.inbound.remoteAddress),
     requestedServerName: downstream.tls?.serverName ?? serverNameOf(connection.inbound),
     ...uris(downstream, upstream),
+    ...(session.audited !== undefined && { auditPolicy: session.audited }),
   }
 }
 

@@ -6,10 +6,11 @@ import { xxHash64 } from '../../lib/xxhash64.ts'
 import type { Hash64 } from '../../lib/xxhash64.ts'
 import type { Transport } from '../../net/transport.ts'
 import type { TcpProxy } from '../../proto/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts'
+import { serverNameOf } from '../listen/detect.ts'
 import type { AcceptedConnection, Arrived, ChainService } from '../listen/connection.ts'
 import type { Cluster, ClusterLookup, Host } from '../upstream/types.ts'
 import { milliseconds } from '../xds/duration.ts'
-import type { ConnectionGuard } from './filters/rbac.ts'
+import type { ConnectionGuard, ConnectionVerdict } from './filters/rbac.ts'
 import { Forward } from './forward.ts'
 import type { ForwardResult } from './forward.ts'
 import { awaitGreeting } from './greeting.ts'
@@ -31,6 +32,8 @@ export interface TcpParts extends TcpHooks {
   random(): number
   /** Who may connect; without it, everybody. */
   readonly guard?: ConnectionGuard
+  /** The server name of a ClientHello is the host, at this port; 0: it is not. */
+  readonly namedPort?: number
 }
 
 /** A connection that has its upstream. */
@@ -61,6 +64,8 @@ export interface TcpSession {
   readonly failure: string
   /** Why the proxy would not have it, in Envoy's words; empty where it did. */
   readonly denial: string
+  /** The AUDIT policy that matched it. */
+  readonly audited?: string | undefined
   readonly result: ForwardResult | undefined
   /** As it was told to `onOpen`; undefined when it never had an upstream. */
   readonly open: OpenTcpSession | undefined
@@ -163,6 +168,8 @@ class TcpService implements ChainService {
   }
 }
 
+const unguarded: ConnectionVerdict = { denial: undefined, audited: undefined }
+
 class TcpConnection {
   readonly #parts: TcpParts
   readonly #limits: TcpLimits
@@ -182,6 +189,7 @@ class TcpConnection {
   #reason = { flags: '', failure: '' }
   #over = false
   #denial = ''
+  #audited: string | undefined = undefined
 
   constructor(parts: TcpParts, limits: TcpLimits, accepted: AcceptedConnection, downstream: Transport, clusterName: string, ended: (connection: TcpConnection) => void) {
     this.#parts = parts
@@ -218,7 +226,8 @@ class TcpConnection {
 
   #begin(): void {
     if (this.#over) return
-    const denial = this.#parts.guard?.denial(this.#accepted, this.#downstream)
+    const { denial, audited } = this.#parts.guard?.decide(this.#accepted, this.#downstream) ?? unguarded
+    this.#audited = audited
     if (denial === undefined) return this.#connect()
     this.#denial = denial
     this.#finish('', '', undefined)
@@ -229,7 +238,7 @@ class TcpConnection {
     const cluster = this.#cluster
     if (cluster === undefined) return this.#finish('NC', `no cluster ${this.#clusterName}`, undefined)
     const originalDestination = this.#accepted.arrival.originalDestination
-    const host = cluster.chooseHost({ hash: this.#hash(), originalDestination, tried: this.#tried })
+    const host = cluster.chooseHost({ hash: this.#hash(), originalDestination, tried: this.#tried, ...this.#named() })
     if (host === undefined) return this.#finish('UH', `no host of ${this.#clusterName} is usable`, undefined)
     this.#tried.push(host)
     this.#giveUp = cluster.connect(host, {
@@ -243,6 +252,12 @@ class TcpConnection {
     host.onResult({ kind: 'local', reason })
     if (this.#tried.length < this.#limits.attempts) this.#connect()
     else this.#finish(reason === 'overflow' ? 'UO' : 'UF,URX', detail, undefined)
+  }
+
+  #named(): { readonly authority?: string } {
+    const { namedPort = 0 } = this.#parts
+    const name = namedPort === 0 ? '' : serverNameOf(this.#accepted.inbound)
+    return name === '' ? {} : { authority: `${name}:${namedPort}` }
   }
 
   #hash(): Hash64 | undefined {
@@ -304,6 +319,7 @@ class TcpConnection {
       endTime: this.#parts.clock.now(),
       flags, failure, result,
       denial: this.#denial,
+      audited: this.#audited,
       open: this.#open,
     })
   }

@@ -22,7 +22,7 @@ export function auditExchanges(write: WriteAudit): (exchange: Exchange) => void 
   return (exchange) => {
     const { responseCodeDetails: details, dynamicMetadata } = exchange
     if (details !== 'via_upstream' && isDenial(details)) write({ ...requestEvent('request-denied', exchange), ...why(exchange) })
-    else if (dynamicMetadata !== undefined && dynamicMetadata.get(auditNamespace)?.[auditHint] === true) write(requestEvent('request-audited', exchange))
+    else if (dynamicMetadata !== undefined && dynamicMetadata.get(auditNamespace)?.[auditHint] === true) write({ ...requestEvent('request-audited', exchange), ...whyOf(exchange) })
   }
 }
 
@@ -33,6 +33,7 @@ export function auditConnections(write: WriteAudit): (entry: AccessLogEntry) => 
     if (refusals.has(details)) return write(connectionEvent('handshake-refused', entry, details, end))
     const reason = [details, end].find(isDenial)
     if (reason !== undefined) write(connectionEvent('connection-denied', entry, reason, ''))
+    else if (entry.auditPolicy !== undefined) write({ ...connectionEvent('connection-audited', entry, end, ''), policy: entry.auditPolicy })
   }
 }
 
@@ -64,7 +65,7 @@ function explainer(): typeof whyOf {
   }
 }
 
-/** What the filter that denied it found out, now that somebody asks. */
+/** What the filter that denied it, or marked it, found out, now that somebody asks. */
 function whyOf({ dynamicMetadata }: Exchange): { readonly policy?: string; readonly detail?: string } {
   const why = dynamicMetadata?.get(whyNamespace)
   const { policy, reason } = why ?? {}

@@ -23,18 +23,22 @@ export interface RequestEvent {
   readonly status: number
   /** Envoy's response code details. */
   readonly reason: string
-  /** `ns[default]-policy[deny-all]-rule[0]`, where the reason names one; of policies that would have allowed it, the nearest. */
+  /**
+   * `ns[default]-policy[deny-all]-rule[0]`: that denied it, where the reason names one, or would have allowed it and came nearest.
+   * Of AUDIT policies that matched, the first by name.
+   */
   readonly policy?: string
   /** Which attribute decided. */
   readonly detail?: string
 }
 
-/** A connection that was refused: by a policy, or before anybody served it. */
+/** A connection that was refused, by a policy or before anybody served it; or one that an AUDIT policy asks to write down. */
 export interface ConnectionEvent {
-  readonly event: 'connection-denied' | 'handshake-refused'
+  readonly event: 'connection-denied' | 'connection-audited' | 'handshake-refused'
   readonly client: AuditPeer
   readonly destination: string
   readonly serverName: string
+  /** Of one that was let in: why it ended, where there is a word for it. */
   readonly reason: string
   readonly detail?: string
   readonly policy?: string

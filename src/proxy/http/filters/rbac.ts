@@ -65,7 +65,10 @@ function rbacFilter({ enforced, shadow }: Engines, shadowPrefix: string, believe
       if (shadow !== undefined) sayShadow(exchange, shadow.decide(facts), shadowPrefix)
       if (enforced === undefined) return undefined
       const verdict = enforced.decide(facts)
-      if (verdict.marked) setMetadata(exchange, commonNamespace, { ...getMetadata(exchange, commonNamespace), access_log_hint: true })
+      if (verdict.marked) {
+        setMetadata(exchange, commonNamespace, { ...getMetadata(exchange, commonNamespace), access_log_hint: true })
+        setMetadata(exchange, whyNamespace, { policy: verdict.policy })
+      }
       if (verdict.allowed) return undefined
       setMetadata(exchange, whyNamespace, new Why(enforced, verdict, exchange, believesForwardedFor))
       return replyTo(verdict, replies)

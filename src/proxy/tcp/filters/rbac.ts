@@ -14,6 +14,13 @@ import { LastIp } from '../../rbac/ips.ts'
 /** What the transport says of the client. */
 type Proven = Pick<Transport, 'remoteAddress' | 'tls'>
 
+export interface ConnectionVerdict {
+  /** Envoy's words for a connection that is not allowed. */
+  readonly denial: string | undefined
+  /** The policy that marks it. */
+  readonly audited: string | undefined
+}
+
 /** What stands before the bytes of a filter chain. */
 export class ConnectionGuard {
   readonly #engines: readonly Engines[]
@@ -23,18 +30,19 @@ export class ConnectionGuard {
     this.#engines = configs.map((config) => compileEngines(config, `${config.statPrefix}rbac.`, counters))
   }
 
-  /** Envoy's words for a connection that is not allowed. */
-  denial(connection: Arrived, transport: Proven): string | undefined {
+  decide(connection: Arrived, transport: Proven): ConnectionVerdict {
     const facts = new ConnectionRbacFacts(connection, transport)
+    let audited: string | undefined
     for (const { enforced, shadow } of this.#engines) {
       shadow?.decide(facts)
       const verdict = enforced?.decide(facts)
-      if (verdict?.allowed === false) return denialDetails(verdict.policy)
+      if (verdict?.allowed === false) return { denial: denialDetails(verdict.policy), audited }
+      if (verdict?.marked === true) audited = verdict.policy
     }
-    return undefined
+    return { denial: undefined, audited }
   }
 
-  /** As `denial`, for those who only ask: it is not counted. */
+  /** Its denial, for those who only ask: it is not counted. */
   judge(connection: Arrived, transport: Proven): string | undefined {
     const facts = new ConnectionRbacFacts(connection, transport)
     for (const { enforced } of this.#engines) {

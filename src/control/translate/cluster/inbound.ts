@@ -48,7 +48,7 @@ function buildInbound(view: InboundClusterView): ClusterInit {
     circuitBreakers: circuitBreakers(port.pool),
     upstreamConnectionOptions: keepalive(port.pool?.tcp?.tcpKeepalive, view.mesh.tcpKeepalive),
     ...(mayBeHttp(port.protocol) && httpProtocolOptions(protocolOf(port), port.pool)),
-    ...(/^(127\.|::1$|unix:)/.test(port.endpoint.host) ? {} : { upstreamBindConfig: ownSource }),
+    ...(/^(127\.|::1$|unix:)/.test(port.endpoint.host) ? {} : { upstreamBindConfig: ownSource(port.endpoint.host) }),
     metadata: metadataOf({
       ...port.from,
       istio: { services: [{ host: port.hostname, name: port.serviceName, namespace: port.namespace }] },

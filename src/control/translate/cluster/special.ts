@@ -45,7 +45,7 @@ function buildSpecial({ name, mesh }: SpecialView): ClusterInit {
     circuitBreakers: circuitBreakers(mesh.defaultConnectionPool),
     upstreamConnectionOptions: keepalive(mesh.defaultConnectionPool?.tcp?.tcpKeepalive, mesh.tcpKeepalive),
     ...httpProtocolOptions('downstream', mesh.defaultConnectionPool, { idleMs: passthroughIdleMs }),
-    ...(name === inboundPassthroughCluster && { upstreamBindConfig: ownSource }),
+    ...(name === inboundPassthroughCluster && { upstreamBindConfig: ownSources }),
   }
 }
 
@@ -64,7 +64,12 @@ function byAuthority({ defaultConnectionPool: pool, tcpKeepalive, unknownTls: tl
   }
 }
 
+type BindConfig = NonNullable<ClusterInit['upstreamBindConfig']>
+
+const socketAddress = (address: string) => ({ address, portSpecifier: { case: 'portValue' as const, value: 0 } })
+
 /** So that capture knows our own connections to the application and leaves them alone. */
-export const ownSource: NonNullable<ClusterInit['upstreamBindConfig']> = {
-  sourceAddress: { address: '127.0.0.6', portSpecifier: { case: 'portValue', value: 0 } },
-}
+export const ownSource = (host: string): BindConfig => ({ sourceAddress: socketAddress(host.includes(':') ? '::6' : '127.0.0.6') })
+
+/** Of whichever family the client used. */
+const ownSources: BindConfig = { sourceAddress: socketAddress('127.0.0.6'), extraSourceAddresses: [{ address: socketAddress('::6') }] }

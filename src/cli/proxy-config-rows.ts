@@ -3,7 +3,7 @@ import { X509Certificate } from 'node:crypto'
 import { at, isRecord, list, record, text } from './json.ts'
 import type { JsonRecord } from './json.ts'
 
-export type ConfigType = 'listeners' | 'routes' | 'clusters' | 'endpoints' | 'secrets'
+export type ConfigType = 'listeners' | 'routes' | 'clusters' | 'endpoints' | 'secrets' | 'names'
 
 interface Rows {
   readonly heading: readonly string[]
@@ -26,6 +26,16 @@ const shapes: Readonly<Record<ConfigType, Shape>> = {
   clusters: { heading: ['SERVICE FQDN', 'PORT', 'SUBSET', 'DIRECTION', 'TYPE', 'FROM'], rows: clusterRows },
   endpoints: { heading: ['ENDPOINT', 'STATUS', 'CLUSTER'], rows: endpointRows },
   secrets: { heading: ['NAME', 'TYPE', 'VALID', 'NOT AFTER', 'SERIAL NUMBER'], rows: secretRows },
+  names: { heading: ['NAME', 'ADDRESSES', 'REGISTRY'], rows: nameRows },
+}
+
+/** Many addresses of a headless service would fill the screen: `-o json` has them all. */
+const shownAddresses = 4
+
+function nameRows(one: JsonRecord): (readonly string[])[] {
+  const ips = list(one['ips']).map(text)
+  const more = ips.length > shownAddresses ? ` and ${ips.length - shownAddresses} more` : ''
+  return [[text(one['name']), `${ips.slice(0, shownAddresses).join(', ')}${more}`, text(one['registry'])]]
 }
 
 function listenerRows(listener: JsonRecord): (readonly string[])[] {

@@ -10,7 +10,7 @@ import type { ConfigType } from './proxy-config-rows.ts'
 import { adminAddress } from './proxy-address.ts'
 
 /** Where each type stands in Envoy's config dump: section, list, and the field of the resource in an entry. */
-const places: Readonly<Record<ConfigType, readonly [section: string, entries: string, resource: string]>> = {
+const places: Readonly<Record<Exclude<ConfigType, 'names'>, readonly [section: string, entries: string, resource: string]>> = {
   listeners: ['ListenersConfigDump', 'dynamic_listeners', 'active_state.listener'],
   routes: ['RoutesConfigDump', 'dynamic_route_configs', 'route_config'],
   clusters: ['ClustersConfigDump', 'dynamic_active_clusters', 'cluster'],
@@ -21,7 +21,7 @@ const places: Readonly<Record<ConfigType, readonly [section: string, entries: st
 export const command: Command = {
   summary: 'Shows what a running proxy has accepted.',
   operands: [
-    { name: 'TYPE', required: true, choices: Object.keys(places), sentence: 'What to show.' },
+    { name: 'TYPE', required: true, choices: [...Object.keys(places), 'names'], sentence: 'What to show.' },
     { name: 'NAME', sentence: 'The workload or gateway whose proxy is asked: reviews-v1 or reviews-v1.default.' },
   ],
   options: [
@@ -33,8 +33,9 @@ export const command: Command = {
   async run(invocation, io) {
     const [type, name] = invocation.operands as [ConfigType, string?]
     const wanted = invocation.text('name') ?? ''
-    const dump = await fetchJson(adminAddress(invocation.text('admin'), name), '/config_dump?include_eds')
-    const found = resourcesOf(dump, type).filter((one) => nameOf(one).includes(wanted))
+    const admin = adminAddress(invocation.text('admin'), name)
+    const all = type === 'names' ? namesIn(await fetchJson(admin, '/names')) : resourcesOf(await fetchJson(admin, '/config_dump?include_eds'), type)
+    const found = all.filter((one) => nameOf(one).includes(wanted))
     print(io, outputOf(invocation.text('output')), found, (all) => {
       const { heading, rows } = rowsOf(type, all)
       return table(heading, rows)
@@ -43,7 +44,10 @@ export const command: Command = {
   },
 }
 
-function resourcesOf(dump: unknown, type: ConfigType): readonly JsonRecord[] {
+/** That the workload may look up. */
+const namesIn = (answer: unknown): readonly JsonRecord[] => list(record(answer)['names']).filter(isRecord)
+
+function resourcesOf(dump: unknown, type: keyof typeof places): readonly JsonRecord[] {
   const [section, entries, resource] = places[type]
   const found = list(record(dump)['configs']).find((one) => isRecord(one) && text(one['@type']).endsWith(`.${section}`))
   return list(record(found)[entries]).flatMap((entry) => {

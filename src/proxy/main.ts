@@ -171,7 +171,7 @@ function partsOf(settings: ProxySettings, options: ProxyOptions, missingKeys: Mi
       await files.close()
     },
     ...(options.capture === undefined ? {} : { capture: options.capture }),
-    ...(options.onNames === undefined ? {} : { onNames: takeNames(options.onNames) }),
+    ...(options.onNames === undefined ? {} : takeNames(options.onNames)),
     ...(options.onProbe === undefined ? {} : { onProbe: takeProbe(options.onProbe) }),
     ...(options.onQuit === undefined ? {} : { onQuit: options.onQuit }),
     listen: options.sockets?.listen,

@@ -27,6 +27,7 @@ import type { Counted, ThreadReport } from './threads/report.ts'
 import type { ThreadSet } from './threads/thread-set.ts'
 import type { ClusterLookup } from './upstream/types.ts'
 import type { AcceptedByType } from './xds/accepted.ts'
+import type { NameTable } from './xds/names.ts'
 
 /** The stream to the control plane. It reconnects by itself; while it is away, what was accepted goes on serving. */
 export interface XdsStream {
@@ -96,6 +97,8 @@ export interface ProxyParts {
   readonly version?: string
   /** The names that the workload may look up. Without it they are not asked for. Answers with the text of a NACK, or undefined. */
   onNames?(update: XdsUpdate): string | undefined
+  /** As they were taken last; undefined before that. */
+  names?(): NameTable | undefined
   /** How the application is to be asked, likewise. */
   onProbe?(update: XdsUpdate): string | undefined
   /** POST /reopen_logs: after log files were moved away. */

@@ -11,6 +11,7 @@ import { configDumpPath } from './config-dump.ts'
 import type { ConfigDumpSource } from './config-dump.ts'
 import { explainPath } from './explain.ts'
 import type { ExplainSource } from './explain.ts'
+import type { NameTable } from '../xds/names.ts'
 import { json, plainText } from './server.ts'
 import type { AdminPath, AdminResponse } from './server.ts'
 
@@ -28,6 +29,8 @@ export interface AdminSource extends ConfigDumpSource, ExplainSource {
   clustersShown?(): Promise<readonly ClusterShown[]>
   listeners(): readonly { readonly name: string; readonly address: Address; readonly bound: boolean; readonly problem: string }[]
   inboundPeers(): InboundPeersShown | Promise<InboundPeersShown>
+  /** That the workload may look up; undefined where nobody has asked for them, or none have come. */
+  names?(): NameTable | undefined
   stats(): readonly StatLine[] | Promise<readonly StatLine[]>
   prometheus(): string | Promise<string>
   drain(graceful: boolean): Promise<void>
@@ -50,6 +53,7 @@ export function adminPaths(source: AdminSource): readonly AdminPath[] {
     explainPath(source),
     get('/listeners', 'listeners and where they listen (?format=json)', ({ query }) => listeners(source, query.get('format') === 'json')),
     get('/inbound_peers', 'clients that came without a certificate of the mesh, by port', async () => json(await source.inboundPeers())),
+    get('/names', 'names that the workload may look up, with their addresses, where its look-ups are captured', () => names(source)),
     get('/certs', 'certificates and their validity', () => json({ certificates: certificates(source) })),
     get('/stats', 'counters and gauges (?filter=substring, ?usedonly, ?format=json or prometheus)', ({ query }) => stats(source, query)),
     get('/stats/prometheus', 'the same for Prometheus', async () => plainText(await source.prometheus())),
@@ -68,6 +72,12 @@ function get(path: string, sentence: string, answer: AdminPath['answer']): Admin
 
 function post(path: string, sentence: string, answer: AdminPath['answer']): AdminPath {
   return { method: 'POST', path, sentence, answer }
+}
+
+function names(source: AdminSource): AdminResponse {
+  const known = source.names?.()
+  if (known === undefined) return plainText('no names: look-ups are not captured (--dns-capture), or the control plane has not said any yet\n', 404)
+  return json({ names: [...known].map(([name, { ips, registry, shortname, namespace }]) => ({ name, ips, registry, ...(shortname !== '' && { shortname, namespace }) })) })
 }
 
 function ready(source: AdminSource): AdminResponse {

@@ -19,17 +19,26 @@ export interface NameAddresses {
 /** By host name, fully qualified or a wildcard. */
 export type NameTable = ReadonlyMap<string, NameAddresses>
 
-export function takeNames(onNames: (names: NameTable) => void): (update: XdsUpdate) => string | undefined {
-  return ({ resources, removed }) => {
+/** The names of now, and how an update is taken: with the text of a NACK, or undefined. */
+export interface NameTaker {
+  readonly names: () => NameTable | undefined
+  readonly onNames: (update: XdsUpdate) => string | undefined
+}
+
+export function takeNames(tell: (names: NameTable) => void): NameTaker {
+  let names: NameTable | undefined
+  const onNames: NameTaker['onNames'] = ({ resources, removed }) => {
     const last = resources.at(-1)
     if (last === undefined && removed.length === 0) return undefined
     try {
-      onNames(last === undefined ? new Map() : decode(last.any.value))
+      names = last === undefined ? new Map() : decode(last.any.value)
+      tell(names)
       return undefined
     } catch (error) {
       return `not a table of names: ${describe(error)}`
     }
   }
+  return { names: () => names, onNames }
 }
 
 function decode(bytes: Uint8Array): NameTable {

@@ -4,16 +4,22 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
+import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
 import { create } from '@bufbuild/protobuf'
-import { Cluster_DiscoveryType as DiscoveryType, Cluster_DnsLookupFamily as Family, Cluster_LbPolicy as LbPolicy } from '../../src/proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import { Cluster_DiscoveryType as DiscoveryType, Cluster_DnsLookupFamily as Family, Cluster_LbPolicy as LbPolicy, ClusterSchema } from '../../src/proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import { ClusterConfigSchema as DynamicForwardProxySchema } from '../../src/proto/gen/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster_pb.ts'
+import { FilterConfigSchema as ServerNameFilterSchema } from '../../src/proto/gen/envoy/extensions/filters/network/sni_dynamic_forward_proxy/v3/sni_dynamic_forward_proxy_pb.ts'
 import { HttpProtocolOptionsSchema } from '../../src/proto/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
+import { createAuthority } from '../support/certificates.ts'
 import { DnsServer } from '../support/dns-server.ts'
+import { freePort } from '../support/hosts.ts'
 import { HttpWorld } from '../support/http-world.ts'
 import type { ClusterInit } from '../support/http-world.ts'
-import { until } from '../support/upstream-world.ts'
-import { pack, socketAddress } from '../support/xds-messages.ts'
+import { ListenerWorld } from '../support/listener-world.ts'
+import { UpstreamWorld, until } from '../support/upstream-world.ts'
+import { inspectors, pack, socketAddress, tcpChain, tcpListener, typed } from '../support/xds-messages.ts'
 
 /** Servers on the same port of two loopback addresses, each of which says which one it is. */
 async function twoServers() {
@@ -153,4 +159,39 @@ test('names that nobody can keep apart have a limit: the one that was not asked 
     assert.ok(replies.every((text) => text.startsWith('200')), replies.find((text) => !text.startsWith('200')))
   }
   assert.ok(world.upstream.statuses()[0]!.hosts.length <= 1024)
+})
+
+/** Ends TLS on one address, and says which one it is to whoever asked for it by name. */
+async function tlsServers(...hosts: readonly string[]) {
+  const { chain, key } = createAuthority().issue('DNS:*.example.test')
+  const stack = new AsyncDisposableStack()
+  let port = 0
+  for (const host of hosts) {
+    const server = createTlsServer({ cert: chain, key }, (socket) => socket.on('error', () => {}).end(`${host} for ${String(socket.servername)}`))
+    await once(server.listen(port, host), 'listening')
+    port = (server.address() as AddressInfo).port
+    stack.defer(() => new Promise((resolve) => server.close(() => resolve())))
+  }
+  return { port, [Symbol.asyncDispose]: () => stack.disposeAsync() }
+}
+
+test('TLS that is passed on goes to whom its server name stands for, at the port that the filter says; nothing of an unknown name', async () => {
+  await using servers = await tlsServers('127.0.0.11', '127.0.0.12')
+  await using dns = await DnsServer.start({ 'a.example.test': { ttl: 60, addresses: ['127.0.0.11'] }, 'b.example.test': { ttl: 60, addresses: ['127.0.0.12'] } })
+  using upstream = new UpstreamWorld({ resolve: dns.resolve })
+  upstream.serve(create(ClusterSchema, { name: 'up', connectTimeout: { seconds: 2n }, ...byAuthority }))
+  await using world = new ListenerWorld({ clusters: {}, lookup: upstream.clusters.lookup })
+  const byName = typed('envoy.filters.network.sni_dynamic_forward_proxy', ServerNameFilterSchema, { dnsCacheConfig: { name: 'names' }, portSpecifier: { case: 'portValue', value: servers.port } })
+  await world.serve(tcpListener('names', '127.0.0.1', await freePort(), { listenerFilters: inspectors, filterChains: [tcpChain('names', 'up', { serverNames: ['*.example.test'] }, undefined, [byName])] }))
+  const at = world.listeners.get('names')!.address
+  const ask = (servername: string): Promise<string> => new Promise((resolve) => {
+    const socket = connectTls({ ...at, servername, rejectUnauthorized: false })
+    socket.on('error', () => resolve('nothing'))
+    text(socket).then((said) => resolve(said || 'nothing'), () => resolve('nothing'))
+  })
+  assert.deepEqual(await Promise.all(['a', 'b', 'a'].map((name) => ask(`${name}.example.test`))), ['127.0.0.11 for a.example.test', '127.0.0.12 for b.example.test', '127.0.0.11 for a.example.test'])
+  assert.deepEqual(dns.asked.toSorted(), ['a.example.test', 'b.example.test'], 'names are looked up once')
+  assert.equal(await ask('c.example.test'), 'nothing')
+  await world.until(() => world.sessions.some(({ flags, failure }) => flags === 'UF,URX' && failure === 'DNS resolution failure'))
+  assert.equal(await ask('a.other.test'), 'nothing')
 })

@@ -15,13 +15,15 @@ import { compileTcpProxy } from '../../src/proxy/tcp/tcp-proxy.ts'
 import type { TcpSession } from '../../src/proxy/tcp/tcp-proxy.ts'
 import type { ConnectionGuard } from '../../src/proxy/tcp/filters/rbac.ts'
 import type { Secrets } from '../../src/proxy/identity/secrets.ts'
-import type { Cluster } from '../../src/proxy/upstream/types.ts'
+import type { Cluster, ClusterLookup } from '../../src/proxy/upstream/types.ts'
 import { hostAt } from './hosts.ts'
 import type { Listener } from '../../src/proto/gen/envoy/config/listener/v3/listener_pb.ts'
 
 export interface ListenerWorldOptions {
   /** Cluster name -> where its one host is; `original` goes where the client meant to go. */
   readonly clusters: Readonly<Record<string, Address | 'original' | 'empty'>>
+  /** Whole clusters instead. */
+  readonly lookup?: ClusterLookup
   readonly secrets?: Secrets
   readonly capture?: Capture
   readonly maxConnections?: number
@@ -78,7 +80,7 @@ export class ListenerWorld implements AsyncDisposable {
       compileService: (terminal) => {
         if (terminal.kind === 'http') throw new Error('this world only forwards bytes')
         return compileTcpProxy(terminal.config, {
-          clusters: (name) => this.#cluster(name), clock: systemClock, random: Math.random,
+          clusters: this.#options.lookup ?? ((name) => this.#cluster(name)), clock: systemClock, random: Math.random, namedPort: terminal.namedPort,
           ...(this.#options.guard !== undefined && { guard: this.#options.guard }),
           onEnd: (session) => {
             this.sessions.push(session)

@@ -27,10 +27,10 @@ type ChainInit = MessageInitShape<typeof FilterChainSchema>
 type MatchInit = MessageInitShape<typeof FilterChainMatchSchema>
 
 /** A chain that forwards bytes to a cluster. */
-export const tcpChain = (name: string, cluster: string, match: MatchInit = {}, transportSocket?: ChainInit['transportSocket']): ChainInit => ({
+export const tcpChain = (name: string, cluster: string, match: MatchInit = {}, transportSocket?: ChainInit['transportSocket'], before: NonNullable<ChainInit['filters']> = []): ChainInit => ({
   name,
   filterChainMatch: match,
-  filters: [typed('envoy.filters.network.tcp_proxy', TcpProxySchema, { statPrefix: cluster, clusterSpecifier: { case: 'cluster', value: cluster } })],
+  filters: [...before, typed('envoy.filters.network.tcp_proxy', TcpProxySchema, { statPrefix: cluster, clusterSpecifier: { case: 'cluster', value: cluster } })],
   ...(transportSocket === undefined ? {} : { transportSocket }),
 })
 

@@ -160,6 +160,16 @@ export class RunningCluster implements Cluster {
   /** An opaque connection does not queue: over the limit it fails, unless it is the host's only one. */
   connect(to: Host, waiter: TransportWaiter, client?: ClientAddresses): () => void {
     const host = own(to)
+    if (this.#dynamic === undefined) return this.#connectTo(host, waiter, client)
+    let cancel: (() => void) | undefined
+    const wait = this.#dynamic.wait(host, (resolved) => {
+      cancel = resolved ? this.#connectTo(host, waiter, client) : failLater(waiter, 'connection-failure', 'DNS resolution failure')
+    })
+    if (wait === undefined) return this.#connectTo(host, waiter, client)
+    return () => (cancel ?? wait)()
+  }
+
+  #connectTo(host: RuntimeHost, waiter: TransportWaiter, client: ClientAddresses | undefined): () => void {
     if (this.#state === 'closed') return failLater(waiter, 'local-reset')
     if (this.#breakers.connectionsFull && host.stats.cxActive > 0) {
       this.stats.upstream_cx_overflow++
@@ -330,10 +340,10 @@ function keyOf(serverName: string, client: ClientAddresses | undefined, protocol
   return `${serverName} ${protocol} ${told}`
 }
 
-function failLater(waiter: TransportWaiter, reason: ResetReason): () => void {
+function failLater(waiter: TransportWaiter, reason: ResetReason, detail = ''): () => void {
   let given = false
   queueMicrotask(() => {
-    if (!given) waiter.onFailure(reason, '')
+    if (!given) waiter.onFailure(reason, detail)
   })
   return () => (given = true)
 }

@@ -11,6 +11,7 @@ import { HttpConnectionManagerSchema } from '../../proto/gen/envoy/extensions/fi
 import type { HttpConnectionManager } from '../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import { RBACSchema } from '../../proto/gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.ts'
 import type { RBAC } from '../../proto/gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.ts'
+import { FilterConfigSchema as ServerNameFilterSchema } from '../../proto/gen/envoy/extensions/filters/network/sni_dynamic_forward_proxy/v3/sni_dynamic_forward_proxy_pb.ts'
 import { TcpProxySchema } from '../../proto/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts'
 import type { TcpProxy } from '../../proto/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts'
 import { DownstreamTlsContextSchema } from '../../proto/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
@@ -20,7 +21,7 @@ import { routeClusterNames } from './route.ts'
 /** The last filter of a chain, which ends the connection's way through the listener. */
 export type TerminalFilter =
   | { readonly kind: 'http'; readonly config: HttpConnectionManager }
-  | { readonly kind: 'tcp'; readonly config: TcpProxy; /** Who may connect at all. */ readonly guards: readonly RBAC[] }
+  | { readonly kind: 'tcp'; readonly config: TcpProxy; /** Who may connect at all. */ readonly guards: readonly RBAC[]; /** The server name of a ClientHello is the host, at this port; 0: it is not. */ readonly namedPort: number }
 
 export interface DecodedChain {
   readonly name: string
@@ -75,15 +76,26 @@ function decodeTerminal(where: string, filters: readonly Filter[]): TerminalFilt
   const effective = filters.filter(({ name }) => !withoutEffect.has(name))
   const last = effective.at(-1)
   if (last === undefined) throw new MeshError('proxy/bad-config', `${where}: no network filter`)
-  const guards = effective.slice(0, -1).map((filter) => guardOf(where, filter))
+  const before = effective.slice(0, -1)
+  const namedPort = before.map(namedPortOf).find((port) => port > 0) ?? 0
+  const guards = before.filter((filter) => namedPortOf(filter) === 0).map((filter) => guardOf(where, filter))
   const any = last.configType.case === 'typedConfig' ? last.configType.value : undefined
   const http = any === undefined ? undefined : anyUnpack(any, HttpConnectionManagerSchema)
-  if (http !== undefined && guards.length > 0) throw new MeshError('proxy/bad-config', `${where}: network filters before HTTP are not served: HTTP has filters of its own`)
+  if (http !== undefined && before.length > 0) throw new MeshError('proxy/bad-config', `${where}: network filters before HTTP are not served: HTTP has filters of its own`)
   if (http !== undefined) return { kind: 'http', config: http }
   const tcp = any === undefined ? undefined : anyUnpack(any, TcpProxySchema)
-  if (tcp !== undefined) return { kind: 'tcp', config: tcp, guards }
+  if (tcp !== undefined) return { kind: 'tcp', config: tcp, guards, namedPort }
   throw new MeshError('proxy/bad-config', `${where}: network filter ${last.name} is not supported`)
 }
+
+/** 0 for other filters. */
+function namedPortOf({ configType }: Filter): number {
+  const config = configType.case === 'typedConfig' ? anyUnpack(configType.value, ServerNameFilterSchema) : undefined
+  return config?.portSpecifier.value ?? (config === undefined ? 0 : defaultNamedPort)
+}
+
+/** Envoy's. */
+const defaultNamedPort = 443
 
 function guardOf(where: string, { name, configType }: Filter): RBAC {
   const rbac = configType.case === 'typedConfig' ? anyUnpack(configType.value, RBACSchema) : undefined

@@ -23,7 +23,7 @@ import { translator } from '../translator.ts'
 import { scopeKey } from '../shared.ts'
 import type { Sharing } from '../shared.ts'
 import { forwardProxy } from './forward-proxy.ts'
-import { isHttp2, mayBeHttp, usablePorts } from './protocol.ts'
+import { isHttp2, mayBeHttp, speaksTls, usablePorts } from './protocol.ts'
 import { mutualTlsSocket, originatedTlsSocket, plainSocket, proxyProtocolSocket } from './tls.ts'
 import type { TransportSocket, UpstreamTls } from './tls.ts'
 import { circuitBreakers, connectTimeoutMs, httpProtocolOptions, keepalive, loadBalancing, outlierDetection, panicThreshold } from './traffic-policy.ts'
@@ -128,8 +128,8 @@ function outboundView(proxy: ProxyNode, snapshot: Snapshot, name: string): Outbo
 
 /** Where a cluster's endpoints come from, at this proxy. */
 export function discoveryOf(service: Service, policy: PolicyBlocks, proxy: ProxyNode, port: ServicePort): OutboundView['discovery'] {
-  // Bytes name nobody: they go where the client's own DNS sent them.
-  if (service.resolution === 'dynamic-dns') return mayBeHttp(port.protocol) ? 'by-authority' : 'original-destination'
+  // Requests and ClientHellos name whom they want; other bytes go where the client's own DNS sent them.
+  if (service.resolution === 'dynamic-dns') return mayBeHttp(port.protocol) || speaksTls(port) ? 'by-authority' : 'original-destination'
   // Gateways have no original destination to go to.
   if (policy.loadBalancer?.simple === 'PASSTHROUGH' && proxy.type === 'sidecar') return 'original-destination'
   if (service.resolution === 'dns') return 'dns'

@@ -16,6 +16,9 @@ export function grpcOf(protocols: readonly Protocol[]): 'none' | 'grpc' | 'web' 
   return protocols.includes('GRPC') ? 'grpc' : 'none'
 }
 
+/** TLS that is the client's own. */
+export const speaksTls = ({ protocol }: Pick<ServicePort, 'protocol'>): boolean => protocol === 'TLS' || protocol === 'HTTPS'
+
 /** HTTP, or may turn out to be. */
 export const mayBeHttp = (protocol: Protocol): boolean => isHttp(protocol) || protocol === 'auto'
 

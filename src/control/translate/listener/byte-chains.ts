@@ -4,6 +4,7 @@ import { isIP } from '../../../kinds/fields/host.ts'
 import type { CidrRangeSchema } from '../../../proto/gen/envoy/config/core/v3/address_pb.ts'
 import type { MeshSettings } from '../../mesh-settings.ts'
 import type { Init } from '../any.ts'
+import { serverNameFilter } from '../cluster/forward-proxy.ts'
 import { metadataOf } from '../metadata.ts'
 import type { Guards } from '../security/guards.ts'
 import { tcpProxy } from './filters.ts'
@@ -30,11 +31,11 @@ export class Claims {
 }
 
 export function byteChain(chain: ByteChain, mesh: MeshSettings, guards: Guards['bytes'] = []): FilterChainInit {
-  const { subnets, serverNames, statPrefix, clusters, options, from } = chain
+  const { subnets, serverNames, statPrefix, clusters, options, namedPort, from } = chain
   const matches = subnets.length + serverNames.length > 0
   return {
     ...(matches && { filterChainMatch: { prefixRanges: subnets.map(rangeOf), serverNames: [...serverNames] } }),
-    filters: [...guards, tcpProxy(statPrefix, clusters, mesh, options)],
+    filters: [...guards, ...(namedPort > 0 ? [serverNameFilter(namedPort)] : []), tcpProxy(statPrefix, clusters, mesh, options)],
     metadata: metadataOf(from),
   }
 }

@@ -10,6 +10,7 @@ import type { VirtualService } from '../../snapshot-virtual-services.ts'
 import type { RouteDestination, TcpMatch, TlsMatch } from '../../specs.ts'
 import { serverHosts } from '../gateway-servers.ts'
 import type { PlacedServer } from '../gateway-servers.ts'
+import { speaksTls } from '../cluster/protocol.ts'
 import { resourceProvenance, serviceProvenance } from '../metadata.ts'
 import type { Provenance } from '../metadata.ts'
 import { outboundCluster } from '../names.ts'
@@ -27,6 +28,8 @@ export interface ByteChain {
   readonly statPrefix: string
   /** What the DestinationRule of the first cluster says of connections. */
   readonly options: TcpOptions
+  /** The server name is looked up, and is the host, at this port; 0: the clusters have hosts of their own. */
+  readonly namedPort: number
   readonly from: Provenance
 }
 
@@ -43,8 +46,6 @@ export interface ByteClient {
 }
 
 export const hasByteRules = ({ spec }: VirtualService): boolean => (spec.tcp ?? []).length + (spec.tls ?? []).length > 0
-
-export const speaksTls = (port: ServicePort): boolean => port.protocol === 'TLS' || port.protocol === 'HTTPS'
 
 /** How connections to a service are known on a listener that others share: both empty where it has the listener alone. */
 export interface KnownBy {
@@ -161,6 +162,7 @@ function ruleChain(routes: readonly RouteDestination[], owner: VirtualService, [
     clusters: targets.map(({ cluster, weight }) => ({ cluster, weight })),
     statPrefix: targets.length === 1 ? targets[0]!.cluster : `${owner.metadata.name}.${owner.metadata.namespace}`,
     options: optionsOf(targets[0], client),
+    namedPort: list === 'tls' ? targets.find(({ service }) => service?.resolution === 'dynamic-dns')?.port ?? 0 : 0,
     from,
   }
 }
@@ -169,7 +171,8 @@ function serviceChain(service: Service, port: ServicePort, matches: Matches, cli
   const cluster = outboundCluster(port.number, '', service.hostname)
   return {
     ...matches, clusters: [{ cluster, weight: 1 }], statPrefix: cluster,
-    options: optionsOf({ service, port: port.number, subset: '' }, client), from: serviceProvenance(service),
+    options: optionsOf({ service, port: port.number, subset: '' }, client),
+    namedPort: service.resolution === 'dynamic-dns' && speaksTls(port) ? port.number : 0, from: serviceProvenance(service),
   }
 }
 

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createAuthority } from '../../../support/certificates.ts'
+import { unlike } from '../case.ts'
 import type { Case } from '../case.ts'
 
 const authority = createAuthority()
@@ -81,6 +82,21 @@ apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: { name: pass, namespace: $ns }
 spec: { hosts: ["one.pass.example"], gateways: [own], tls: [{ match: [{ sniHosts: ["one.pass.example"] }], route: [{ destination: { host: a } }] }] }
+---` },
+  // Nobody has that name: what counts is that both take it, and look it up.
+  { title: 'gateway: TLS is passed on to a name that is looked up on demand', role: 'gateway', loose: passed, asks: [
+    { port: 1, host: 'one.tls-demand.invalid', curl: curl('https://one.tls-demand.invalid/x'), expect: { status: 0, to: [], flags: 'UF,URX' }, ...unlike('ours says that DNS failed, as for requests of HTTP', { status: 0, to: [], flags: 'UH' }) },
+    { port: 1, host: 'one.other-demand.invalid', curl: curl('https://one.other-demand.invalid/x'), expect: { status: 0, flags: 'NR' } },
+  ], yaml: `${gateway([`{ port: { number: $port, name: tls, protocol: TLS }, hosts: ["*.tls-demand.invalid"], tls: { mode: PASSTHROUGH } }`])}
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: demand, namespace: $ns }
+spec: { hosts: ["*.tls-demand.invalid"], resolution: DYNAMIC_DNS, ports: [{ number: 443, name: tls, protocol: TLS }], exportTo: ["*"] }
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: demand, namespace: $ns }
+spec: { hosts: ["*.tls-demand.invalid"], gateways: [own], tls: [{ match: [{ sniHosts: ["*.tls-demand.invalid"] }], route: [{ destination: { host: "*.tls-demand.invalid", port: { number: 443 } } }] }] }
 ---` },
   { title: 'gateway: TLS is passed on by the name of a cluster, to those that end it themselves', role: 'gateway', loose: passed, services: { a: { hosts: [{ labels: { 'security.istio.io/tlsMode': 'istio' } }] }, b: {} }, asks: [
     { port: 1, host: 'outbound_.80_._.a.$ns.svc.cluster.local', curl: curl('https://outbound_.80_._.a.$ns.svc.cluster.local/x'), expect: { status: 0 } },

@@ -3,6 +3,7 @@ import { EnvCapture } from '../src/agent/env-capture.ts'
 import type { Tap } from '../src/agent/env-capture.ts'
 import { GatewayPorts } from '../src/agent/gateway-ports.ts'
 import type { Address } from '../src/model/address.ts'
+import { ListenSet } from '../src/net/listen-set.ts'
 import { startProxy } from '../src/proxy/main.ts'
 import type { Capture } from '../src/proxy/main.ts'
 import { proxySettings } from '../src/proxy/settings.ts'
@@ -27,6 +28,7 @@ function captureOf({ gatewayPort, taps = [], dialMap }: ProxyTask): Capture {
 
 const proxy = await startProxy(proxySettings({ adminPort: 0, ...task.settings }), {
   capture: captureOf(task),
+  sockets: new ListenSet({ sharing: 'alone' }),
   roots: task.roots,
   log: (line) => console.error(line),
 })

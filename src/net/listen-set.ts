@@ -1,5 +1,5 @@
 // How the threads of one proxy listen on the same addresses, and how a proxy goes on with the sockets of the one before it.
-// Each thread has a socket of its own for every address (SO_REUSEPORT), so that the kernel spreads connections and no thread
+// Each thread has sockets of its own for every address (SO_REUSEPORT), so that the kernel spreads connections and no thread
 // waits for another. Which sockets are open is known here, for whoever takes them over next.
 import { describe, spawn } from '../lib/errors.ts'
 import type { Address } from '../model/address.ts'
@@ -8,6 +8,12 @@ import { listen } from './listen.ts'
 import type { Listening, ListenOptions } from './listen.ts'
 import { closeSocket, descriptorAt } from './socket-passing.ts'
 import type { SocketPlace } from './socket-passing.ts'
+
+/**
+ * Sockets of each thread for one address. libuv accepts one connection of a socket in a turn of its loop: from several, those that
+ * come at once are accepted, and answered, together. Elsewhere the kernel gives all connections to one of them.
+ */
+const socketsOfEach = process.platform === 'linux' ? 4 : 1
 
 export type Listen = (options: ListenOptions) => Promise<Listening>
 
@@ -68,12 +74,24 @@ export class ListenSet {
     if (inherited.length > 0) return joined(await Promise.all(inherited.map(({ on }) => this.#keep({ ...others, ...on }, address))))
     const shared = !isPath(address) && address.port !== 0
     if (this.#sharing === 'alone' && this.#further !== undefined) return await this.#withFurther(options, await this.#further(address))
-    if (this.#sharing === 'alone' || (this.#sharing === 'first' && !shared)) return await this.#keep(options, address)
+    if ((this.#sharing === 'alone' && socketsOfEach === 1) || (this.#sharing !== 'joins' && !shared)) return await this.#keep(options, address)
     // Any free port and paths cannot be shared: those are the first thread's.
     if (!shared) return nowhere(address)
     if (this.#sharing === 'joins') return this.#joinLater(options, address)
     await checkUnused(options)
-    return await this.#keep({ ...options, reusePort: true }, address)
+    return await this.#keepShared(options, address)
+  }
+
+  /** All or none. */
+  async #keepShared(options: ListenOptions & { readonly address: Address }, address: Address): Promise<Listening> {
+    const all: Listening[] = []
+    try {
+      for (let i = 0; i < socketsOfEach; i++) all.push(await this.#keep({ ...options, reusePort: true }, address))
+      return joined(all)
+    } catch (error) {
+      await Promise.all(all.map((one) => one.close()))
+      throw error
+    }
   }
 
   async #withFurther(options: ListenOptions & { readonly address: Address }, further: readonly SocketPlace[]): Promise<Listening> {
@@ -89,7 +107,7 @@ export class ListenSet {
   }
 
   #joinLater(options: ListenOptions, address: Address): Listening {
-    const later = new JoinedLater(address, () => this.#keep({ ...options, reusePort: true }, address), () => this.#waiting.delete(later))
+    const later = new JoinedLater(address, () => this.#keepShared({ ...options, address }, address), () => this.#waiting.delete(later))
     this.#waiting.add(later)
     this.#joinIfAllowed(later)
     return later

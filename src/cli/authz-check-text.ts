@@ -9,10 +9,10 @@ export function asText({ workload, policies, request }: AuthzAnswer): string {
   return request === null ? list : `${list}\n${requestText(request)}`
 }
 
-function requestText({ port, principal, allowed, denied, verdicts }: CheckedRequest): string {
+function requestText({ port, principal, allowed, denied, token, verdicts }: CheckedRequest): string {
   const who = principal === null ? 'a client without a certificate' : principal
   const outcome = allowed || denied === null ? 'allowed' : `denied by ${denied.policy.replace('/', ' ')}${denied.rule === null ? '' : ` rule ${denied.rule}`}: ${denied.reason}`
   const lines = verdicts.map(({ action, policy, rule, dryRun, matches, why }) =>
     `  ${matches ? 'matches' : 'does not match'}  ${action}${dryRun ? ' (dry run)' : ''} ${policy.replace('AuthorizationPolicy/', '')}${rule === null ? '' : ` rule ${rule}`}: ${why}`)
-  return `${[`from ${who}, to port ${port}: ${outcome}`, ...lines].join('\n')}\n`
+  return `${[`from ${who}, to port ${port}: ${outcome}`, ...(token === null ? [] : [`  its token: ${token}`]), ...lines].join('\n')}\n`
 }

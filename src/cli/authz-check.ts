@@ -6,7 +6,7 @@ import { virtualInbound } from '../control/translate/names.ts'
 import { isDryRun } from '../control/translate/security/authorization.ts'
 import { typeUrls } from '../control/translate/table.ts'
 import type { ProxySession } from '../control/world-state.ts'
-import { takesConnection } from '../proxy/explain.ts'
+import { takesConnection, tokenDenial } from '../proxy/explain.ts'
 import type { Denial, PolicyVerdict } from '../proxy/explain.ts'
 import { exitCode } from './command.ts'
 import type { Command, Invocation } from './command.ts'
@@ -18,6 +18,7 @@ import { readOffline } from './offline.ts'
 import { outputOf, outputOption, print } from './print.ts'
 import { parseRequest } from './request-line.ts'
 import type { AskedRequest } from './request-line.ts'
+import { keysNote, tokenOptions, tokenText, withToken, withToldToken } from './token-options.ts'
 import { UsageError } from './usage-error.ts'
 
 export interface HeldPolicy {
@@ -37,6 +38,8 @@ export interface CheckedRequest {
   readonly principal: string | null
   readonly allowed: boolean
   readonly denied: Denial | null
+  /** What its token says of itself, good or not; null without one that can be read. */
+  readonly token: string | null
   readonly verdicts: readonly PolicyVerdict[]
 }
 
@@ -50,13 +53,15 @@ export interface AuthzAnswer {
 export const command: Command = {
   summary: 'Shows the AuthorizationPolicies of a workload, and what they decide.',
   about: `Lists the policies that hold at a workload or gateway, in the order in which they decide. With --request it says what each of their
-rules makes of it, and why; exit code 1: it is denied. The port of the URL is the workload's own, not that of a Service. Tokens are not looked into.`,
+rules makes of it, and why; exit code 1: it is denied. The port of the URL is the workload's own, not that of a Service.
+Tokens are verified, by keys in the files or those of --jwks; nothing is sent anywhere.`,
   operands: [{ name: 'NS/WORKLOAD', required: true, sentence: 'A Pod, Process, Deployment or Gateway.' }],
   options: [
     fileOption,
     { name: 'request', value: "'METHOD URL'", sentence: "What comes to it: 'GET http://reviews:9080/reviews/1', 'TCP db:5432'." },
     { name: 'from', value: 'NS/WORKLOAD', sentence: 'Whose certificate the client shows. Without it, it shows none.' },
     { name: 'header', short: 'H', value: "'NAME: VALUE'", repeats: true, sentence: 'A header of the request.' },
+    ...tokenOptions,
     outputOption,
   ],
   examples: ["trysail authz check -f mesh/ default/reviews-v1", "trysail authz check -f mesh/ default/reviews-v1 --from default/productpage-v1 --request 'GET http://reviews:9080/reviews/1'"],
@@ -72,8 +77,10 @@ rules makes of it, and why; exit code 1: it is denied. The port of the URL is th
     const answer: AuthzAnswer = {
       workload: client.name,
       policies: found.map(held).sort((one, other) => order.indexOf(one.action) - order.indexOf(other.action)),
-      request: asked === undefined ? null : check(session, asked, principal, visitor?.addresses[0], inboundPorts(session.node, state.snapshot)[0]?.targetPort),
+      request: asked === undefined ? null : await check(session, asked, principal, visitor?.addresses[0], inboundPorts(session.node, state.snapshot)[0]?.targetPort),
     }
+    const note = asked === undefined ? undefined : keysNote(asked, state.snapshot)
+    if (note !== undefined) io.stderr(`${note}\n`)
     print(io, outputOf(invocation.text('output')), answer, asText)
     return answer.request?.allowed === false ? exitCode.findings : exitCode.fine
   },
@@ -84,8 +91,8 @@ const order: readonly string[] = ['CUSTOM', 'AUDIT', 'DENY', 'ALLOW']
 
 function askedIn(invocation: Invocation): AskedRequest | undefined {
   const line = invocation.text('request')
-  if (line !== undefined) return parseRequest(line, invocation.list('header'))
-  if (invocation.list('header').length > 0 || invocation.text('from') !== undefined) throw new UsageError(['--header and --from are of a request: say which, with --request'])
+  if (line !== undefined) return withToken(parseRequest(line, invocation.list('header')), invocation.text('token'))
+  if (invocation.list('header').length > 0 || invocation.text('from') !== undefined || invocation.text('token') !== undefined) throw new UsageError(['--header, --from and --token are of a request: say which, with --request'])
   return undefined
 }
 
@@ -99,7 +106,7 @@ function listenerOf(session: ProxySession): Uint8Array | undefined {
   return (session.get(typeUrls.LDS, virtualInbound) ?? session.all(typeUrls.LDS)[0])?.bytes
 }
 
-function check(session: ProxySession, asked: AskedRequest, principal: string | null, sourceIp = '127.0.0.1', firstPort = 80): CheckedRequest {
+async function check(session: ProxySession, asked: AskedRequest, principal: string | null, sourceIp = '127.0.0.1', firstPort = 80): Promise<CheckedRequest> {
   const listener = listenerOf(session)
   if (listener === undefined) throw new UsageError(['it has no listener that anything could come to'])
   const port = asked.port ?? firstPort
@@ -115,6 +122,9 @@ function check(session: ProxySession, asked: AskedRequest, principal: string | n
   }
   const authorization = authorizationAt(listener)
   const closed: Denial | null = takesConnection(listener, connection, principal !== null) ? null : { policy: 'PeerAuthentication', rule: null, reason: 'no filter chain takes such a connection: it is closed' }
-  const denied = closed ?? authorization.denial(connection, arriving) ?? null
-  return { port, principal, allowed: denied === null, denied, verdicts: authorization.verdicts(connection, arriving) }
+  const presented = closed === null ? await authorization.tokens(connection, arriving) : undefined
+  const token = tokenText(asked, Date.now()) ?? null
+  const known = { ...arriving, metadata: presented?.metadata }
+  const denied = closed ?? (presented?.refusal === undefined ? authorization.denial(connection, known) : tokenDenial(withToldToken(presented.refusal.reason, asked))) ?? null
+  return { port, principal, allowed: denied === null, denied, token, verdicts: authorization.verdicts(connection, known) }
 }

@@ -26,15 +26,15 @@ export interface Answer extends Omit<Explanation, 'policy' | 'denied'> {
   readonly denied: false | Denial | null
 }
 
-export function answer(world: OfflineWorld, from: string, asked: AskedRequest): Answer {
+export async function answer(world: OfflineWorld, from: string, asked: AskedRequest): Promise<Answer> {
   const mesh = new MeshExplainer(world)
-  const outcome = mesh.explain(from, asked)
+  const outcome = await mesh.explainTokens(from, asked)
   const without = answerOf(outcome, asked)
   return { ...without, considered: [...without.considered, ...mesh.leftOut(asked, outcome)] }
 }
 
 /** What the client's proxy was never sent is not among `considered`. */
-export function answerOf({ from, explained, reception: { modes, denial: closed }, authorization, destination }: Outcome, asked: AskedRequest): Answer {
+export function answerOf({ from, explained, reception: { modes, denial: closed }, authorization, tokenStatus, destination }: Outcome, asked: AskedRequest): Answer {
   const { method, scheme, host, authority, path } = asked
   const denial = explained.denied ?? closed ?? authorization
   return inOrder({
@@ -43,7 +43,7 @@ export function answerOf({ from, explained, reception: { modes, denial: closed }
     request: { method, scheme, host, port: asked.port ?? destination.port, authority, path, headers: Object.fromEntries(asked.headers) },
     policy: explained.policy === null ? null : { ...explained.policy, peerAuthentication: modes.length === 0 ? null : modes.join(', ') },
     denied: denial ?? false,
-    status: denial === undefined ? explained.status : (explained.status ?? (closed === undefined && explained.protocol === 'http' ? forbiddenStatus : deniedStatus)),
+    status: denial === undefined ? explained.status : (explained.status ?? (closed === undefined && explained.protocol === 'http' ? tokenStatus ?? forbiddenStatus : deniedStatus)),
   })
 }
 

@@ -2,9 +2,10 @@
 // identity where mutual TLS proves it, from the gateway where one stands between.
 import type { ProxyNode } from '../control/translate/proxy-node.ts'
 import type { Address } from '../model/address.ts'
-import { compileAuthorization } from '../proxy/explain.ts'
+import { compileAuthorization, tokenDenial } from '../proxy/explain.ts'
 import type { Arriving, Authorization, Denial, ExplainedConnection, Explanation } from '../proxy/explain.ts'
 import type { AskedRequest } from './request-line.ts'
+import { withToldToken } from './token-options.ts'
 
 /** A port of a workload that takes the connection. */
 export interface Door {
@@ -29,10 +30,30 @@ export function authorizationAt(listener: Uint8Array): Authorization {
   return known
 }
 
-/** Undefined unless all of them deny it. */
+/** Undefined unless all of them deny it. Tokens are not looked into. */
 export function denialBehind(doors: readonly Door[], visitor: Visitor, explained: Explanation, asked: AskedRequest): Denial | undefined {
   const denials = doors.map((door) => authorizationAt(door.listener).denial(door.connection, arriving(door, visitor, explained, asked)))
   return denials.length > 0 && denials.every((one) => one !== undefined) ? denials[0] : undefined
+}
+
+/** What tokens come to at the destinations. */
+export interface TokensBehind {
+  readonly denial: Denial | undefined
+  /** Of a token that does not do. */
+  readonly status: number | undefined
+}
+
+/** The same, with tokens verified. */
+export async function tokensBehind(doors: readonly Door[], visitor: Visitor, explained: Explanation, asked: AskedRequest): Promise<TokensBehind> {
+  const found = await Promise.all(doors.map(async (door): Promise<TokensBehind> => {
+    const authorization = authorizationAt(door.listener)
+    const arrived = arriving(door, visitor, explained, asked)
+    const presented = await authorization.tokens(door.connection, arrived)
+    if (presented?.refusal !== undefined) return { denial: tokenDenial(withToldToken(presented.refusal.reason, asked)), status: presented.refusal.status }
+    return { denial: authorization.denial(door.connection, { ...arrived, metadata: presented?.metadata }), status: undefined }
+  }))
+  const [first] = found
+  return first !== undefined && found.every(({ denial }) => denial !== undefined) ? first : { denial: undefined, status: undefined }
 }
 
 function arriving({ connection, mutual }: Door, { node, trustDomain, source }: Visitor, explained: Explanation, asked: AskedRequest): Arriving {

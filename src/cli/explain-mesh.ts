@@ -7,9 +7,9 @@ import type { TypeName } from '../control/translate/table.ts'
 import type { DeploymentSpec } from '../kinds/core/deployment.ts'
 import type { Address } from '../model/address.ts'
 import type { Resource } from '../model/resource.ts'
-import { compileExplainer } from '../proxy/explain.ts'
-import type { Denial, Explain, Explanation } from '../proxy/explain.ts'
-import { denialBehind } from './explain-authorization.ts'
+import { compileExplainer, presentTo } from '../proxy/explain.ts'
+import type { Denial, Explain, Explanation, Presented } from '../proxy/explain.ts'
+import { denialBehind, tokensBehind } from './explain-authorization.ts'
 import { findClient } from './explain-client.ts'
 import type { Client } from './explain-client.ts'
 import { destinationOf, namesOf, outside } from './explain-destination.ts'
@@ -18,6 +18,7 @@ import type { LeftOut } from './explain-left-out.ts'
 import { receptionOf } from './explain-reception.ts'
 import type { Reception } from './explain-reception.ts'
 import type { AskedRequest } from './request-line.ts'
+import { withToldToken } from './token-options.ts'
 
 export interface OfflineWorld {
   readonly state: WorldState
@@ -29,6 +30,7 @@ interface Asker {
   readonly client: Client
   readonly session: ProxySession
   readonly explain: Explain
+  readonly listeners: readonly Uint8Array[]
   readonly destinations: Map<string, Address>
   readonly receptions: Map<string, Reception>
 }
@@ -42,6 +44,8 @@ export interface Outcome {
   readonly reception: Reception
   /** By the policies of all destinations that take the connection. */
   readonly authorization: Denial | undefined
+  /** Of a destination's answer to a token that does not do. */
+  readonly tokenStatus?: number | undefined
   readonly destination: Address
 }
 
@@ -54,15 +58,29 @@ export class MeshExplainer {
   }
 
   /** Throws `UsageError` for a client that nobody knows, `proxy/bad-config` where its proxy would refuse what it is sent. */
-  explain(from: string, asked: AskedRequest): Outcome {
+  explain(from: string, asked: AskedRequest, presented?: Presented): Outcome {
     const asker = this.#asker(from)
     const { client, session } = asker
     const destination = this.#destinationOf(asker, asked)
     const source = { host: asked.sourceIp ?? (client.type === 'router' ? outside : client.address), port: 0 }
-    const explained = asker.explain({ ...asked, destination, source })
+    const explained = asker.explain({ ...asked, destination, source, presented })
     const reception = this.#receptionOf(asker, explained, source)
     const visitor = { node: session.node, trustDomain: this.#world.state.snapshot.mesh.trustDomain, source }
     return { from: client.name, node: session.node, explained, reception, destination, authorization: denialBehind(reception.doors, visitor, explained, asked) }
+  }
+
+  /** The same, with the request's tokens verified: by the gateway that it comes to, and by what stands behind. */
+  async explainTokens(from: string, asked: AskedRequest): Promise<Outcome> {
+    const { client, session, listeners } = this.#asker(from)
+    const first = this.explain(from, asked)
+    const source = { host: asked.sourceIp ?? (client.type === 'router' ? outside : client.address), port: 0 }
+    const presented = client.type === 'router' ? await presentTo(listeners, { ...asked, destination: first.destination, source }) : undefined
+    const told = presented?.refusal === undefined ? presented : { ...presented, refusal: { ...presented.refusal, reason: withToldToken(presented.refusal.reason, asked) } }
+    const outcome = told === undefined ? first : this.explain(from, asked, told)
+    const visitor = { node: session.node, trustDomain: this.#world.state.snapshot.mesh.trustDomain, source }
+    const sent = presented === undefined ? asked : { ...asked, path: presented.path, headers: presented.headers }
+    const { denial, status } = await tokensBehind(outcome.reception.doors, visitor, outcome.explained, sent)
+    return { ...outcome, authorization: denial, tokenStatus: status }
   }
 
   /** What is for the asked host and never came to the client's proxy, and why. */
@@ -82,8 +100,9 @@ export class MeshExplainer {
     const client = findClient(state.snapshot, deployments, from)
     const session = state.connect(client.node)
     const sent = (type: TypeName): readonly Uint8Array[] => session.all(typeUrls[type]).map(({ bytes }) => bytes)
-    const explain = compileExplainer({ listeners: sent('LDS'), routes: sent('RDS'), clusters: sent('CDS'), endpoints: sent('EDS') })
-    const asker: Asker = { client, session, explain, destinations: new Map(), receptions: new Map() }
+    const listeners = sent('LDS')
+    const explain = compileExplainer({ listeners, routes: sent('RDS'), clusters: sent('CDS'), endpoints: sent('EDS') })
+    const asker: Asker = { client, session, explain, listeners, destinations: new Map(), receptions: new Map() }
     this.#askers.set(from, asker)
     return asker
   }

@@ -10,6 +10,7 @@ import { readFiles } from '../sources/files/read.ts'
 import { WorldMerger } from '../sources/merge.ts'
 import type { SourceIssue } from '../sources/source.ts'
 import type { Invocation, Io } from './command.ts'
+import { keysIn } from './token-options.ts'
 
 export interface Offline {
   readonly state: WorldState
@@ -27,7 +28,7 @@ export async function readOffline(invocation: Invocation, io: Io): Promise<Offli
   const files = await readFiles(paths, { stdin })
   const { meshConfig, issues, ...world } = new WorldMerger().merge([files])
   const state = new WorldState()
-  state.update({ ...world, mesh: meshSettings(meshConfig) })
+  state.update({ ...world, mesh: meshSettings(meshConfig), keySets: keysIn(invocation, world.resources) })
   for (const issue of issues) io.stderr(`${issueText(issue)}\n`)
   // Of the issues that the board knows, all are about resources that are valid and have no translation.
   const untranslated = state.board.resources.filter((one) => one.state !== 'valid')

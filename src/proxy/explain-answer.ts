@@ -7,6 +7,7 @@ import type { ExplainedEndpoint } from './explain-endpoints.ts'
 import { noRoute } from './explain-route.ts'
 import type { Destination, ExplainedRoute } from './explain-route.ts'
 import type { ExplainedSession } from './explain-session.ts'
+import type { Presented } from './explain-tokens.ts'
 import type { Provenance } from './xds/provenance.ts'
 
 export interface ExplainableRequest {
@@ -23,6 +24,8 @@ export interface ExplainableRequest {
   /** Where the client connects. */
   readonly destination: Address
   readonly source: Address
+  /** What has become of its tokens, where they were looked into. */
+  readonly presented?: Presented | undefined
 }
 
 export interface ConsideredRoute {

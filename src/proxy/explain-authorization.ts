@@ -1,9 +1,10 @@
 // What the policies of a filter chain decide about a connection or request, and why: the chain's own RBAC filters,
-// compiled as they serve, asked about facts that a person gave. Tokens are not looked into.
+// compiled as they serve, asked about facts that a person gave. What tokens say is found out before (explain-tokens.ts).
 import { anyUnpack } from '@bufbuild/protobuf/wkt'
 import { RBACSchema } from '../proto/gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.ts'
 import type { IpFact, IpNumber, RbacFacts } from '../security/rbac/expression.ts'
 import { whyDenied } from '../security/rbac/why.ts'
+import type { Metadata } from './http/dynamic-metadata.ts'
 import { parseIp } from './listen/cidr.ts'
 import { RbacCounters } from './rbac/counters.ts'
 import { compileEngines } from './rbac/engine.ts'
@@ -25,6 +26,8 @@ export interface Arriving {
   readonly sourceIp: string
   readonly remoteIp: string
   readonly destination: { readonly host: string; readonly port: number }
+  /** What filters learnt of its tokens. */
+  readonly metadata?: ReadonlyMap<string, Metadata> | undefined
   /** Undefined for bytes. `path` with its query; header names in lower case. */
   readonly request: { readonly method: string; readonly authority: string; readonly path: string; readonly headers: readonly (readonly [name: string, value: string])[] } | undefined
 }
@@ -132,7 +135,7 @@ class GivenFacts implements RbacFacts {
     }
   }
 
-  metadata(): undefined {
-    return undefined
+  metadata(namespace: string): Metadata | undefined {
+    return this.#given.metadata?.get(namespace)
   }
 }

@@ -50,7 +50,7 @@ function placeOf({ action, message }: CompiledRoute, { destinations }: Explained
 }
 
 /** As the connection manager reads a request's target; a number is the status of its refusal. */
-function routedRequest({ method, scheme, authority, path, headers }: ExplainableRequest, manager: HttpConnectionManager): RoutedRequest | number {
+function routedRequest({ method, scheme, authority, path, headers, presented }: ExplainableRequest, manager: HttpConnectionManager): RoutedRequest | number {
   const config = decodeManager(manager)
   const normalized = isSuspicious(path) ? normalizePath(path, config) : { kind: 'path' as const, path }
   if (normalized.kind === 'reject') return 400
@@ -62,6 +62,7 @@ function routedRequest({ method, scheme, authority, path, headers }: Explainable
     pathname,
     query: query.join('?'),
     requestHeaders: HeaderList.of(...headers.flatMap(([name, value]) => [name.toLowerCase(), value])),
+    dynamicMetadata: presented?.metadata,
   }
 }
 

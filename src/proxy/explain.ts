@@ -19,6 +19,8 @@ import { explainHttp } from './explain-http.ts'
 import { compileListeners, compileOneListener } from './explain-listener.ts'
 import type { ExplainedConnection } from './explain-listener.ts'
 import { destinationOf } from './explain-route.ts'
+import { presentTokens } from './explain-tokens.ts'
+import type { Presented } from './explain-tokens.ts'
 import { compileRoutes } from './http/router/compile.ts'
 import type { CompiledRoutes } from './http/router/compile.ts'
 import { withoutPort } from './http/router/domains.ts'
@@ -29,6 +31,7 @@ import type { Provenance } from './xds/provenance.ts'
 export type { ExplainableRequest, Explanation } from './explain-answer.ts'
 export type { ExplainedConnection } from './explain-listener.ts'
 export type { Arriving, Denial, PolicyVerdict } from './explain-authorization.ts'
+export type { Presented } from './explain-tokens.ts'
 
 /** What a proxy is sent: encoded messages, as on the wire. */
 export interface SentResources extends SentClusters {
@@ -50,7 +53,9 @@ export function compileExplainer(sent: SentResources, running?: FindCluster): Ex
     compiled.set(table, routes)
     return routes
   }
-  return (request) => {
+  return (asked) => {
+    const { presented } = asked
+    const request = presented === undefined ? asked : { ...asked, path: presented.path, headers: presented.headers }
     const connection = connectionOf(request)
     const found = findChain(connection)
     if (found === undefined) return { ...nothing, considered: elsewhere(listeners, request.destination) }
@@ -59,6 +64,8 @@ export function compileExplainer(sent: SentResources, running?: FindCluster): Ex
     if (chain === undefined) return { ...nothing, listener: listener.name, considered: [noChain(listener, request), ...missed] }
     const met = { listener: listener.name, protocol: protocolOf(chain), tls: tlsOf(chain, connection) }
     if (chain.tls !== undefined && connection.transport === 'raw_buffer') return { ...nothing, ...met, considered: [expectsTls(listener), ...missed] }
+    const refusal = chain.terminal.kind === 'http' ? presented?.refusal : undefined
+    if (refusal !== undefined) return { ...nothing, ...met, denied: tokenDenial(refusal.reason), status: refusal.status, considered: missed }
     const denied = denialAt(chain, arrivingOf(request))
     if (denied !== undefined && !(chain.terminal.kind === 'http' && isBare(request))) return { ...nothing, ...met, denied, status: chain.terminal.kind === 'http' ? 403 : null, considered: missed }
     if (chain.terminal.kind === 'tcp') {
@@ -74,10 +81,20 @@ export function compileExplainer(sent: SentResources, running?: FindCluster): Ex
   }
 }
 
+/** What the JWT filters of the proxy that is asked make of a request's tokens. Undefined: nobody there looks for any. */
+export async function presentTo(listeners: readonly Uint8Array[], request: ExplainableRequest): Promise<Presented | undefined> {
+  const chain = compileListeners(listeners.map((bytes) => fromBinary(ListenerSchema, bytes)))(connectionOf(request))?.chain
+  return chain === undefined ? undefined : await presentTokens(chain, arrivingOf(request))
+}
+
+/** Of a token that does not do: which RequestAuthentication asks is not said by the configuration. */
+export const tokenDenial = (reason: string): Denial => ({ policy: 'RequestAuthentication', rule: null, reason })
+
 /** From outside: who comes to a gateway has shown no certificate that anybody here knows of. */
 function arrivingOf(request: ExplainableRequest): Arriving {
-  const { method, scheme, authority, path, headers, destination, source } = request
+  const { method, scheme, authority, path, headers, destination, source, presented } = request
   return {
+    metadata: presented?.metadata,
     identities: undefined, serverName: scheme === 'https' || scheme === 'tls' ? serverNameOf(request) : '', sourceIp: source.host, remoteIp: source.host, destination,
     request: isBare(request) ? undefined : { method, authority, path, headers: headers.map(([name, value]) => [name.toLowerCase(), value]) },
   }
@@ -137,6 +154,8 @@ export function takesConnection(listener: Uint8Array, connection: ExplainedConne
 export interface Authorization {
   /** Undefined: nothing denies it. */
   denial(connection: ExplainedConnection, arriving: Arriving): Denial | undefined
+  /** What becomes of a request's tokens before policies are asked. Undefined: nobody looks for any. */
+  tokens(connection: ExplainedConnection, arriving: Arriving): Promise<Presented | undefined>
   /** Of every policy that its chain has. */
   verdicts(connection: ExplainedConnection, arriving: Arriving): readonly PolicyVerdict[]
 }
@@ -148,6 +167,10 @@ export function compileAuthorization(listener: Uint8Array): Authorization {
     denial(connection, arriving) {
       const chain = find(connection)?.chain
       return chain === undefined ? undefined : denialAt(chain, chain.terminal.kind === 'tcp' ? { ...arriving, request: undefined } : arriving)
+    },
+    async tokens(connection, arriving) {
+      const chain = find(connection)?.chain
+      return chain === undefined ? undefined : await presentTokens(chain, arriving)
     },
     verdicts(connection, arriving) {
       const chain = find(connection)?.chain

@@ -3,6 +3,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { main } from '../../src/cli/main.ts'
 import { captureIo } from '../support/capture-io.ts'
+import { TempFolder } from '../support/temp-folder.ts'
+import { createSigner, keySetOf } from '../support/tokens.ts'
 
 const mesh = `
 apiVersion: trysail.dev/v1
@@ -118,6 +120,74 @@ void test('authz check lists the policies in the order in which they decide, and
 
 void test('authz check says what is missing', async () => {
   assert.equal((await run(['authz', 'check', 'default/nobody'])).code, 64)
-  assert.match((await run(['authz', 'check', 'default/api', '--from', 'default/web'])).err, /--header and --from are of a request/)
+  assert.match((await run(['authz', 'check', 'default/api', '--from', 'default/web'])).err, /--header, --from and --token are of a request/)
   assert.match((await run(['authz', 'check', 'default/web'])).out, /default\/tried/)
+})
+
+const signer = createSigner('one', 'ES256')
+const now = Math.floor(Date.now() / 1000)
+const tokenOf = (claims: object, of = signer): string => of.token({ iss: 'https://issuer.example', sub: 'anna', exp: now + 3600, ...claims })
+const withTokens = (rule: object): string => `${mesh}
+---
+apiVersion: security.istio.io/v1
+kind: RequestAuthentication
+metadata: { name: tokens }
+spec: ${JSON.stringify({ selector: { matchLabels: { app: 'api' } }, jwtRules: [{ issuer: 'https://issuer.example', audiences: ['api'], ...rule }] })}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: users }
+spec: { selector: { matchLabels: { app: api } }, rules: [{ from: [{ source: { requestPrincipals: ["https://issuer.example/*"] } }], to: [{ operation: { paths: [/users] } }], when: [{ key: "request.auth.claims[groups]", values: [staff] }] }] }
+`
+
+void test('authz check verifies tokens, and says what a policy sees in them or why they do not do', async () => {
+  const check = async (token: string, text = withTokens({ jwks: keySetOf(signer) }), ...more: string[]) => {
+    const { out, err } = await run(['authz', 'check', 'default/api', '--from', 'default/web', '--request', 'GET http://api:8080/users', '--token', token, ...more], text)
+    assert.ok(!`${out}${err}`.includes(token.split('.')[2]!), 'the token itself is never shown')
+    return `${out}${err}`
+  }
+  assert.match(await check(tokenOf({ aud: 'api', groups: ['x', 'staff'] })), /to port 8080: allowed\n  its token: issuer "https:\/\/issuer.example", subject "anna", for "api", signed by key "one" \(ES256\), good until /)
+  assert.match(await check(tokenOf({ aud: 'api', groups: 'guest' })), /denied by AuthorizationPolicy [^]*does not match  ALLOW default\/users rule 0: needs: request\.auth\.claims\[groups\] .*guest/)
+  assert.match(await check(tokenOf({ aud: 'other' })), /denied by RequestAuthentication: Audiences in Jwt are not allowed; the token: .*for "other"/)
+  assert.match(await check(tokenOf({ aud: 'api', exp: now - 3600 })), /denied by RequestAuthentication: Jwt is expired; the token: .*over since /)
+  assert.match(await check(tokenOf({ aud: 'api' }, createSigner('one', 'ES256'))), /denied by RequestAuthentication: Jwt verification fails/)
+  assert.match(await check(tokenOf({ aud: 'api' }, createSigner('two', 'ES256'))), /Jwks doesn't have key to match kid or alg from Jwt; the token: .*signed by key "two" \(ES256\)/)
+  assert.match(await check(tokenOf({ iss: 'b' })), /Jwt issuer is not configured; the token: issuer "b"/)
+  assert.match(await check('nonsense.of.mine'), /denied by RequestAuthentication: Jwt header is an invalid/)
+  await using folder = await TempFolder.create()
+  await folder.write('keys.json', keySetOf(signer))
+  const fetched = withTokens({})
+  const good = tokenOf({ aud: 'api', groups: 'staff' })
+  assert.match(await check(good, fetched), /note: the keys of issuer "https:\/\/issuer.example" are fetched by the control plane, not here: give them with --jwks FILE/)
+  assert.match(await check(good, fetched, '--jwks', folder.at('keys.json')), /to port 8080: allowed/)
+  assert.match(await check(good, fetched, '--jwks', folder.at('none.json')), /none\.json cannot be read/)
+})
+
+void test('explain verifies tokens at the destination, and at the gateway that a request comes to', async () => {
+  const text = withTokens({ jwks: keySetOf(signer) })
+  const ask = async (token: string): Promise<{ denied: unknown; status: number }> =>
+    JSON.parse((await run(['explain', '--from', 'default/web', '--request', 'GET http://api/users', '-o', 'json', '--token', token], text)).out) as { denied: unknown; status: number }
+  assert.equal((await ask(tokenOf({ aud: 'api', groups: 'staff' }))).denied, false)
+  const over = await ask(tokenOf({ aud: 'api', exp: 1 }))
+  assert.equal(over.status, 401)
+  assert.match(JSON.stringify(over.denied), /Jwt is expired/)
+  const edge = `${mesh}
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: edge }
+spec: { selector: { istio: ingressgateway }, servers: [{ port: { number: 80, name: http, protocol: HTTP }, hosts: ["*"] }] }
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: edge }
+spec: { hosts: ["*"], gateways: [edge], http: [{ name: staff, match: [{ headers: { "@request.auth.claims.groups": { exact: staff } } }], directResponse: { status: 201 } }, { name: rest, directResponse: { status: 202 } }] }
+---
+apiVersion: security.istio.io/v1
+kind: RequestAuthentication
+metadata: { name: tokens, namespace: istio-system }
+spec: ${JSON.stringify({ jwtRules: [{ issuer: 'https://issuer.example', jwks: keySetOf(signer) }] })}
+`
+  const atGateway = async (token: string): Promise<number> => (JSON.parse((await run(['explain', '--from', 'default/edge', '--request', 'GET http://a.example/', '-o', 'json', '--token', token], edge)).out) as { status: number }).status
+  assert.deepEqual([await atGateway(tokenOf({ groups: 'staff' })), await atGateway(tokenOf({})), await atGateway(tokenOf({ aud: 'x', exp: 1 }))], [201, 202, 401])
 })

@@ -43,7 +43,7 @@ export class ConnectionFacts {
   #lastHost = ''
   #lastAuthority = ''
 
-  constructor(transport: Transport, { originalDestination, byAuthority = false, authority }: Arrival) {
+  constructor(transport: Pick<Transport, 'tls' | 'localAddress' | 'remoteAddress'>, { originalDestination, byAuthority = false, authority }: Arrival) {
     const { tls, localAddress, remoteAddress } = transport
     this.localAddress = localAddress
     this.remoteAddress = remoteAddress

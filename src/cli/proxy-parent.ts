@@ -30,6 +30,7 @@ export async function joinParent(onGone: () => void): Promise<ProxyParent> {
   const channel = new Channel()
   process.once('disconnect', onGone)
   await channel.begun(beginMs)
+  process.channel?.unref() // it is nothing to stay for
   return channel
 }
 

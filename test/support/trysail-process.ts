@@ -8,6 +8,8 @@ const bin = new URL('../../bin/trysail.js', import.meta.url).pathname
 export interface TrysailOptions {
   readonly cwd: string
   readonly env?: Readonly<Record<string, string>>
+  /** What starts it, as somebody else or elsewhere: `setpriv --reuid=65534 --`. */
+  readonly as?: readonly string[]
 }
 
 export class TrysailProcess implements AsyncDisposable {
@@ -19,9 +21,10 @@ export class TrysailProcess implements AsyncDisposable {
   #over = false
   #wake: () => void = () => {}
 
-  constructor(args: readonly string[], { cwd, env = {} }: TrysailOptions) {
+  constructor(args: readonly string[], { cwd, env = {}, as = [] }: TrysailOptions) {
     this.#name = `trysail ${args.slice(0, 4).join(' ')} ...`
-    this.#child = spawn(process.execPath, [bin, ...args], { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+    const [program = process.execPath, ...words] = [...as, process.execPath, bin, ...args]
+    this.#child = spawn(program, words, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => {
         this.#output += text

@@ -58,8 +58,8 @@ export function failureOf(program: string, args: readonly string[], error: Error
   if ('code' in error && error.code === 'ENOENT') return missingTool(program, error)
   const absent = /failed to execute (\S+): (?:No such file|Permission denied)/.exec(stderr)?.[1]
   if (absent !== undefined) return missingTool(absent, error)
-  if (/not permitted|permission denied/i.test(said)) {
-    return new MeshError('netns/permission', `network namespaces are refused here (${said}): ${otherwise}`, error)
+  if (/not permitted|permission denied|unshare failed|read-only file system/i.test(stderr)) {
+    return new MeshError('netns/permission', `network namespaces are refused here (${said}): ${otherwise}`)
   }
   return new MeshError('netns/failed', `${[program, ...args].join(' ')}: ${said}`, error)
 }

@@ -63,5 +63,5 @@ createServer((incoming, response) => {
   const url = new URL(incoming.url ?? '/', 'http://me')
   const answer = answers[url.pathname] ?? ((_url, { headers, url: path }, to) => json(to, { ...me, path, headers }))
   Promise.resolve(answer(url, incoming, response)).catch((error: unknown) => response.writeHead(500).end(String(error)))
-}).listen(Number(env['PORT'] ?? 0), '127.0.0.1')
+}).listen(Number(env['PORT'] ?? 0), env['POD_IP'] === undefined ? '127.0.0.1' : '0.0.0.0') // with an address of its own it is reached there
 process.on('SIGTERM', () => process.exit(0))

@@ -13,12 +13,15 @@ import { exitCode } from './command.ts'
 import type { Command, Invocation, Io } from './command.ts'
 import { agentPortOf, agentPortTable, openAgentPort, probePlaceOf } from './proxy-agent-port.ts'
 import type { WantedAgentPort } from './proxy-agent-port.ts'
+import { joinAgent } from './proxy-agent-link.ts'
 import { beginProxy } from './proxy-begin.ts'
 import type { BegunProxy } from './proxy-begin.ts'
+import { proxyConfigVariables } from './proxy-config-env.ts'
 import { credentialsOf } from './proxy-credentials.ts'
 import type { Credentials } from './proxy-credentials.ts'
 import { dnsAliases, dnsOf, dnsTable, openDns } from './proxy-dns.ts'
 import type { OpenDns, WantedDns } from './proxy-dns.ts'
+import { Leaving, leavingTable } from './proxy-leaving.ts'
 import { joinParent } from './proxy-parent.ts'
 import type { ProxyParent } from './proxy-parent.ts'
 import { placesOf, placesTable } from './proxy-places.ts'
@@ -35,14 +38,14 @@ import { packageVersion } from './version.ts'
 import { letYoungHeapGrow } from './young-heap.ts'
 
 const table = {
-  ...proxySettingsTable, ...placesTable, ...agentPortTable, ...dnsTable,
+  ...proxySettingsTable, ...placesTable, ...agentPortTable, ...dnsTable, ...leavingTable,
   takeover: onOff(false, 'Goes on with the sockets of the proxy of this name that runs, which drains and ends once this one serves.'),
   supervised: onOff(false, "'trysail run' starts it so: credentials, the admin server's socket and a gateway's ports come from there, and it ends when that does."),
   logLevel: choice(logLevels, 'info', 'What the log says.'),
 }
 
 /** What Kubernetes and Istio call them. */
-const aliases = { TRYSAIL_PROXY_NAME: 'POD_NAME', TRYSAIL_PROXY_NAMESPACE: 'POD_NAMESPACE', TRYSAIL_PROXY_IP: 'INSTANCE_IP', TRYSAIL_PROXY_SERVICE_ACCOUNT: 'SERVICE_ACCOUNT', TRYSAIL_PROXY_AUTO_REGISTER_GROUP: 'ISTIO_META_AUTO_REGISTER_GROUP', TRYSAIL_PROXY_APP_PROBERS: 'ISTIO_KUBE_APP_PROBERS', TRYSAIL_PROXY_APP_METRICS: 'ISTIO_PROMETHEUS_ANNOTATIONS', TRYSAIL_PROXY_DNS_CAPTURE: 'ISTIO_META_DNS_CAPTURE', ...dnsAliases }
+const aliases = { TRYSAIL_PROXY_NAME: 'POD_NAME', TRYSAIL_PROXY_NAMESPACE: 'POD_NAMESPACE', TRYSAIL_PROXY_IP: 'INSTANCE_IP', TRYSAIL_PROXY_SERVICE_ACCOUNT: 'SERVICE_ACCOUNT', TRYSAIL_PROXY_AUTO_REGISTER_GROUP: 'ISTIO_META_AUTO_REGISTER_GROUP', TRYSAIL_PROXY_APP_PROBERS: 'ISTIO_KUBE_APP_PROBERS', TRYSAIL_PROXY_APP_METRICS: 'ISTIO_PROMETHEUS_ANNOTATIONS', TRYSAIL_PROXY_DNS_CAPTURE: 'ISTIO_META_DNS_CAPTURE', TRYSAIL_PROXY_EXIT_ON_ZERO_ACTIVE_CONNECTIONS: 'EXIT_ON_ZERO_ACTIVE_CONNECTIONS', ...dnsAliases }
 
 export const command: Command = {
   summary: 'Runs one proxy alone: a sidecar or a gateway that joins a control plane.',
@@ -73,7 +76,7 @@ failed request: new settings, or a new version.`,
       ...dns.options,
       ...(settings.autoRegisterGroup === '' ? {} : { onProbe: (probe: ReadinessProbe | undefined) => readiness.follow(probe) }),
       ...(audit === undefined ? {} : { audit: audit.writer(`${settings.name}.${settings.namespace}`), auditCounts: () => audit.stats }),
-      ...(parent?.credentials ?? credentials), version: packageVersion(), log: (line: string) => log('warning', line), onQuit: () => ended.abort(),
+      ...(parent === undefined ? credentials : { ...parent.credentials, audit: parent.audit }), version: packageVersion(), log: (line: string) => log('warning', line), onQuit: () => ended.abort(),
     }
     try {
       const begun = await beginProxy({ settings, places, options, log, parent })
@@ -111,7 +114,7 @@ function wantedProxy(invocation: Invocation): Wanted {
 
 function environment(): Readonly<Record<string, string | undefined>> {
   const known = Object.entries(aliases).map(([name, alias]) => [name, process.env[alias]])
-  return { ...Object.fromEntries(known) as Record<string, string | undefined>, ...process.env }
+  return { ...proxyConfigVariables(process.env['PROXY_CONFIG']), ...Object.fromEntries(known) as Record<string, string | undefined>, ...process.env }
 }
 
 interface RunningProxy extends BegunProxy, Omit<Wanted, 'credentials' | 'dns'> {
@@ -137,6 +140,8 @@ async function serveUntilStopped(running: RunningProxy, io: Io): Promise<number>
   /** POST /drain or /quitquitquit: whoever asks then has done the waiting. */
   let atOnce = false
   let agentPort: AgentPort | undefined
+  const leaving = new Leaving(proxy, settings, systemClock)
+  const agent = joinAgent({ leave: () => leaving.drainInbound(), onGone: () => ended.abort() })
   const place = probePlaceOf(running.places, settings.ip)
   const openPort = async (): Promise<void> => {
     agentPort = await openAgentPort({
@@ -167,6 +172,7 @@ async function serveUntilStopped(running: RunningProxy, io: Io): Promise<number>
     if (settings.takeover) await openPort()
     announced()
     log('info', ['serves', ...running.sentences, ...proxy.listening.map((at) => `listens on ${formatAddress(at)}`)].join('; '))
+    agent?.ready()
     if (parent !== undefined) return
     offer = await offerTo(settings, { sockets: () => running.sockets(), yieldTo }).catch((error: unknown) => {
       log('warning', `it cannot be taken over: ${describe(error)}`)
@@ -183,10 +189,13 @@ async function serveUntilStopped(running: RunningProxy, io: Io): Promise<number>
     announced()
     log('info', `${proxy.nodeId} joins ${discoveryAddress}${proxy.adminPort > 0 ? `; admin on http://127.0.0.1:${proxy.adminPort}` : ''}`)
     await untilStopped(AbortSignal.any([io.stop, ended.signal]))
-    if (!failed && !atOnce && yielded === undefined) log('info', `drains for ${settings.terminationDrainDuration / 1000} s at most`)
+    if (!failed && !atOnce && yielded === undefined) {
+      log('info', `drains for ${leaving.leftMs / 1000} s at most`)
+      await leaving.withdraw()
+    }
   } finally {
     offer?.close()
-    await proxy.close(atOnce || (yielded !== undefined && !io.stop.aborted) ? 0 : undefined)
+    await proxy.close(atOnce || (yielded !== undefined && !io.stop.aborted) ? 0 : leaving.leftMs)
     await agentPort?.close()
     process.off('SIGHUP', reopen)
     announcement.remove()

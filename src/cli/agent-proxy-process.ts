@@ -1,0 +1,35 @@
+// The proxy of `trysail agent run` as a process of its own: so that a newer one can take over from it, and one that breaks does
+// not take the program with it. Signals reach it through the agent alone.
+import { fork } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import type { LifeProxy } from '../agent/life/proxy-keeper.ts'
+import { agentVariable } from './proxy-agent-link.ts'
+import type { FromAgentProxy, ToAgentProxy } from './proxy-agent-link.ts'
+
+const program = fileURLToPath(new URL('../../bin/trysail.js', import.meta.url))
+
+/** `args`: those of `trysail proxy`. */
+export function startProxyProcess(args: readonly string[], takesOver: boolean): LifeProxy {
+  const child = fork(program, ['proxy', ...args, ...(takesOver ? ['--takeover'] : [])], {
+    env: { ...process.env, [agentVariable]: 'true' }, detached: true, stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  })
+  const ready = Promise.withResolvers<void>()
+  const left = Promise.withResolvers<void>()
+  const ended = new Promise<number>((resolve) => {
+    child.once('error', () => resolve(1))
+    child.once('exit', (code, signal) => resolve(code ?? (signal === null ? 1 : 128)))
+  })
+  child.on('message', (message: FromAgentProxy) => (message.kind === 'ready' ? ready.resolve() : left.resolve()))
+  const say = (message: ToAgentProxy): void => void (child.connected && child.send(message, () => {}))
+  return {
+    ready: ready.promise, ended,
+    async leave() {
+      say({ kind: 'leave' })
+      await Promise.race([left.promise, ended])
+    },
+    async end() {
+      child.kill('SIGTERM')
+      await ended
+    },
+  }
+}

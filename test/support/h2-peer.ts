@@ -6,7 +6,7 @@ import { H2Error } from '../../src/codec/h2/errors.ts'
 import { defaultH2Limits } from '../../src/codec/h2/limits.ts'
 import { createClientSession, createServerSession } from '../../src/codec/h2/session.ts'
 import type { H2Events, H2Limits, H2Session, H2Stream } from '../../src/codec/h2/types.ts'
-import { codes, describeFrame, preface, readFrames, settings } from './h2-frames.ts'
+import { codes, describeFrame, preface, readFrames, settings, settingsAck } from './h2-frames.ts'
 import type { Frame } from './h2-frames.ts'
 
 export type Role = 'server' | 'client'
@@ -18,7 +18,7 @@ export interface PeerOptions {
   readonly pieces?: number
   /** What the session's user does. */
   readonly events?: Partial<H2Events<string>>
-  /** Without the preface and the SETTINGS that every connection begins with. */
+  /** Without the preface, the SETTINGS and their acknowledgement that every connection begins with. */
   readonly bare?: boolean
 }
 
@@ -47,7 +47,7 @@ export class H2Peer {
     const create = role === 'server' ? createServerSession<string> : createClientSession<string>
     this.session = create(output, this.#events(options.events ?? {}), { ...defaultH2Limits, ...options.limits })
     if (options.bare === true) return
-    this.send(role === 'server' ? preface : Buffer.alloc(0), settings())
+    this.send(role === 'server' ? preface : Buffer.alloc(0), settings(), settingsAck)
     this.frames()
     this.log.length = 0
   }

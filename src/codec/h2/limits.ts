@@ -26,4 +26,6 @@ export const defaultH2Limits: H2Limits = {
   maxResetsPerSecond: 500,
   /** nghttp2's. Eight full frames hold twice the largest header section. */
   maxContinuationFrames: 8,
+  /** nghttpx's and h2o's. */
+  settingsTimeoutMs: 10_000,
 }

@@ -53,6 +53,8 @@ class Session<User> implements H2Session<User>, FrameSink {
   #prefaceRead = 0
   #settingsSeen = false
   #settingsAcked = false
+  /** When the peer was heard first; 0: not yet. */
+  #firstHeard = 0
   #pings = 0
   /** Client: streams that we may have open at once. */
   #maxLocalStreams: number
@@ -100,11 +102,18 @@ class Session<User> implements H2Session<User>, FrameSink {
     this.#headers.now = now | 0
     this.#guard.at(now)
     try {
+      if (!this.#settingsAcked) this.#checkSettings(now)
       const from = this.#client || this.#prefaceRead === clientPreface.length ? 0 : this.#readPreface(bytes, length)
       this.#reader.read(bytes, from, length)
     } catch (error) {
       throw this.#break(error)
     }
+  }
+
+  /** §6.5.3: by one who is heard. Who is silent is its owner's business. */
+  #checkSettings(now: number): void {
+    if (this.#firstHeard === 0) this.#firstHeard = now
+    else if (now - this.#firstHeard > this.#limits.settingsTimeoutMs) throw connectionError(errorCode.settingsTimeout, `SETTINGS not acknowledged within ${this.#limits.settingsTimeoutMs} ms`)
   }
 
   /** Whatever was thrown: nothing of this connection can be believed any more. */

@@ -110,6 +110,8 @@ export interface H2Limits {
   /** Streams opened and reset by the peer within a second, per second, beyond those that finished (rapid reset, CVE-2023-44487). */
   readonly maxResetsPerSecond: number
   readonly maxContinuationFrames: number
+  /** For our SETTINGS to be acknowledged by a peer that goes on talking. */
+  readonly settingsTimeoutMs: number
 }
 
 /** What connection.ts (server) and the upstream pool (client) drive. Made, it has written its preface already. */

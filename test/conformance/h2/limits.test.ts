@@ -9,7 +9,7 @@ import { FrameReader } from '../../../src/codec/h2/frame-reader.ts'
 import { KeptBytes } from '../../../src/codec/h2/kept-bytes.ts'
 import { defaultH2Limits } from '../../../src/codec/h2/limits.ts'
 import {
-  ACK, END_HEADERS, END_STREAM, PADDED, block, continuation, data, field, frame, get, headers, indexed, ok, ping, post, priority, rst, settings, settingsAck,
+  ACK, END_HEADERS, END_STREAM, PADDED, block, continuation, data, field, frame, get, headers, indexed, ok, ping, post, preface, priority, rst, settings, settingsAck,
   windowUpdate,
 } from '../../support/h2-frames.ts'
 import { H2Peer } from '../../support/h2-peer.ts'
@@ -120,6 +120,34 @@ describe('A flood is ended by ENHANCE_YOUR_CALM', () => {
     stream.sendData(Buffer.alloc(10_000), 0, 10_000)
     assert.ok(flood(peer, () => [windowUpdate(1, 1)]) <= 60)
     assert.equal(peer.error?.code, 'h2/enhance-your-calm')
+  })
+})
+
+describe('SETTINGS that are not acknowledged (6.5.3)', () => {
+  const codeOf = ({ error }: H2Peer) => error?.code
+  const bare = (role: Role): H2Peer => new H2Peer(role, { bare: true }).send(...(role === 'server' ? [preface] : []), settings())
+
+  for (const role of ['server', 'client'] as const) {
+    test(`a peer of a ${role} that goes on talking for 10 s without it is told, and sent away`, () => {
+      const peer = bare(role)
+      peer.now += 10_000
+      peer.send(ping())
+      assert.equal(codeOf(peer), undefined)
+      peer.now += 1
+      peer.frames()
+      peer.send(ping())
+      assert.equal(codeOf(peer), 'h2/settings-timeout')
+      assert.match(peer.written().join(' '), /GOAWAY.*SETTINGS_TIMEOUT/i)
+    })
+  }
+
+  test('one that has done so may take all the time it wants, and an acknowledgement may come with the first words', () => {
+    const peer = new H2Peer('server', { bare: true })
+    peer.now += 60_000
+    peer.send(preface, settings(), settingsAck)
+    peer.now += 60_000
+    peer.send(ping())
+    assert.equal(peer.error, undefined)
   })
 })
 

@@ -38,6 +38,8 @@ export interface ServiceSpec {
   readonly answers?: Answers
   /** Name of the service port, which says its protocol, and its number. */
   readonly port?: { readonly name: string; readonly number: number }
+  /** It has no address of its own; its port is that of its hosts, whatever number is given. */
+  readonly headless?: boolean
 }
 
 type Texts = Readonly<Record<string, string | RegExp | null>>
@@ -58,7 +60,7 @@ export interface Expected {
   readonly flags?: string
   readonly details?: string | RegExp
   readonly route?: string
-  readonly cluster?: string
+  readonly cluster?: string | RegExp
   readonly trailers?: Texts
   /** Share of the deliveries, by host or service, of requests that are made many `times`. */
   readonly share?: Readonly<Record<string, number>>
@@ -68,7 +70,7 @@ export interface Expected {
 export interface Ask {
   readonly method?: string
   readonly path?: string
-  /** By default the short name's full one, or the host of the case at a gateway. */
+  /** By default the short name's full one, or the host of the case at a gateway. `$to` is where the connection was going. */
   readonly host?: string
   readonly headers?: Readonly<Record<string, string | readonly string[]>>
   readonly body?: string
@@ -85,7 +87,7 @@ export interface Ask {
   readonly together?: number
   /** The client gives up after so long. */
   readonly leaveMs?: number
-  /** Where the connection was going: service name or address, and port. By default the first service, port 80. */
+  /** Where the connection was going: service name, host (`a/1`) or address, and port. By default the first service, port 80; of a host, its own. */
   readonly to?: string
   readonly port?: number
   readonly expect: Expected

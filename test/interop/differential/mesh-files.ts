@@ -87,7 +87,7 @@ function serviceDocuments(one: Case, index: number, layout: Layout): string[] {
 apiVersion: v1
 kind: Service
 metadata: { name: ${name}, namespace: ${namespace} }
-spec: { clusterIP: ${virtualAddress(index, at)}, selector: { app: ${name} }, ports: [{ name: ${port.name}, port: ${port.number}, targetPort: ${layout.backendPort} }] }`
+spec: { clusterIP: ${spec.headless === true ? 'None' : virtualAddress(index, at)}, selector: { app: ${name} }, ports: [{ name: ${port.name}, port: ${spec.headless === true ? layout.backendPort : port.number}, targetPort: ${layout.backendPort} }] }`
     return [service, ...hostsOf(spec).map(({ labels = {}, closed = false }, number) => `
 apiVersion: networking.istio.io/v1
 kind: WorkloadEntry

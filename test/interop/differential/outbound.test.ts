@@ -1,0 +1,5 @@
+// Outbound policy, in a mesh of its own: headless services put listeners on the port of every host.
+import { outbound } from './cases/outbound.ts'
+import { differentialSuite } from './suite.ts'
+
+differentialSuite('the differential suite of outbound policy', outbound, ['127.182', '127.192'])

@@ -1,6 +1,7 @@
 // What `trysail run` and a proxy that it started in another network say to each other, over node's own channel between parent
 // and child. Each question has a number, its answer the same one. Sockets go beside a message.
 import type { Probe } from '../agent/probe/probe.ts'
+import type { AuditEvent } from '../telemetry/audit/events.ts'
 import type { Address } from '../model/address.ts'
 
 export type ToProxy =
@@ -17,5 +18,7 @@ export type FromProxy =
   /** It listens on this address in its own network: is there one of the parent's that leads to the same? */
   | { readonly kind: 'listen'; readonly id: number; readonly address: Address }
   | { readonly kind: 'ready' }
+  /** To be written down where the parent does. */
+  | { readonly kind: 'audit'; readonly event: AuditEvent }
   | { readonly kind: 'probed'; readonly id: number; readonly problem?: string }
   | { readonly kind: 'drained'; readonly id: number; readonly left: number }

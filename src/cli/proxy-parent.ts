@@ -7,12 +7,14 @@ import type { Address } from '../model/address.ts'
 import { netError } from '../net/errors.ts'
 import type { SocketPlace } from '../net/socket-passing.ts'
 import type { Proxy } from '../proxy/main.ts'
+import type { AuditEvent, WriteAudit } from '../telemetry/audit/events.ts'
 import type { Credentials } from './proxy-credentials.ts'
 import type { FromProxy, ToProxy } from './proxy-parent-messages.ts'
 import { UsageError } from './usage-error.ts'
 
 export interface ProxyParent {
   readonly credentials: Credentials
+  readonly audit: WriteAudit
   /** Of the admin server: in the parent's network, where people's tools are. */
   readonly adminHandle: object | undefined
   /** Further sockets for an address that the proxy listens on. Rejects with `net/in-use` where somebody else has it. */
@@ -21,6 +23,8 @@ export interface ProxyParent {
   answersFor(proxy: Proxy, place: ProbePlace): void
 }
 
+/** Each is some hundred bytes; a parent takes thousands a second. */
+const maxAuditWaiting = 1000
 /** The parent speaks first, as soon as it has started us. */
 const beginMs = 30_000
 
@@ -44,6 +48,8 @@ class Channel implements ProxyParent {
   readonly #begun = Promise.withResolvers<void>()
   readonly #asked = new Map<number, Waiting>()
   #next = 1
+  #auditWaiting = 0
+  #auditLost = 0
   #token = ''
   #roots = ''
   #proxy: { readonly proxy: Proxy; readonly place: ProbePlace } | undefined
@@ -59,6 +65,20 @@ class Channel implements ProxyParent {
 
   get credentials(): Credentials {
     return { roots: this.#roots, bearer: () => this.#token }
+  }
+
+  /** Never waits: of what the channel has not taken, only so much is kept; what is lost is written down as that. */
+  readonly audit: WriteAudit = (event) => {
+    if (this.#auditWaiting >= maxAuditWaiting) return void this.#auditLost++
+    const lost = this.#auditLost
+    this.#auditLost = 0
+    if (lost > 0) this.#sayAudit({ event: 'events-lost', count: lost })
+    this.#sayAudit(event)
+  }
+
+  #sayAudit(event: AuditEvent): void {
+    this.#auditWaiting++
+    say({ kind: 'audit', event }, () => this.#auditWaiting--)
   }
 
   furtherSockets(address: Address): Promise<readonly SocketPlace[]> {
@@ -104,6 +124,6 @@ class Channel implements ProxyParent {
 }
 
 /** A parent that is gone is told about by `disconnect`. */
-function say(message: FromProxy): void {
-  if (process.connected) process.send?.(message, undefined, {}, () => {})
+function say(message: FromProxy, sent: () => void = () => {}): void {
+  if (process.connected) process.send?.(message, undefined, {}, () => sent())
 }

@@ -7,7 +7,7 @@ import type { Places } from './gateway-places.ts'
 import type { WantedProcess } from './wanted-process.ts'
 
 const wantedNamed = (name: string): WantedProcess => ({
-  key: `istio-system/${name}`, name, namespace: 'istio-system', labels: {}, serviceAccount: name, proxyType: 'router', command: [], workingDirectory: '.',
+  key: `istio-system/${name}`, name, namespace: 'istio-system', labels: {}, annotations: {}, serviceAccount: name, proxyType: 'router', command: [], workingDirectory: '.',
   env: {}, address: '127.0.0.1', ports: [], probe: undefined, graceMs: 0, origin: { file: 'g.yaml', line: 1, column: 1 },
 })
 

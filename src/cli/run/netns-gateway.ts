@@ -54,7 +54,7 @@ export class NetnsGateway {
     this.#starting = networks.workload({ name: wanted.name, namespace: wanted.namespace, address, domain })
     const cell = await this.#starting
     if (this.#stopped) return
-    this.#proxy = openProxy(wanted, address, cell, this.#parts, { further: (at) => this.#further(at), changed: (serves) => onReadiness(wanted.key, serves) })
+    this.#proxy = openProxy(wanted, { cell, address, capture: undefined }, this.#parts, { further: (at) => this.#further(at), changed: (serves) => onReadiness(wanted.key, serves) })
     await this.#proxy.start()
     await Promise.race([this.#proxy.whenReady, this.#ending.promise])
     for (const { port, url } of this.listening) this.#ports.say(`port ${port} is ${url}`)

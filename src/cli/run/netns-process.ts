@@ -2,12 +2,14 @@
 // it knows nothing of it. The program starts once its sidecar serves and has seen for itself that it captures; it leaves in
 // the other order, and its network goes with it.
 import { applyCapture } from '../../agent/capture/apply.ts'
+import type { CaptureSettings } from '../../agent/capture/capture-settings.ts'
 import type { Namespace } from '../../agent/netns/namespace.ts'
 import type { Probe as AgentProbe } from '../../agent/probe/probe.ts'
 import { MeshError } from '../../lib/errors.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { formatAddress } from '../../model/address.ts'
 import type { Service } from '../../model/service.ts'
+import type { WriteAudit } from '../../telemetry/audit/events.ts'
 import { startChild } from './child.ts'
 import { findProgram } from './find-program.ts'
 import type { Guard } from './guard.ts'
@@ -16,6 +18,7 @@ import { netnsEnvironment } from './netns-environment.ts'
 import { listensIn } from './netns-left.ts'
 import { ProxyProcess } from './netns-proxy.ts'
 import { captureOf, programCommand, proxyCommand, runIn } from './netns-workload.ts'
+import type { ProxyPlace } from './netns-workload.ts'
 import type { Networks } from './netns.ts'
 import { Supervisor } from './supervisor.ts'
 import type { SupervisorState } from './supervisor.ts'
@@ -32,6 +35,7 @@ export interface NetnsUnitParts {
   readonly inheritedEnv: Readonly<Record<string, string | undefined>>
   token(wanted: WantedProcess): string
   accessLog(proxy: string, line: string): void
+  audit(source: string): WriteAudit | undefined
   onReadiness(key: string, ready: boolean): void
 }
 
@@ -40,6 +44,7 @@ export class NetnsProcess {
   /** How services know it, and the one that it has. */
   readonly address: string
   readonly #parts: NetnsUnitParts
+  readonly #capture: CaptureSettings
   readonly #ending = Promise.withResolvers<void>()
   #starting: Promise<Namespace> | undefined
   #proxy: ProxyProcess | undefined
@@ -51,6 +56,7 @@ export class NetnsProcess {
     this.wanted = wanted
     this.address = address
     this.#parts = parts
+    this.#capture = captureOf(wanted, parts.networks.rootless)
   }
 
   get proxy(): ProxyProcess | undefined {
@@ -97,10 +103,10 @@ export class NetnsProcess {
   }
 
   async #startProxy(cell: Namespace): Promise<void> {
-    const { rootless } = this.#parts.networks
-    await applyCapture(captureOf(rootless), { run: runIn(cell) })
+    const capture = this.#capture
+    await applyCapture(capture, { run: runIn(cell) })
     if (this.#stopped) return
-    const proxy = openProxy(this.wanted, this.address, cell, this.#parts, { further: () => Promise.resolve(undefined), changed() {} })
+    const proxy = openProxy(this.wanted, { cell, address: this.address, capture }, this.#parts, { further: () => Promise.resolve(undefined), changed() {} })
     this.#proxy = proxy
     await proxy.start()
     await Promise.race([proxy.whenReady, this.#ending.promise])
@@ -137,16 +143,17 @@ interface ProxyEvents {
   changed(serves: boolean): void
 }
 
-export function openProxy(wanted: WantedProcess, address: string, cell: Namespace, parts: NetnsUnitParts, events: ProxyEvents): ProxyProcess {
+export function openProxy(wanted: WantedProcess, place: Pick<ProxyPlace, 'cell' | 'address' | 'capture'>, parts: NetnsUnitParts, events: ProxyEvents): ProxyProcess {
   const { networks, clock, guard, roots, log, inheritedEnv, trustDomain } = parts
   return new ProxyProcess({
-    command: proxyCommand(wanted, { cell, rootless: networks.rootless, address, trustDomain }),
+    command: proxyCommand(wanted, { ...place, rootless: networks.rootless, trustDomain }),
     env: networks.toolEnv(inheritedEnv),
     clock, guard, roots,
     token: () => parts.token(wanted),
     further: events.further,
     changed: (serves) => events.changed(serves),
     accessLog: (line) => parts.accessLog(wanted.name, line),
+    audit: parts.audit(`${wanted.name}.${wanted.namespace}`),
     say: (line, bad) => (bad ? log.warn(wanted.name, line) : log.say(wanted.name, line)),
   })
 }

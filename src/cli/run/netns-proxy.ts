@@ -9,6 +9,7 @@ import { describe, spawn } from '../../lib/errors.ts'
 import type { Address } from '../../model/address.ts'
 import { reservePort } from '../../net/reserve-port.ts'
 import { handleOf } from '../../net/socket-options.ts'
+import type { WriteAudit } from '../../telemetry/audit/events.ts'
 import type { FromProxy, ToProxy } from '../proxy-parent-messages.ts'
 import { killGroup } from './child.ts'
 import type { Guard } from './guard.ts'
@@ -28,6 +29,8 @@ export interface ProxyProcessParts {
   /** It serves, or does not any more. */
   changed(serves: boolean): void
   accessLog(line: string): void
+  /** Writes its events down, where somebody does. */
+  readonly audit: WriteAudit | undefined
   say(line: string, bad: boolean): void
 }
 
@@ -149,6 +152,8 @@ export class ProxyProcess {
     if (message.kind === 'ready') {
       this.#become(true)
       this.#ready.resolve()
+    } else if (message.kind === 'audit') {
+      this.#parts.audit?.(message.event)
     } else if (message.kind === 'listen') {
       spawn('giving a proxy a socket', this.#give(message.id, message.address))
     } else {

@@ -2,11 +2,13 @@
 // apart, and its own program with the rights of whoever runs `run`, less those by which it could undo the redirect.
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { defaultCapture, proxyId } from '../../agent/capture/capture-settings.ts'
+import { captureOfAnnotations } from '../../agent/capture/annotations.ts'
+import { proxyId } from '../../agent/capture/capture-settings.ts'
 import type { CaptureSettings } from '../../agent/capture/capture-settings.ts'
 import type { RunCommand } from '../../agent/capture/commands.ts'
 import type { Namespace } from '../../agent/netns/namespace.ts'
 import { controlPort, switchAddress } from '../../agent/netns/switch.ts'
+import { MeshError } from '../../lib/errors.ts'
 import { controlName } from './netns-files.ts'
 import type { WantedProcess } from './wanted-process.ts'
 
@@ -17,11 +19,16 @@ export const proxyMark = proxyId
 const terminationMs = 2000
 const statusPort = 15_020
 
-/** What is redirected there, and whose traffic is not. */
-export function captureOf(rootless: boolean): CaptureSettings {
+/**
+ * What is redirected there, and whose traffic is not: all, less what the annotations of the Process leave out. Throws
+ * `run/annotation` with every mistake.
+ */
+export function captureOf({ key, annotations }: Pick<WantedProcess, 'key' | 'annotations'>, rootless: boolean): CaptureSettings {
   // The stream to the control plane is node's own socket, which has no mark: nothing else is at that address.
-  const own = rootless ? { proxyUids: [], proxyGids: [], proxyMarks: [proxyMark], excludeOutboundRanges: [`${switchAddress}/32`] } : {}
-  return { ...defaultCapture, ...own, dnsServers: '*' }
+  const own = rootless ? { proxyUids: [], proxyGids: [], proxyMarks: [String(proxyMark)], excludeOutboundIpRanges: [`${switchAddress}/32`] } : {}
+  const { settings, mistakes } = captureOfAnnotations(annotations, () => [switchAddress], { dnsCapture: true, dnsServers: ['*'], ...own })
+  if (mistakes.length > 0) throw new MeshError('run/annotation', `the annotations of Process ${key}: ${mistakes.join('; ')}`)
+  return { ...settings, excludeOutboundRanges: [...new Set([...settings.excludeOutboundRanges, ...(own.excludeOutboundIpRanges ?? [])])] }
 }
 
 /** For `applyCapture`: in this network instead of our own. */
@@ -32,9 +39,11 @@ export interface ProxyPlace {
   readonly rootless: boolean
   readonly address: string
   readonly trustDomain: string
+  /** Undefined: for a gateway, which nothing is redirected to. */
+  readonly capture: CaptureSettings | undefined
 }
 
-export function proxyCommand({ name, namespace, serviceAccount, labels, proxyType }: WantedProcess, { cell, rootless, address, trustDomain }: ProxyPlace): readonly string[] {
+export function proxyCommand({ name, namespace, serviceAccount, labels, proxyType }: WantedProcess, { cell, rootless, address, trustDomain, capture }: ProxyPlace): readonly string[] {
   const owner = labels['app'] === undefined || labels['version'] === undefined ? name : `${labels['app']}-${labels['version']}`
   const flags = {
     type: proxyType === 'router' ? 'router' : 'sidecar',
@@ -42,11 +51,14 @@ export function proxyCommand({ name, namespace, serviceAccount, labels, proxyTyp
     labels: Object.entries(labels).map(([key, value]) => `${key}=${value}`).join(','),
     'discovery-address': `${controlName}:${controlPort}`,
     'termination-drain-duration': `${terminationMs}ms`,
-    ...(proxyType === 'sidecar' ? { capture: 'netfilter', 'status-port': String(statusPort), ...(rootless ? { 'proxy-mark': String(proxyMark) } : {}) } : {}),
+    ...(capture === undefined ? {} : { 'status-port': String(statusPort) }),
+    ...(isCaptured(capture) ? { capture: 'netfilter', ...(rootless ? { 'proxy-mark': String(proxyMark) } : {}) } : {}),
   }
   const given = Object.entries(flags).filter(([, value]) => value !== '').map(([flag, value]) => `--${flag}=${value}`)
-  return [...cell.entering(), '--', ...(rootless ? [] : asProxy), process.execPath, trysail, 'proxy', '--supervised', ...(proxyType === 'sidecar' ? ['--dns-capture'] : []), ...given]
+  return [...cell.entering(), '--', ...(rootless ? [] : asProxy), process.execPath, trysail, 'proxy', '--supervised', ...(isCaptured(capture) ? ['--dns-capture'] : []), ...given]
 }
+
+const isCaptured = (capture: CaptureSettings | undefined): boolean => capture !== undefined && capture.mode !== 'NONE'
 
 /** It may read its own files wherever they lie, and listen on the ports of a Gateway; nothing else of root's. */
 const kept = ['dac_read_search', 'net_bind_service', 'net_admin'].map((one) => `+${one}`).join(',')

@@ -5,7 +5,7 @@ import { takePorts } from './ports.ts'
 import type { WantedProcess } from './wanted-process.ts'
 
 const wanted = (over: Partial<WantedProcess> = {}): WantedProcess => ({
-  key: 'default/web', name: 'web', namespace: 'default', labels: {}, serviceAccount: 'default', proxyType: 'sidecar', command: ['web'],
+  key: 'default/web', name: 'web', namespace: 'default', labels: {}, annotations: {}, serviceAccount: 'default', proxyType: 'sidecar', command: ['web'],
   workingDirectory: '.', env: {}, address: '127.0.0.1', ports: [{ name: 'http', containerPort: 8080, hostPort: undefined }], probe: undefined, graceMs: 0,
   origin: { file: 'web.yaml', line: 7, column: 1 }, ...over,
 })

@@ -4,7 +4,7 @@ import { Refusals } from './refusals.ts'
 import type { WantedProcess } from './wanted-process.ts'
 
 const wanted = (name: string): WantedProcess => ({
-  key: `default/${name}`, name, namespace: 'default', labels: {}, serviceAccount: 'default', proxyType: 'sidecar', command: ['a'],
+  key: `default/${name}`, name, namespace: 'default', labels: {}, annotations: {}, serviceAccount: 'default', proxyType: 'sidecar', command: ['a'],
   workingDirectory: '/', env: {}, address: '127.0.0.1', ports: [], probe: undefined, graceMs: 0,
   origin: { file: 'all.yaml', line: 7, column: 1 },
 })

@@ -204,6 +204,7 @@ export class MeshUnits {
       networks, log, guard, inheritedEnv, onReadiness, trustDomain, clock: systemClock, domain: control.state.snapshot.mesh.domain, roots: control.roots,
       token: ({ namespace, serviceAccount }: WantedProcess) => control.bootstrapToken({ trustDomain, namespace, serviceAccount }),
       accessLog: (proxy: string, line: string) => this.#parts.accessLog(proxy, line),
+      audit: (source: string) => this.#parts.audit(source),
     }
     if (wanted.proxyType !== 'router') return new NetnsProcess(wanted, addressOf(wanted, world), parts)
     return new NetnsGateway(wanted, addressOf(wanted, world), { ...parts, placement, places: this.#places }, gatewayPortsOf(world.resources))

@@ -27,6 +27,8 @@ export interface WantedProcess {
   readonly name: string
   readonly namespace: string
   readonly labels: Readonly<Record<string, string>>
+  /** Istio's ones say what of its traffic is captured, where the kernel does that. */
+  readonly annotations: Readonly<Record<string, string>>
   readonly serviceAccount: string
   readonly proxyType: 'sidecar' | 'router' | 'none'
   /** Program and arguments; empty for one that runs already, at `address`, and for gateways. */

@@ -33,6 +33,7 @@ function wantedProcess({ metadata, spec, origin }: Resource<ProcessSpec>): Wante
     name: metadata.name,
     namespace: metadata.namespace,
     labels: metadata.labels,
+    annotations: metadata.annotations,
     serviceAccount: spec.serviceAccount,
     proxyType: spec.proxyType,
     command: spec.command,

@@ -8,6 +8,7 @@ import type { Inbound } from './inbound.ts'
 import { listenError } from './listen-error.ts'
 import { takeWaiting } from './reserve-port.ts'
 import { handleOf } from './socket-options.ts'
+import { makeTransparent } from './transparent.ts'
 import { defaultTransports } from './transports.ts'
 import type { Transports } from './transport-options.ts'
 import { isUnixAddress, removeStale, unixAddress, unixPath } from './unix-path.ts'
@@ -21,6 +22,8 @@ export type { Inbound, PeekLimits } from './inbound.ts'
 export type ListenOn = { readonly address: Address; readonly reusePort?: boolean } | { readonly server: Server } | { readonly fd: number } | { readonly handle: object }
 
 export type ListenOptions = ListenOn & {
+  /** Takes connections to any address that the kernel brings here (TPROXY). */
+  readonly transparent?: boolean
   onConnection(inbound: Inbound): void
   /** A connection over `maxConnections` was closed, or accepting failed (out of file descriptors). */
   onRefused?(reason: 'too-many-connections' | 'accept-failed', detail: string): void
@@ -48,6 +51,7 @@ export interface Listening {
 export async function listen(options: ListenOptions): Promise<Listening> {
   const transports = options.transports ?? (await defaultTransports())
   const { server, early } = await openOverStale(options)
+  if (options.transparent === true) makeTransparent(server)
   return new ServerListening(server, options, transports, early)
 }
 

@@ -27,6 +27,7 @@ export const proxySettingsTable = {
   rootCaFile: text('', 'PEM file with the roots that vouch for the control plane.'),
   dnsCapture: onOff(false, 'Answers the look-ups of the workload: names of the mesh itself, others by its resolvers (ISTIO_META_DNS_CAPTURE).'),
   xdsProtocol: choice(['delta', 'sotw'], 'delta', 'Incremental xDS, or the state of the world, for older servers.'),
+  interceptionMode: choice(['REDIRECT', 'TPROXY'], 'REDIRECT', "With TPROXY the workload sees its clients' own addresses; it takes CAP_NET_ADMIN (ISTIO_META_INTERCEPTION_MODE)."),
   httpProxyPort: port(0, 'Port of the HTTP_PROXY listener; 0: none.'),
   adminPort: port(15000, 'Admin server, on loopback; 0: any free port.'),
   drainDuration: duration('45s', 'How long replaced listeners and a graceful drain may take.'),

@@ -4,8 +4,10 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { applyCapture, removeCapture } from '../../src/agent/capture/apply.ts'
 import { captureSettings } from '../../src/agent/capture/capture-settings.ts'
+import { iptablesBackend } from '../../src/agent/capture/iptables-backend.ts'
+import { nftBackend } from '../../src/agent/capture/nft-backend.ts'
 import type { CaptureSettings } from '../../src/agent/capture/capture-settings.ts'
-import { Observer, netnsSkip, places, wiredNets } from '../support/capture-world.ts'
+import { Observer, iptablesSkip, netnsSkip, places, wiredNets } from '../support/capture-world.ts'
 import type { Family } from '../support/capture-world.ts'
 import type { Seen } from '../support/capture-observer.ts'
 
@@ -31,7 +33,7 @@ interface Group {
 }
 
 const always = (over: Partial<CaptureSettings>) => () => over
-const nets = (family: Family) => (family === 'IPv4' ? { peer: '10.77.0.0/24', other: '10.78.0.0/16' } : { peer: 'fd77::/64', other: 'fd78::/32' })
+const nets = (family: Family) => (family === 'IPv4' ? { peer: '10.77.0.0/24', other: '10.78.0.0/16', beyond: '10.79.0.0/16' } : { peer: 'fd77::/64', other: 'fd78::/32', beyond: 'fd79::/32' })
 
 const groups: readonly Group[] = [
   {
@@ -148,9 +150,47 @@ const groups: readonly Group[] = [
   },
   {
     title: 'with a virtual machine behind an interface',
-    settings: (family) => ({ virtualInterfaces: ['eth0'], includeOutboundRanges: [nets(family).other] }),
+    settings: (family) => ({ virtualInterfaces: ['eth0'], includeOutboundRanges: [nets(family).beyond] }),
     cases: [
-      { title: 'what it sends into a listed range goes to the outbound port', from: 'peer', to: ['workload', 8080], seen: 'app:8080 from peer to workload:8080' },
+      { title: 'what it sends into a listed range goes to the outbound port', from: 'peer', to: ['beyond', 80], seen: 'proxy:15001 from peer to beyond:80' },
+      { title: 'what it sends to the workload is not captured', from: 'peer', to: ['workload', 8080], seen: 'app:8080 from peer to workload:8080' },
+    ],
+  },
+  {
+    title: 'with a virtual machine behind an interface, and all ranges',
+    settings: always({ virtualInterfaces: ['eth0'] }),
+    cases: [{ title: 'all that it sends goes to the outbound port', from: 'peer', to: ['beyond', 80], seen: 'proxy:15001 from peer to beyond:80' }],
+  },
+  {
+    title: 'with TPROXY',
+    settings: always({ mode: 'TPROXY', excludeInboundPorts: [9090] }),
+    cases: [
+      { title: 'what a peer sends comes to the inbound port as it is', from: 'peer', to: ['workload', 8080], seen: 'proxy:15006 from peer to workload:8080' },
+      { title: 'an excluded port is the workload\'s own', from: 'peer', to: ['workload', 9090], seen: 'app:9090 from peer to workload:9090' },
+      { title: 'a tunnel of the ambient mesh is never redirected', from: 'peer', to: ['workload', 15008], seen: 'proxy:15008 from peer to workload:15008' },
+      { title: 'what the workload sends goes to the outbound port', from: 'app', to: ['peer', 80], seen: 'proxy:15001 from workload to peer:80' },
+      { title: 'what the proxy sends leaves', from: 'proxy', to: ['peer', 80], seen: 'peer:80 from workload to peer:80' },
+      { title: 'the workload reaches itself over the loopback', from: 'app', to: ['loopback', 8080], seen: 'app:8080 from loopback to loopback:8080' },
+      { title: 'the workload reaches its own address directly', from: 'app', to: ['workload', 8080], seen: 'app:8080 from workload to workload:8080' },
+      { title: 'the workload calls its own service: it comes in', from: 'proxy', to: ['workload', 8080], seen: 'proxy:15006 from workload to workload:8080' },
+      { title: 'the proxy hands over from the address that is left alone', from: 'proxy', source: 'ownSource', to: ['workload', 8080], seen: 'app:8080 from ownSource to workload:8080' },
+      { title: 'UDP is left alone', from: 'peer', udp: true, to: ['workload', 5000], seen: 'app:5000/udp from peer' },
+    ],
+  },
+  {
+    title: 'with TPROXY and ports of the workload that are listed',
+    settings: always({ mode: 'TPROXY', includeInboundPorts: [8080] }),
+    cases: [
+      { title: 'a listed port comes to the inbound port as it is', from: 'peer', to: ['workload', 8080], seen: 'proxy:15006 from peer to workload:8080' },
+      { title: 'the others are the workload\'s own', from: 'peer', to: ['workload', 9090], seen: 'app:9090 from peer to workload:9090' },
+    ],
+  },
+  {
+    title: 'with TPROXY and no port of the workload',
+    settings: always({ mode: 'TPROXY', includeInboundPorts: [] }),
+    cases: [
+      { title: 'nothing that comes in is captured', from: 'peer', to: ['workload', 8080], seen: 'app:8080 from peer to workload:8080' },
+      { title: 'what goes out is', from: 'app', to: ['peer', 80], seen: 'proxy:15001 from workload to peer:80' },
     ],
   },
   {
@@ -211,7 +251,7 @@ describe('the capture matrix', { skip: netnsSkip }, () => {
     const [app, grouped, proxy, peer] = await Promise.all([
       Observer.open(workload, { uid: 1000, gid: 1000 }, { name: 'app', tcp: [8080, 9090], udp: [5000], udpHosts: both('workload') }),
       Observer.open(workload, { uid: 1001, gid: 2000 }, { name: 'grouped', tcp: [], udp: [], udpHosts: [] }),
-      Observer.open(workload, { uid: 1337, gid: 1337 }, { name: 'proxy', tcp: [15001, 15006, 15008, 15053], udp: [15053], udpHosts: both('loopback') }),
+      Observer.open(workload, { uid: 1337, gid: 1337 }, { name: 'proxy', tcp: [15001, 15006, 15008, 15053], udp: [15053], udpHosts: both('loopback'), transparent: true }),
       Observer.open(outside, { uid: 0, gid: 0 }, { name: 'peer', tcp: [53, 80, 3306], udp: [53, 5000], udpHosts: [...both('peer'), ...both('other')] }),
     ])
     callers = { app, grouped, proxy, peer }
@@ -222,22 +262,28 @@ describe('the capture matrix', { skip: netnsSkip }, () => {
     for (const one of open.reverse()) await one[Symbol.asyncDispose]()
   })
 
-  for (const { title: under, settings, cases } of groups) {
-    for (const family of families) {
-      describe(`${under}, over ${family}`, () => {
-        before(() => applyCapture(captureSettings(settings(family)), { run: world.workload.run }))
-        for (const one of cases.filter(({ only }) => only === undefined || only === family)) {
-          test(one.title, async () => assert.equal(named(await callers[one.from].call(callOf(one, family)), family), one.seen))
+  for (const backend of [nftBackend, iptablesBackend]) {
+    describe(`by ${backend.name}`, { skip: backend.name === 'iptables' && iptablesSkip }, () => {
+      for (const { title: under, settings, cases } of groups) {
+        for (const family of families) {
+          describe(`${under}, over ${family}`, () => {
+            before(() => applyCapture(captureSettings(settings(family)), { backend, run: world.workload.run }))
+            for (const one of cases.filter(({ only }) => only === undefined || only === family)) {
+              test(one.title, async () => assert.equal(named(await callers[one.from].call(callOf(one, family)), family), one.seen))
+            }
+          })
         }
-      })
-    }
-  }
+      }
 
-  test('nothing is left when it is removed', async () => {
-    await removeCapture({ run: world.workload.run })
-    assert.equal(world.workload.sh(['nft', 'list', 'ruleset']), '')
-    assert.doesNotMatch(world.workload.sh(['ip', '-6', 'address', 'show', 'dev', 'lo']), /::6\//)
-  })
+      test('nothing is left when it is removed', async () => {
+        await removeCapture({ backend, run: world.workload.run })
+        const left = world.workload.sh(['nft', 'list', 'ruleset']).split('\n').filter((line) => /istio|trysail|redirect|tproxy/i.test(line))
+        assert.deepEqual(left, [])
+        assert.doesNotMatch(world.workload.sh(['ip', '-6', 'address', 'show', 'dev', 'lo']), /::6\//)
+        for (const family of ['-4', '-6']) assert.doesNotMatch(world.workload.sh(['ip', family, 'rule', 'show']), /fwmark/)
+      })
+    })
+  }
 })
 
 function callOf({ to: [place, port], udp, source }: Case, family: Family) {

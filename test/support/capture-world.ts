@@ -20,6 +20,9 @@ function skipReason(): string | false {
   return tried.status === 0 ? false : `skipped: no packet filter in a namespace of its own: ${tried.stderr.toString().split('\n')[0]}`
 }
 
+/** Why the older packet filter cannot be used here, where the newer one can. */
+export const iptablesSkip: string | false = ['iptables-restore', 'ip6tables-restore', 'iptables-save', 'ip6tables-save'].every((program) => spawnSync(program, ['--version']).error === undefined) ? false : 'skipped: iptables not installed'
+
 /** Why nobody can make them here; false when all is there that it takes. */
 export function missingPrograms(): string | false {
   if (process.platform !== 'linux') return 'skipped: network namespaces are Linux\'s'
@@ -30,9 +33,9 @@ export function missingPrograms(): string | false {
 export type Family = 'IPv4' | 'IPv6'
 
 /** The same places in both families. */
-export const places: Readonly<Record<Family, Readonly<Record<'workload' | 'peer' | 'other' | 'service' | 'loopback' | 'ownSource', string>>>> = {
-  IPv4: { workload: '10.77.0.2', peer: '10.77.0.1', other: '10.78.0.1', service: '10.96.0.9', loopback: '127.0.0.1', ownSource: '127.0.0.6' },
-  IPv6: { workload: 'fd77::2', peer: 'fd77::1', other: 'fd78::1', service: 'fd96::9', loopback: '::1', ownSource: '::6' },
+export const places: Readonly<Record<Family, Readonly<Record<'workload' | 'peer' | 'other' | 'beyond' | 'service' | 'loopback' | 'ownSource', string>>>> = {
+  IPv4: { workload: '10.77.0.2', peer: '10.77.0.1', other: '10.78.0.1', beyond: '10.79.0.1', service: '10.96.0.9', loopback: '127.0.0.1', ownSource: '127.0.0.6' },
+  IPv6: { workload: 'fd77::2', peer: 'fd77::1', other: 'fd78::1', beyond: 'fd79::1', service: 'fd96::9', loopback: '::1', ownSource: '::6' },
 }
 
 /** A network that lives as long as a process in it. */
@@ -146,6 +149,7 @@ function wire(workload: Net, world: Net): void {
   world.sh(['ip', 'link', 'add', 'cable', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', String(workload.pid)])
   world.sh(['ip', '-batch', '-'], [
     'link set cable up', `address add ${IPv4.peer}/24 dev cable`, `address add ${IPv6.peer}/64 dev cable nodad`, `address add ${IPv4.other}/32 dev lo`, `address add ${IPv6.other}/128 dev lo nodad`,
+    `route add ${IPv4.beyond}/32 via ${IPv4.workload}`, `route add ${IPv6.beyond}/128 via ${IPv6.workload}`,
   ].join('\n'))
   workload.sh(['ip', '-batch', '-'], [
     'link set eth0 up', `address add ${IPv4.workload}/24 dev eth0`, `address add ${IPv6.workload}/64 dev eth0 nodad`, `route add default via ${IPv4.peer}`, `route add ::/0 via ${IPv6.peer}`,

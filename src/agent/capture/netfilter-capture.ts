@@ -48,13 +48,17 @@ export class NetfilterCapture implements Capture {
 
   originalDestination(inbound: Inbound, listener: string): Address | undefined | null {
     const port = this.#captures.get(listener)
-    // A transparent socket (TPROXY) stands for all addresses: its own one is where the client meant to go.
-    if (port === undefined || port !== inbound.localAddress.port) return undefined
-    const fd = inbound.descriptor
-    const found = fd === undefined ? undefined : this.#destinations.of(fd, inbound.remoteAddress.host.includes(':'))
+    if (port === undefined) return undefined
+    const found = this.#goalOf(inbound, port)
     if (found === undefined || !this.#probe.met(found, inbound.remoteAddress)) return found
     inbound.destroy()
     return null
+  }
+
+  /** A transparent socket (TPROXY) stands for all addresses: its own one is where the client meant to go. */
+  #goalOf({ localAddress, remoteAddress, descriptor }: Inbound, port: number): Address | undefined {
+    if (localAddress.port !== port) return localAddress
+    return descriptor === undefined ? undefined : this.#destinations.of(descriptor, remoteAddress.host.includes(':'))
   }
 
   readonly dial = (address: Address): Address => address

@@ -2,17 +2,19 @@
 // goes to the proxy.
 import type { CaptureSettings } from './capture-settings.ts'
 import type { Match, Rule } from './rule.ts'
-import { chainNames, forBoth, hbonePort, jump, leave, loopbackV6, notTo, notToPorts, outInterface, ownSource, ownedBy, protocol, rule, source, toPorts } from './rule-words.ts'
+import { chainNames, divertMark, forBoth, hbonePort, jump, leave, loopbackV6, notTo, notToPorts, outInterface, ownSource, ownedBy, protocol, rule, source, toPorts } from './rule-words.ts'
 import type { Owner } from './rule-words.ts'
 
 const lo = outInterface('lo')
 const dnsQueries = 53
 
+/** With TPROXY, what the proxy sends to its workload in a client's name has a mark: that is what came in, not a call of its own. */
 export function outboundRules(settings: CaptureSettings): readonly Rule[] {
   const { excludeOutboundPorts, excludeOutboundRanges, includeOutboundPorts, includeOutboundRanges: ranges, loopbackRange, dnsServers } = settings
   return [
     ...excludeOutboundPorts.flatMap((port) => [rule([protocol('tcp'), toPorts(port)], leave), rule([protocol('udp'), toPorts(port)], leave)]),
     ...forBoth(ownSource, (range) => ({ matches: [lo, source(range)], verdict: leave })),
+    ...(settings.mode === 'TPROXY' ? [rule([lo, protocol('tcp'), { on: 'mark', mark: divertMark, not: false }], leave)] : []),
     ...proxyOwners(settings).flatMap((owner) => ownerRules(owner, settings)),
     ...ownerGroupRules(settings),
     ...(dnsServers.length > 0 ? [rule([], jump(chainNames.outputDns))] : []),

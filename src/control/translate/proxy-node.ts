@@ -28,6 +28,10 @@ export interface ProxyNode {
   /** How Istio's agent says that its proxy is set up; undefined for other proxies. */
   readonly config: ProxyConfigSpec | undefined
   readonly takesHttp10: boolean
+  /** Its workload asks its agent for names, and so knows addresses that were allocated. */
+  readonly capturesDns: boolean
+  /** The kernel brings what is sent to its workload as it is (TPROXY). */
+  readonly transparent: boolean
   /** WorkloadGroup by which it registers itself; empty for none. */
   readonly group: string
   /** Of connections of HTTP clients, as Istio's agent says it; empty for nothing. */
@@ -75,7 +79,9 @@ export function readProxyNode(node: NodeLike): ProxyNode {
     httpProxyPort: portOf(metadata['HTTP_PROXY_PORT']),
     config: configOf(metadata['PROXY_CONFIG']),
     group: text(metadata['AUTO_REGISTER_GROUP']),
+    capturesDns: text(metadata['DNS_CAPTURE']) === 'true' || metadata['DNS_CAPTURE'] === true,
     takesHttp10: text(metadata['HTTP10']) === '1',
+    transparent: text(metadata['INTERCEPTION_MODE']) === 'TPROXY',
     idleTimeout: text(metadata['IDLE_TIMEOUT']),
     version: text(metadata['ISTIO_VERSION']) || text(metadata['TRYSAIL_VERSION']),
   }

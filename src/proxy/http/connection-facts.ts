@@ -20,6 +20,8 @@ export interface Arrival {
   readonly byAuthority?: boolean
   /** What Host stands for when a client names the capture's own address; undefined without such a capture. */
   readonly authority: string | undefined
+  /** Hosts see the client's own address, with this mark (TPROXY). */
+  readonly sourceMark?: number | undefined
 }
 
 const plaintext: Peer = { identity: undefined, uris: [], uriText: '' }
@@ -37,13 +39,15 @@ export class ConnectionFacts {
   /** What Host stands for when it is one of `ownAuthorities`. */
   readonly authority: string | undefined
   readonly ownAuthorities: readonly string[]
+  /** Hosts see the client's own address, with this mark (TPROXY). */
+  readonly sourceMark: number | undefined
   /** The client speaks HTTP/2. */
   http2 = false
   /** Of the request before: a client says the same Host again and again. */
   #lastHost = ''
   #lastAuthority = ''
 
-  constructor(transport: Pick<Transport, 'tls' | 'localAddress' | 'remoteAddress'>, { originalDestination, byAuthority = false, authority }: Arrival) {
+  constructor(transport: Pick<Transport, 'tls' | 'localAddress' | 'remoteAddress'>, { originalDestination, byAuthority = false, authority, sourceMark }: Arrival) {
     const { tls, localAddress, remoteAddress } = transport
     this.localAddress = localAddress
     this.remoteAddress = remoteAddress
@@ -55,6 +59,7 @@ export class ConnectionFacts {
     this.peer = tls === undefined ? plaintext : { identity: tls.peerUris[0], uris: tls.peerUris, uriText: tls.peerUris.join(',') }
     this.localUriText = tls?.localUris.join(',') ?? ''
     this.authority = authority
+    this.sourceMark = sourceMark
     this.ownAuthorities = authority === undefined ? [] : [formatAddress(localAddress), `localhost:${localAddress.port}`]
   }
 

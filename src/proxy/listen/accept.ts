@@ -70,10 +70,12 @@ export class Acceptor {
     this.#draining = true
   }
 
-  accept(name: string, inbound: Inbound, arrival: Arrival): void {
+  accept(name: string, inbound: Inbound, arrived: Arrival): void {
     const first = this.#parts.listeners().get(name)
     if (first === undefined) return inbound.destroy()
-    const listener = handedOver(first, arrival, this.#parts.listeners())
+    const listener = handedOver(first, arrived, this.#parts.listeners())
+    const sourceMark = listener.inspectors.originalSource
+    const arrival = sourceMark === undefined ? arrived : { ...arrived, sourceMark }
     const refusal = this.#refusal()
     if (refusal !== undefined) return this.#refuse(refusal, '', listener, inbound, arrival)
     this.#open++

@@ -36,6 +36,8 @@ export interface CompiledListener {
   /** False for listeners that only get connections handed over by `use_original_dst`. */
   readonly binds: boolean
   readonly handsOver: boolean
+  /** Its socket takes connections to any address (TPROXY). */
+  readonly transparent: boolean
   readonly direction: Direction
   readonly inspectors: Inspectors
   readonly choose: ChainMatcher<CompiledChain>
@@ -67,6 +69,7 @@ export function compileListener(message: Listener, previous: CompiledListener | 
     address,
     binds: message.bindToPort ?? true,
     handsOver: message.useOriginalDst ?? false,
+    transparent: message.transparent ?? false,
     direction,
     inspectors: decodeInspectors(message),
     choose: compileChainMatcher(chains.map((chain) => ({ name: chain.name, chain, match: chain.decoded.message.filterChainMatch }))),

@@ -13,6 +13,8 @@ export interface Arrival {
   readonly byAuthority?: boolean
   /** What Host stands for when a client names the capture's own address; undefined without such a capture. */
   readonly authority: string | undefined
+  /** Hosts see the client's own address, with this mark (TPROXY). */
+  readonly sourceMark?: number | undefined
 }
 
 /** A connection for which nothing has been chosen yet. */
@@ -37,6 +39,8 @@ export interface ChainService {
   readonly serve: Serve
   /** No new work: connections end as soon as what they carry is done. */
   drain(): void
+  /** A drain is half over, or at its `last` moment: what lives long is told, in a way that its clients understand. May be said again and again. */
+  announceEnd?(last: boolean): void
   /** Ends what is still open. */
   close(): void
   /** Open connections. */

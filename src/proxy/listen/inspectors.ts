@@ -5,6 +5,7 @@ import type { Listener } from '../../proto/gen/envoy/config/listener/v3/listener
 import type { ListenerFilter, ListenerFilterChainMatchPredicate } from '../../proto/gen/envoy/config/listener/v3/listener_components_pb.ts'
 import { HttpInspectorSchema } from '../../proto/gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.ts'
 import { OriginalDstSchema } from '../../proto/gen/envoy/extensions/filters/listener/original_dst/v3/original_dst_pb.ts'
+import { OriginalSrcSchema } from '../../proto/gen/envoy/extensions/filters/listener/original_src/v3/original_src_pb.ts'
 import { ProxyProtocolSchema } from '../../proto/gen/envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol_pb.ts'
 import { TlsInspectorSchema } from '../../proto/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts'
 import { milliseconds } from '../xds/duration.ts'
@@ -16,6 +17,8 @@ export interface Inspectors {
   readonly originalDestination: boolean
   /** Clients are behind a proxy that says first who they are. */
   readonly proxyProtocol: boolean
+  /** Hosts see the client's own address; packets to them have this mark, so that answers find their way back. Undefined: they see ours. */
+  readonly originalSource: number | undefined
   readonly tls: InspectorSwitch
   readonly http: InspectorSwitch
   /** How long a silent client is waited for. */
@@ -35,10 +38,11 @@ const never: InspectorSwitch = () => false
 
 export function decodeInspectors(listener: Listener): Inspectors {
   const asked = listener.listenerFiltersTimeout === undefined ? defaultTimeoutMs : milliseconds(listener.listenerFiltersTimeout)
-  const found = { originalDestination: listener.useOriginalDst ?? false, proxyProtocol: false, tls: never, http: never }
+  const found = { originalDestination: listener.useOriginalDst ?? false, proxyProtocol: false, originalSource: undefined as number | undefined, tls: never, http: never }
   for (const filter of listener.listenerFilters) {
     switch (kindOf(filter)) {
       case OriginalDstSchema.typeName: found.originalDestination = true; break
+      case OriginalSrcSchema.typeName: found.originalSource = markOf(filter); break
       case ProxyProtocolSchema.typeName: found.proxyProtocol = true; break
       case TlsInspectorSchema.typeName: found.tls = switchOf(filter); break
       case HttpInspectorSchema.typeName: found.http = switchOf(filter); break
@@ -51,10 +55,14 @@ export function decodeInspectors(listener: Listener): Inspectors {
 function kindOf(filter: ListenerFilter): string {
   const config = filter.configType
   if (config.case !== 'typedConfig') throw new MeshError('proxy/bad-config', `listener filter ${filter.name} has no typed_config`)
-  const schemas = [OriginalDstSchema, ProxyProtocolSchema, TlsInspectorSchema, HttpInspectorSchema]
+  const schemas = [OriginalDstSchema, OriginalSrcSchema, ProxyProtocolSchema, TlsInspectorSchema, HttpInspectorSchema]
   const known = schemas.find((schema) => config.value.typeUrl.endsWith(`/${schema.typeName}`))
   if (known !== undefined) anyUnpack(config.value, known)
   return known?.typeName ?? ''
+}
+
+function markOf({ configType: config }: ListenerFilter): number {
+  return (config.case === 'typedConfig' ? anyUnpack(config.value, OriginalSrcSchema)?.mark : undefined) ?? 0
 }
 
 function switchOf({ filterDisabled }: ListenerFilter): InspectorSwitch {

@@ -69,9 +69,9 @@ export class ChainServices {
   async drain(timeoutMs: number, open: () => number = () => this.active): Promise<number> {
     for (const service of this.#all()) service.drain()
     const start = this.#clock.now()
-    const end = start + timeoutMs
-    const left = (): number => (this.#clock.now() - start < unservedMs ? open() : this.active)
-    while (left() > 0 && this.#clock.now() < end) await this.#pause(end)
+    await this.#wait(timeoutMs, () => (this.#clock.now() - start < unservedMs ? open() : this.active), (last) => {
+      for (const service of this.#all()) service.announceEnd?.(last)
+    })
     return open()
   }
 
@@ -79,9 +79,20 @@ export class ChainServices {
   async drainInbound(timeoutMs: number): Promise<number> {
     this.#inboundDrains = true
     this.#drainInbound()
-    const end = this.#clock.now() + timeoutMs
-    while (this.#inboundActive() > 0 && this.#clock.now() < end) await this.#pause(end)
+    await this.#wait(timeoutMs, () => this.#inboundActive(), (last) => {
+      for (const service of this.#all()) if (this.#inbound.has(service)) service.announceEnd?.(last)
+    })
     return this.#inboundActive()
+  }
+
+  /** Until nobody is left. Who may stay for ever is told in the second half of the time, and so are all at its end. */
+  async #wait(timeoutMs: number, left: () => number, announce: (last: boolean) => void): Promise<void> {
+    const end = this.#clock.now() + timeoutMs
+    while (left() > 0 && this.#clock.now() < end) {
+      if (end - this.#clock.now() <= timeoutMs / 2) announce(false)
+      await new Promise<void>((resolve) => void this.#clock.after(Math.min(lookEveryMs, end - this.#clock.now()), resolve))
+    }
+    if (left() > 0) announce(true)
   }
 
   #drainInbound(): void {
@@ -92,10 +103,6 @@ export class ChainServices {
     let sum = 0
     for (const service of this.#all()) if (this.#inbound.has(service)) sum += service.active
     return sum
-  }
-
-  #pause(end: number): Promise<void> {
-    return new Promise((resolve) => void this.#clock.after(Math.min(lookEveryMs, end - this.#clock.now()), resolve))
   }
 
   /** Cuts off whatever is left. */

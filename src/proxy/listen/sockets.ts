@@ -28,6 +28,7 @@ export interface BindProblem {
 /** One wanted socket: opening, open, or waiting for its next try. */
 interface Socket {
   readonly address: Address
+  readonly transparent: boolean
   /** The listener that connections go to: the newest one that wants this address. */
   listenerName: string
   wantedBy: string
@@ -77,7 +78,7 @@ export class Sockets {
       const wantedBy = wantedByOf(listener)
       const known = this.#byAddress.get(key)
       if (known !== undefined) Object.assign(known, { listenerName: listener.name, wantedBy })
-      else opening.push(this.#add(key, address, listener.name, wantedBy))
+      else opening.push(this.#add(key, address, listener, wantedBy))
     }
     await Promise.all(opening)
   }
@@ -94,9 +95,9 @@ export class Sockets {
     for (const [key, socket] of this.#byAddress) this.#close(key, socket)
   }
 
-  #add(key: string, address: Address, listenerName: string, wantedBy: string): Promise<void> {
+  #add(key: string, address: Address, { name: listenerName, transparent }: CompiledListener, wantedBy: string): Promise<void> {
     const socket: Socket = {
-      address, listenerName, wantedBy, listening: undefined, problem: undefined, tries: 0, cancelRetry: () => {}, closed: false,
+      address, transparent, listenerName, wantedBy, listening: undefined, problem: undefined, tries: 0, cancelRetry: () => {}, closed: false,
     }
     this.#byAddress.set(key, socket)
     return this.#open(socket)
@@ -104,7 +105,7 @@ export class Sockets {
 
   async #open(socket: Socket): Promise<void> {
     try {
-      const listening = await (this.#parts.listen ?? listen)({ address: socket.address, onConnection: (inbound) => this.#parts.onConnection(socket.listenerName, inbound) })
+      const listening = await (this.#parts.listen ?? listen)({ address: socket.address, transparent: socket.transparent, onConnection: (inbound) => this.#parts.onConnection(socket.listenerName, inbound) })
       if (socket.closed) return await listening.close()
       socket.listening = listening
       if (socket.problem !== undefined) this.#parts.onProblem({ listener: socket.listenerName, message: `listening after all on ${formatAddress(listening.address)}, wanted by ${socket.wantedBy}` })

@@ -147,7 +147,7 @@ class TcpService implements ChainService {
     // The server would hear of a client that may not come to it.
     const denied = this.#parts.guard?.judge({ inbound, arrival }, { remoteAddress, tls: undefined }) !== undefined
     const cluster = denied || this.#limits.tunnel !== undefined ? undefined : this.#parts.clusters(this.#choose())
-    if (cluster !== undefined) return awaitGreeting(cluster, { remoteAddress, originalDestination: arrival.originalDestination }, this.#parts.clock, done)
+    if (cluster !== undefined) return awaitGreeting(cluster, { remoteAddress, originalDestination: arrival.originalDestination, sourceMark: arrival.sourceMark }, this.#parts.clock, done)
     queueMicrotask(() => done('unknown'))
     return () => {}
   }
@@ -244,7 +244,7 @@ class TcpConnection {
     this.#giveUp = cluster.connect(host, {
       onTransport: (upstream) => this.#onTransport(host, upstream),
       onFailure: (reason, detail) => this.#onFailure(host, reason, detail),
-    }, { remoteAddress: this.#downstream.remoteAddress, originalDestination })
+    }, { remoteAddress: this.#downstream.remoteAddress, originalDestination, sourceMark: this.#accepted.arrival.sourceMark })
   }
 
   #onFailure(host: Host, reason: Parameters<Parameters<Cluster['connect']>[1]['onFailure']>[0], detail: string): void {

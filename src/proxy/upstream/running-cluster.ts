@@ -302,7 +302,7 @@ export class RunningCluster implements Cluster {
   /** Connections of which the host was told whose they are, are for that client only. */
   #poolOf(host: RuntimeHost, serverName: string, client: ClientAddresses | undefined): Pool {
     if (this.#state !== 'serving' || host.retired) this.#leave(host)
-    const told = host.socket.proxyProtocol === undefined ? undefined : client
+    const told = host.socket.proxyProtocol === undefined && client?.sourceMark === undefined ? undefined : client
     const { protocol } = this.#config.http
     const speaks = protocol !== 'downstream' ? protocol : client?.http2 === true ? 'http2' : 'http1'
     const key = told === undefined && protocol !== 'downstream' ? serverName : keyOf(serverName, told, speaks)
@@ -336,7 +336,7 @@ export class RunningCluster implements Cluster {
 }
 
 function keyOf(serverName: string, client: ClientAddresses | undefined, protocol: string): string {
-  const told = client === undefined ? '' : `${formatAddress(client.remoteAddress)} ${formatAddress(client.originalDestination)}`
+  const told = client === undefined ? '' : client.sourceMark !== undefined ? client.remoteAddress.host : `${formatAddress(client.remoteAddress)} ${formatAddress(client.originalDestination)}`
   return `${serverName} ${protocol} ${told}`
 }
 

@@ -144,6 +144,8 @@ export interface ClientAddresses {
   readonly originalDestination: Address
   /** Whether it speaks HTTP/2, for clusters that speak what the client speaks. */
   readonly http2?: boolean
+  /** Hosts see its own address, with this mark on the packets to them (TPROXY). */
+  readonly sourceMark?: number | undefined
 }
 
 /** A cluster as the HTTP and TCP sides see it. It lives until the Plan that replaced it has drained. */

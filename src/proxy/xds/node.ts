@@ -37,7 +37,7 @@ function metadataOf(settings: ProxySettings): JsonObject {
     CLUSTER_ID: clusterId,
     MESH_ID: meshId,
     INSTANCE_IPS: settings.ip,
-    INTERCEPTION_MODE: 'REDIRECT',
+    INTERCEPTION_MODE: settings.interceptionMode,
     ...(dnsCapture && { DNS_CAPTURE: 'true', DNS_AUTO_ALLOCATE: 'true' }),
     ...(autoRegisterGroup === '' ? {} : { AUTO_REGISTER_GROUP: autoRegisterGroup }),
     ...(network === '' ? {} : { NETWORK: network }),

@@ -9,6 +9,7 @@ import { GrpcWebSchema } from '../../../proto/gen/envoy/extensions/filters/http/
 import { RouterSchema } from '../../../proto/gen/envoy/extensions/filters/http/router/v3/router_pb.ts'
 import { HttpInspectorSchema } from '../../../proto/gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.ts'
 import { OriginalDstSchema } from '../../../proto/gen/envoy/extensions/filters/listener/original_dst/v3/original_dst_pb.ts'
+import { OriginalSrcSchema } from '../../../proto/gen/envoy/extensions/filters/listener/original_src/v3/original_src_pb.ts'
 import { ProxyProtocolSchema } from '../../../proto/gen/envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol_pb.ts'
 import { TlsInspectorSchema } from '../../../proto/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts'
 import type { HttpFilterSchema } from '../../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
@@ -166,6 +167,12 @@ export function tcpProxy(statPrefix: string, targets: readonly WeightedTarget[],
 export const toCluster = (cluster: string, mesh: MeshSettings): NetworkFilter => tcpProxy(cluster, [{ cluster, weight: 1 }], mesh)
 
 export type ListenerFilter = Init<typeof ListenerFilterSchema>
+
+/** What goes on to the application comes from the client's own address; the mark is the one that the rules of capture know. */
+export const originalSource = (): ListenerFilter => ({
+  name: 'envoy.filters.listener.original_src',
+  configType: { case: 'typedConfig', value: packed(OriginalSrcSchema, { mark: 1337 }) },
+})
 
 /** Not on `exceptPorts`. */
 export function tlsInspector(exceptPorts: readonly number[] = []): ListenerFilter {

@@ -30,7 +30,7 @@ import { authorizationOf, guardsOf } from '../security/guards.ts'
 import type { Guards } from '../security/guards.ts'
 import { translator } from '../translator.ts'
 import { noRouteLogs } from './access-log.ts'
-import { httpConnectionManager, httpInspector, originalDestination, plainHttp, tcpProxy, tlsInspector, toCluster } from './filters.ts'
+import { httpConnectionManager, httpInspector, originalDestination, originalSource, plainHttp, tcpProxy, tlsInspector, toCluster } from './filters.ts'
 import type { ListenerFilter, NetworkFilter, TcpOptions } from './filters.ts'
 import type { FilterChainInit, ListenerInit } from './outbound.ts'
 import { serverTlsSocket } from './server-tls.ts'
@@ -49,6 +49,7 @@ interface InboundView {
   readonly policyPorts: string
   readonly defaultMode: PeerMode
   readonly http10: boolean
+  readonly transparent: boolean
   readonly httpIdleMs: number | false
   readonly authorizations: readonly AuthorizationPolicy[]
   readonly asked: string
@@ -76,6 +77,7 @@ function inboundView(proxy: ProxyNode, snapshot: Snapshot): InboundView {
     name: virtualInbound,
     address: '0.0.0.0',
     port: String(snapshot.mesh.inboundPort),
+    transparent: proxy.transparent,
     http10: takesHttp10(proxy, snapshot),
     httpIdleMs: httpIdleMs(proxy, snapshot),
     ...authorizationOf(peer, proxy.type, snapshot),
@@ -96,7 +98,7 @@ function boundView(proxy: ProxyNode, snapshot: Snapshot, name: string): InboundV
   if (port === undefined) return undefined
   return {
     name, address: port.bind!, port: String(port.targetPort), ports: JSON.stringify([listed(port)]), policyPorts: '[]', defaultMode: port.mode,
-    http10: takesHttp10(proxy, snapshot), httpIdleMs: httpIdleMs(proxy, snapshot), ...authorizationOf(peerOf(proxy, snapshot), proxy.type, snapshot), ...acceptedTokens(peerOf(proxy, snapshot), proxy.type, snapshot), mesh: snapshot.mesh,
+    transparent: false, http10: takesHttp10(proxy, snapshot), httpIdleMs: httpIdleMs(proxy, snapshot), ...authorizationOf(peerOf(proxy, snapshot), proxy.type, snapshot), ...acceptedTokens(peerOf(proxy, snapshot), proxy.type, snapshot), mesh: snapshot.mesh,
   }
 }
 
@@ -138,7 +140,7 @@ function buildInbound(view: InboundView): ListenerInit {
     address: addressOf(view.address, view.mesh.inboundPort),
     trafficDirection: TrafficDirection.INBOUND,
     accessLog: noRouteLogs(view.mesh),
-    listenerFilters: listenerFilters(targets),
+    ...(view.transparent ? { transparent: true, listenerFilters: [...listenerFilters(targets), originalSource()] } : { listenerFilters: listenerFilters(targets) }),
     listenerFiltersTimeout: durationOf(view.mesh.detectionTimeoutMs),
     continueOnListenerFiltersTimeout: true,
     filterChains: [loopChain(view.mesh), ...targets.flatMap((target) => chainsOf(target, view.mesh))],

@@ -52,8 +52,8 @@ export class Connector {
     const { tls: hostTls, proxyProtocol, sources } = host.socket
     const address = this.#dial(host.connectTo, hostTls !== undefined)
     const prologue = proxyProtocol === undefined ? {} : { prologue: headFor(proxyProtocol, client) }
-    const source = this.#bindsSources && sources !== undefined ? sourceFor(address, sources) : undefined
-    const options = { address, timeoutMs, ...prologue, ...(source === undefined ? {} : { source }), ...(keepAlive === undefined ? {} : { keepAlive }), ...(onClosed === undefined ? {} : { onClosed }) }
+    const from = this.#bindsSources ? fromOf(address, sources, client) : undefined
+    const options = { address, timeoutMs, ...prologue, ...from, ...(keepAlive === undefined ? {} : { keepAlive }), ...(onClosed === undefined ? {} : { onClosed }) }
     if (hostTls === undefined) return connect(options, finish(done))
     const tls = hostTls.current(use, verifyServerName ? serverName : undefined)
     if (tls === undefined) return failLater(done, hostTls.problem)
@@ -61,9 +61,12 @@ export class Connector {
   }
 }
 
-/** Of the family that the address is of. */
-function sourceFor({ host }: Address, sources: readonly string[]): string | undefined {
-  return sources.find((source) => source.includes(':') === host.includes(':'))
+/** An address of the family that the host is of: the client's own, where it shall be seen, or the cluster's. */
+function fromOf({ host }: Address, sources: readonly string[] | undefined, client: ClientAddresses | undefined): { readonly source?: string; readonly foreignMark?: number } {
+  const ipv6 = host.includes(':')
+  if (client?.sourceMark !== undefined && client.remoteAddress.host.includes(':') === ipv6) return { source: client.remoteAddress.host, foreignMark: client.sourceMark }
+  const source = sources?.find((one) => one.includes(':') === ipv6)
+  return source === undefined ? {} : { source }
 }
 
 const nobody = { host: '', port: 0 }

@@ -21,16 +21,23 @@ interface Spec {
   readonly loadBalancer: object
   readonly more?: object
   readonly down?: readonly string[]
+  /** Of the Service; then there is no DestinationRule. */
+  readonly trafficDistribution?: string
 }
 
-function worldWith({ hosts, fleet, loadBalancer, more = {}, down = [] }: Spec): World {
+function worldWith({ hosts, fleet, loadBalancer, more = {}, down = [], trafficDistribution }: Spec): World {
   const rule = resource('DestinationRule', 'shop', { host: 'shop', trafficPolicy: { loadBalancer: { simple: 'ROUND_ROBIN', ...loadBalancer }, ...more } })
-  const world = worldOf([{ name: 'shop', versions: hosts }, { name: 'productpage', versions: {} }], [rule])
+  const wish = trafficDistribution === undefined ? {} : { more: { trafficDistribution } }
+  const world = worldOf([{ name: 'shop', versions: hosts, ...wish }, { name: 'productpage', versions: {} }], trafficDistribution === undefined ? [rule] : [])
   const names = Object.keys(hosts)
   return {
     ...world,
     workloads: fleet.map((place, i) => workload(i === 0 ? 'productpage' : `productpage-${i}`, `127.1.0.${i + 1}`, { app: 'productpage', version: 'v1' }, { locality: localityOf(place) })),
-    endpoints: world.endpoints.map((one, i) => ({ ...one, locality: localityOf(names[i]!.split('#')[0]!), health: down.includes(names[i]!) ? 'unhealthy' as const : 'healthy' as const })),
+    endpoints: world.endpoints.map((one, i) => {
+      const locality = localityOf(names[i]!.split('#')[0]!)
+      const labels = { ...one.labels, 'topology.kubernetes.io/region': locality.region, 'topology.kubernetes.io/zone': locality.zone } // as sources say it
+      return { ...one, locality, labels, health: down.includes(names[i]!) ? 'unhealthy' as const : 'healthy' as const }
+    }),
   }
 }
 
@@ -96,6 +103,16 @@ test('hosts of the own zone that go one by one: nothing spills while enough are 
     await mesh.apply(worldWith({ ...spec, down: own.slice(0, dead) }))
     near(await shares(mesh), wanted)
   }
+})
+
+test('a Service that prefers what is close needs no rule: the own zone has all, and another one when nothing is left there', { timeout: 60_000 }, async () => {
+  await using hosts = await peers('r/z1#1', 'r/z2#1', 'r/z2#2')
+  const spec = { hosts: hosts.all, fleet: ['r/z1'], loadBalancer: {}, trafficDistribution: 'PreferClose' }
+  await using mesh = await MeshWorld.start(worldWith(spec), 'r/z1')
+  near(await shares(mesh), { 'r/z1': 100 })
+  const { 'r/z1#1': _gone, ...far } = hosts.all
+  await mesh.apply(worldWith({ ...spec, hosts: far }))
+  near(await shares(mesh), { 'r/z2': 100 })
 })
 
 test('servers that refuse connections are left out without a word of the control plane, and the next zone takes over', { timeout: 60_000 }, async () => {

@@ -86,6 +86,7 @@ describe('gRPC between two sidecars, by mutual TLS', () => {
   const expected: Readonly<Record<string, unknown>> = {
     unary: ['hello', ['there and back'], ['at the end']], large: 1_000_000, larger: 4_000_000, clientStream: '1000000', serverStream: 500,
     both: Array.from({ length: 10 }, (_, i) => String(i)), failure: 9, deadline: 4, unknown: 12,
+    emptyUnary: 0, emptyStream: [], emptyServerStream: [], binaryMetadata: ['ababab00ff'], specialMessage: 'ask again: 100 % "ö"', cancelledAtOnce: 1, cancelledAfterAnAnswer: 1,
   }
   test('every kind of call', { timeout: 60_000 }, async () => {
     assert.deepEqual(await mesh.json('/', { host: 'caller.test' }), expected)

@@ -154,6 +154,7 @@ const cases: readonly Case[] = [
   ['6.5.2', 'SETTINGS_MAX_FRAME_SIZE of 2^24', [settings(5, 0x1000000)], connection('PROTOCOL_ERROR')],
   ['6.5.2', 'the largest values', [settings(4, 0x7fffffff, 5, 0xffffff, 6, 0xffffffff, 1, 0xffffffff)], sees()],
   ['6.5.2', 'SETTINGS_MAX_CONCURRENT_STREAMS is reported when it changes', [settings(3, 5), settings(3, 5), settings(3, 0)], sees('settings 5', 'settings 0'), client],
+  ['6.5.3', 'of a setting that comes twice in a frame the last one holds', [settings(3, 5, 3, 7)], sees('settings 7'), client],
   ['RFC 8441 3', 'SETTINGS_ENABLE_CONNECT_PROTOCOL of 2', [settings(8, 2)], connection('PROTOCOL_ERROR'), client],
   ['RFC 8441 3', 'SETTINGS_ENABLE_CONNECT_PROTOCOL taken back', [settings(8, 1), settings(8, 0)], connection('PROTOCOL_ERROR'), client],
 
@@ -167,6 +168,7 @@ const cases: readonly Case[] = [
   ['6.8', 'GOAWAY on a stream', [frame(7, 0, 1, Buffer.alloc(8))], connection('PROTOCOL_ERROR')],
   ['6.8', 'GOAWAY of seven bytes', [frame(7, 0, 0, Buffer.alloc(7))], connection('FRAME_SIZE_ERROR')],
   ['6.8', 'GOAWAY with words', [goAway(0, 11, 'too fast')], sees('goaway 0 ENHANCE_YOUR_CALM too fast')],
+  ['7', 'GOAWAY with a code that nobody knows', [goAway(0, 0x1234), headers(1, get)], sees('goaway 0 4660', gotten)],
   ['6.8', 'a second GOAWAY that takes fewer streams', [goAway(0x7fffffff), goAway(0)], sees('goaway 2147483647 NO_ERROR', 'goaway 0 NO_ERROR')],
   ['6.8', 'a second GOAWAY that takes more streams', [goAway(1), goAway(3)], connection('PROTOCOL_ERROR')],
   ['6.8', 'requests go on after a client\'s GOAWAY', [goAway(0), headers(1, get)], sees('goaway 0 NO_ERROR', gotten)],

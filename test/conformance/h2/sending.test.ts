@@ -305,6 +305,15 @@ describe('A transport that takes no more', () => {
 })
 
 describe('RFC 9113 section 5.1: streams of a client', () => {
+  test('5.4.2: RST_STREAM is not answered by RST_STREAM, whatever state the stream is in', () => {
+    const peer = new H2Peer('server').send(headers(1, get), rst(1), rst(1))
+    peer.send(headers(3, post, END_HEADERS))
+    peer.streams.get(3)!.reset(8)
+    assert.deepEqual(peer.written(), ['RST_STREAM 3 CANCEL'])
+    peer.send(rst(3), rst(3), ping())
+    assert.deepEqual(peer.written().map((line) => line.split(' ')[0]), ['PING'])
+  })
+
   test('5.1.1: ids are odd and rise, in the order of requests', () => {
     const peer = new H2Peer('client')
     const [first, second] = [peer.session.open('')!, peer.session.open('')!]

@@ -27,6 +27,33 @@ const calls: Readonly<Record<string, () => Promise<unknown>>> = {
     chat.end()
     return [...heard, ...(await collect(chat))]
   },
+  // The rest are the other cases of gRPC's own interop suite.
+  emptyUnary: async () => (await client.say('')).message.length,
+  emptyStream: async () => {
+    const chat = client.chat()
+    chat.end()
+    return await collect(chat)
+  },
+  emptyServerStream: async () => await client.count(0),
+  binaryMetadata: async () => {
+    const { head } = await client.say('x', { 'x-echo-bin': Buffer.from([0xab, 0xab, 0xab, 0, 255]) })
+    return head.get('x-echoed-bin').map((value) => Buffer.from(value).toString('hex'))
+  },
+  specialMessage: () => client.say('x', { 'x-fail': '2' }).catch((error: unknown) => (error instanceof Error && 'details' in error ? error.details : String(error))),
+  cancelledAtOnce: async () => {
+    const chat = client.chat()
+    const ended = once(chat, 'error')
+    chat.cancel()
+    return codeOf((await ended)[0])
+  },
+  cancelledAfterAnAnswer: async () => {
+    const chat = client.chat()
+    chat.write(Buffer.from('one'))
+    await once(chat, 'data')
+    const ended = once(chat, 'error')
+    chat.cancel()
+    return codeOf((await ended)[0])
+  },
   failure: () => client.say('x', { 'x-fail': '9' }).catch(codeOf),
   deadline: () => client.say('x', {}, 300, 'Never').catch(codeOf),
   unknown: () => client.say('x', {}, 5000, 'Nothing').catch(codeOf),

@@ -218,7 +218,7 @@ class RunningProxy implements Proxy {
       clock, secrets: this.#secrets, capture, listen: this.#parts.listen, maxConnections, maxHandshakes, drainMs: drainDuration,
       compileService: (terminal, listener, direction, routes) => terminal.kind === 'http'
         ? this.#parts.compileHttp(terminal.config, { direction, clusters, routes, clock })
-        : compileTcpProxy(terminal.config, { clusters, clock, random: Math.random, ...this.#guardOf(terminal), ...this.#tcpHooks(terminal.config, listener) }),
+        : compileTcpProxy(terminal.config, { clusters, clock, random: Math.random, namedPort: terminal.namedPort, ...this.#guardOf(terminal), ...this.#tcpHooks(terminal.config, listener) }),
       compileRefusedLog: (listener) => this.#parts.listenerLog?.(listener),
       onServed: (connection, uris) => this.#peers.served(connection, uris),
       onRefused: (refused) => {
@@ -319,6 +319,7 @@ class RunningProxy implements Proxy {
       prometheus: () => this.#overview.prometheus(),
       drain: async (graceful) => void (await this.drain(graceful ? undefined : 0)),
       quit: () => this.#parts.onQuit?.(),
+      names: () => this.#parts.names?.(),
       reopenLogs: () => this.reopenLogs(),
       failHealthcheck: (failing) => (this.#failsHealthcheck = failing),
     }

@@ -3,8 +3,8 @@
 import { anyUnpack } from '@bufbuild/protobuf/wkt'
 import type { CidrRange } from '../../proto/gen/envoy/config/core/v3/address_pb.ts'
 import type { TypedExtensionConfig } from '../../proto/gen/envoy/config/core/v3/extension_pb.ts'
-import { RBAC_Action as Action } from '../../proto/gen/envoy/config/rbac/v3/rbac_pb.ts'
-import type { Permission, Policy, Principal, RBAC } from '../../proto/gen/envoy/config/rbac/v3/rbac_pb.ts'
+import { MetadataSource, RBAC_Action as Action } from '../../proto/gen/envoy/config/rbac/v3/rbac_pb.ts'
+import type { Permission, Policy, Principal, RBAC, SourcedMetadata } from '../../proto/gen/envoy/config/rbac/v3/rbac_pb.ts'
 import type { HeaderMatcher } from '../../proto/gen/envoy/config/route/v3/route_components_pb.ts'
 import { UriTemplateMatchConfigSchema } from '../../proto/gen/envoy/extensions/path/match/uri_template/v3/uri_template_match_pb.ts'
 import type { MetadataMatcher } from '../../proto/gen/envoy/type/matcher/v3/metadata_pb.ts'
@@ -52,6 +52,7 @@ function permission({ rule }: Permission): Expression {
     case 'destinationPort': return { kind: 'port', start: rule.value, end: rule.value + 1 }
     case 'destinationPortRange': return { kind: 'port', start: rule.value.start, end: rule.value.end }
     case 'metadata': return metadata(rule.value)
+    case 'sourcedMetadata': return sourced(rule.value)
     case 'requestedServerName': return { kind: 'server-name', test: textTest(rule.value) }
     default: throw badConfig(`a permission of kind ${rule.case ?? 'none'} is not supported`)
   }
@@ -70,6 +71,7 @@ function principal({ identifier: id }: Principal): Expression {
     case 'header': return header(id.value)
     case 'urlPath': return path(id.value)
     case 'metadata': return metadata(id.value)
+    case 'sourcedMetadata': return sourced(id.value)
     default: throw badConfig(`a principal of kind ${id.case ?? 'none'} is not supported`)
   }
 }
@@ -103,6 +105,11 @@ function ip(of: IpFact, { addressPrefix, prefixLen }: CidrRange): Expression {
   const range = parseCidr(addressPrefix, prefixLen ?? 0)
   if (range === undefined) throw badConfig(`${addressPrefix}/${prefixLen ?? 0} is not a network`)
   return { kind: 'ip', of, range, words: `${addressPrefix}/${prefixLen ?? 0}` }
+}
+
+function sourced({ metadataMatcher, metadataSource }: SourcedMetadata): Expression {
+  if (metadataMatcher === undefined || metadataSource !== MetadataSource.DYNAMIC) throw badConfig('sourced_metadata: only what filters learnt can be asked for, by a matcher')
+  return metadata(metadataMatcher)
 }
 
 function metadata({ filter, path: segments, value, invert }: MetadataMatcher): Expression {

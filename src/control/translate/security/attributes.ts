@@ -57,7 +57,7 @@ function filterAttribute(key: string): Attribute<Permission> {
   return attribute(true, (value) => {
     const listed = value.startsWith('[') && value.endsWith(']')
     const matcher = listed ? listValue(textMatcher(value.slice(1, -1))) : textValue(textMatcher(value))
-    return [{ rule: { case: 'metadata', value: metadataMatcher(filter, [field], matcher) } }]
+    return [{ rule: { case: 'sourcedMetadata', value: { metadataMatcher: metadataMatcher(filter, [field], matcher) } } }]
   })
 }
 
@@ -65,7 +65,7 @@ const authenticated = (matcher: TextMatcher): Principal => ({ identifier: { case
 
 const jwt = 'envoy.filters.http.jwt_authn'
 const claim = (keys: readonly string[], value: Parameters<typeof metadataMatcher>[2]): Principal =>
-  ({ identifier: { case: 'metadata', value: metadataMatcher(jwt, ['payload', ...keys], value) } })
+  ({ identifier: { case: 'sourcedMetadata', value: { metadataMatcher: metadataMatcher(jwt, ['payload', ...keys], value) } } })
 
 const nobody: Principal = { identifier: { case: 'notId', value: { identifier: { case: 'any', value: true } } } }
 

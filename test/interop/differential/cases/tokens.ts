@@ -53,6 +53,18 @@ const byClaims = (...rules: readonly (readonly [name: string, match: string])[])
   `[${[...rules, ['rest', '{}'] as const].map(([name, match]) => `{ name: ${name}, match: [${match}], route: [{ destination: { host: a } }] }`).join(', ')}]`
 const claim = (name: string, value: string): string => `{ headers: { "@request.auth.claims${name}": ${value} } }`
 
+/** What a path of a policy demands, and whose tokens have it. */
+const demands: readonly (readonly [path: string, { readonly from?: object; readonly when?: object; readonly good: readonly object[]; readonly bad: readonly object[] }])[] = [
+  ['/principal', { from: { notRequestPrincipals: [`${issuerOne}/me`] }, good: [{}], bad: [{ sub: 'you' }, { sub: 'me2' }] }],
+  ['/any', { from: { notRequestPrincipals: ['*'] }, good: [{}, { sub: 'you' }], bad: [] }],
+  ['/prefix', { from: { notRequestPrincipals: [`${issuerOne}/m*`] }, good: [{}, { sub: 'mine' }], bad: [{ sub: 'you' }] }],
+  ['/suffix', { from: { notRequestPrincipals: ['*.example/me'] }, good: [{}], bad: [{ sub: 'you' }] }],
+  ['/audience', { when: { key: 'request.auth.audiences', notValues: ['api'] }, good: [{ aud: 'api' }, { aud: ['x', 'api'] }], bad: [{ aud: 'x' }, {}] }],
+  ['/presenter', { when: { key: 'request.auth.presenter', notValues: ['app'] }, good: [{ azp: 'app' }], bad: [{ azp: 'x' }, {}] }],
+  ['/claim', { when: { key: 'request.auth.claims[groups]', notValues: ['staff', 'a*'] }, good: [{ groups: 'staff' }, { groups: ['x', 'admin'] }], bad: [{ groups: 'guest' }, { groups: [] }, { groups: 7 }] }],
+  ['/nested', { when: { key: 'request.auth.claims[realm][role]', notValues: ['chief'] }, good: [{ realm: { role: 'chief' } }], bad: [{ realm: { role: 'x' } }, { realm: 'chief' }, { 'realm.role': 'chief' }] }],
+]
+
 export const tokens: readonly Case[] = [
   { title: 'token: none, and the request goes on', role: 'gateway', http: routes, issues: /has a shared secret/, yaml: `${atGateway}${atWorkload}`, asks: [{ headers: { 'x-sub': 'forged', 'x-payload': 'forged' }, expect: { status: 200, to: ['a'], seen: { 'x-sub': null, 'x-payload': null } } }] },
   gate('a good one goes on as claims, and does not go on itself', { ...bearer(one.token({ ...good, level: 7, realm: { role: 'chief' }, list: ['~~~<>\u00ff'], 'a.b': 'dotted' })), expect: { ...taken, seen: { authorization: null, 'x-sub': 'me', 'x-level': '7', 'x-role': 'chief', 'x-list': /^W/, 'x-dot': null, 'x-payload': /^eyJ/ } } }),
@@ -142,6 +154,21 @@ export const tokens: readonly Case[] = [
   }),
   gate('leaves the fault of the route that it had before', { ...bearer(one.token({ ...good, group: 'admin' })), expect: { status: 200, route: 'admin' } }, {
     http: '[{ name: admin, match: [{ headers: { "@request.auth.claims.group": { exact: admin } } }], route: [{ destination: { host: a } }] }, { name: rest, fault: { abort: { percentage: { value: 100 }, httpStatus: 418 } }, route: [{ destination: { host: a } }] }]',
+  }),
+
+  gate('policies that ask for what it says', { expect: { status: 200 } }, {
+    issues: /has nothing but attributes of HTTP/,
+    yaml: `
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: $ns-claims, namespace: edge }
+spec: ${JSON.stringify({ action: 'DENY', rules: demands.map(([path, { from, when }]) => ({ to: [{ operation: { hosts: ['$host'], paths: [path] } }], ...(from !== undefined && { from: [{ source: from }] }), ...(when !== undefined && { when: [when] }) })) })}
+---`,
+    asks: demands.flatMap(([path, { good: some, bad }]) => [
+      ...some.map((claims) => ({ path, ...bearer(one.token({ ...good, ...claims })), expect: { status: 200, to: ['a'] } })),
+      ...bad.map((claims) => ({ path, ...bearer(one.token({ ...good, ...claims })), expect: { status: 403, body: 'RBAC: access denied', to: [] } })),
+      { path, expect: { status: 403, to: [] } },
+    ]),
   }),
 
   { title: 'token: one issuer alone, at a workload', role: 'inbound', asks: [

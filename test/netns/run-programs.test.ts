@@ -97,6 +97,12 @@ describe('programs in networks of their own', { skip }, () => {
     await mesh.until('both sidecars have logged it', () => logged('PassthroughCluster', `${podIp}:9080`) && logged('/direct', 'inbound|9080||'))
   })
 
+  test('a workload that calls its own service goes out and in again; its own address it reaches itself', async () => {
+    assert.deepEqual(heard(await call('web', ['curl', '-sS', '-m', '10', 'http://web'])), { name: 'web', by: spiffe('web') })
+    assert.equal(heard(await call('web', ['curl', '-sS', '-m', '10', `http://${podIp}:9080`])).name, 'web')
+    assert.equal(heard(await call('web', ['curl', '-sS', '-m', '10', 'http://localhost:9080'])).name, 'web')
+  })
+
   test('each has a network of its own, and of this machine only what it was given', async () => {
     assert.notEqual(networkOf(mesh.pidOf('web')), networkOf(mesh.pidOf('client')))
     assert.notEqual(networkOf(mesh.pidOf('web')), networkOf(process.pid))

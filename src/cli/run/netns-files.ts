@@ -1,13 +1,12 @@
 // What a workload finds in /etc that is its own: where names are asked for, and who it is itself. Bound over this machine's
 // files in its mount namespace; they have no name any more once they are bound, so nothing can be left of them.
 import { existsSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { switchAddress } from '../../agent/netns/switch.ts'
 import type { Namespace } from '../../agent/netns/namespace.ts'
 
 export interface WorkloadFiles {
-  readonly name: string
   readonly namespace: string
   readonly address: string
   readonly domain: string
@@ -20,8 +19,9 @@ export const controlName = 'istiod.istio-system.svc'
 export const resolvConf = ({ namespace, domain }: WorkloadFiles): string =>
   `search ${namespace}.svc.${domain} svc.${domain} ${domain}\nnameserver ${switchAddress}\noptions ndots:5\n`
 
-export const hosts = ({ name, address }: WorkloadFiles): string =>
-  `127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n${address}\t${name}\n${switchAddress}\t${controlName}\n`
+/** The Process's own name is not in it: often a Service has the same one, and is meant. */
+export const hosts = ({ address }: WorkloadFiles): string =>
+  `127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n${address}\t${hostname()}\n${switchAddress}\t${controlName}\n`
 
 /** Sockets by which the C library would ask this machine's own services for names, past every resolv.conf. */
 const nameServices = ['/run/systemd/resolve/io.systemd.Resolve', '/run/nscd/socket', '/run/avahi-daemon/socket']

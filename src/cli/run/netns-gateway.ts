@@ -50,11 +50,11 @@ export class NetnsGateway {
 
   async start(): Promise<void> {
     const { wanted, address } = this
-    const { networks, domain, onReadiness } = this.#parts
-    this.#starting = networks.workload({ name: wanted.name, namespace: wanted.namespace, address, domain })
+    const { networks, domain } = this.#parts
+    this.#starting = networks.workload({ namespace: wanted.namespace, address, domain })
     const cell = await this.#starting
     if (this.#stopped) return
-    this.#proxy = openProxy(wanted, { cell, address, capture: undefined }, this.#parts, { further: (at) => this.#further(at), changed: (serves) => onReadiness(wanted.key, serves) })
+    this.#proxy = openProxy(wanted, { cell, address, capture: undefined }, this.#parts, { further: (at) => this.#further(at), changed: (serves) => this.#changed(serves) })
     await this.#proxy.start()
     await Promise.race([this.#proxy.whenReady, this.#ending.promise])
     for (const { port, url } of this.listening) this.#ports.say(`port ${port} is ${url}`)
@@ -71,6 +71,11 @@ export class NetnsGateway {
     await this.#proxy?.stop()
     if (cell !== undefined) await this.#parts.networks.leave(cell)
     this.#ports.leave()
+  }
+
+  #changed(serves: boolean): void {
+    this.#parts.onReadiness(this.wanted.key, serves)
+    this.#parts.onChange()
   }
 
   /** Only what is open to all in its network is open to this machine. */

@@ -37,6 +37,8 @@ export interface NetnsUnitParts {
   accessLog(proxy: string, line: string): void
   audit(source: string): WriteAudit | undefined
   onReadiness(key: string, ready: boolean): void
+  /** A proxy is up or down: it may be found elsewhere than before. */
+  onChange(): void
 }
 
 export class NetnsProcess {
@@ -84,7 +86,7 @@ export class NetnsProcess {
   async start(services: readonly Service[]): Promise<void> {
     const { wanted, address } = this
     const { networks, domain } = this.#parts
-    this.#starting = networks.workload({ name: wanted.name, namespace: wanted.namespace, address, domain })
+    this.#starting = networks.workload({ namespace: wanted.namespace, address, domain })
     const cell = await this.#starting
     if (wanted.proxyType === 'sidecar' && !this.#stopped) await this.#startProxy(cell)
     if (!this.#stopped) this.#startProgram(cell, services)
@@ -106,7 +108,7 @@ export class NetnsProcess {
     const capture = this.#capture
     await applyCapture(capture, { run: runIn(cell) })
     if (this.#stopped) return
-    const proxy = openProxy(this.wanted, { cell, address: this.address, capture }, this.#parts, { further: () => Promise.resolve(undefined), changed() {} })
+    const proxy = openProxy(this.wanted, { cell, address: this.address, capture }, this.#parts, { further: () => Promise.resolve(undefined), changed: () => this.#parts.onChange() })
     this.#proxy = proxy
     await proxy.start()
     await Promise.race([proxy.whenReady, this.#ending.promise])

@@ -11,7 +11,7 @@ import { startDatagramRelay } from '../../net/datagram-relay.ts'
 import { linuxOptions, socketOptions, descriptorOf } from '../../net/socket-options.ts'
 import { startRelay } from '../../net/relay.ts'
 import type { Relay } from '../../net/relay.ts'
-import { MeshError } from '../../lib/errors.ts'
+import { MeshError, hasCode } from '../../lib/errors.ts'
 import { processRange, serviceEntryRange, serviceRange } from '../../sources/registry/address-pool.ts'
 import { findProgram } from './find-program.ts'
 import { bareRange } from './netns-addresses.ts'
@@ -34,13 +34,15 @@ const tools = ['ip', 'nft', 'nsenter', 'unshare', 'mount', 'cat', 'setpriv']
 const maxControlConnections = 2048
 
 export class Networks {
-  readonly rootless = process.getuid?.() !== 0
+  /** In a user namespace of our own. */
+  readonly rootless: boolean
   readonly #switch: Switch
   readonly #guard: NetworksParts['guard']
   readonly #closers: readonly (() => void)[]
 
-  private constructor(own: Switch, guard: NetworksParts['guard'], closers: readonly (() => void)[]) {
+  private constructor(own: Switch, rootless: boolean, guard: NetworksParts['guard'], closers: readonly (() => void)[]) {
     this.#switch = own
+    this.rootless = rootless
     this.#guard = guard
     this.#closers = closers
   }
@@ -52,9 +54,9 @@ export class Networks {
     for (const tool of tools) if (findProgram(tool, toolEnv['PATH']!) === undefined) throw missingTool(tool)
     const options = socketOptions()
     if (options.options === undefined) throw new MeshError('run/netns', `--capture netns has to ask sockets where they were going: ${options.problem}; npm install koffi, or use --capture env`)
-    const own = await Switch.open({ env: toolEnv, rootless: process.getuid?.() !== 0, ranges: [processRange, bareRange], inside: [serviceRange, serviceEntryRange, '127.0.0.0/8'] })
+    const { own, rootless } = await openSwitch(toolEnv)
     try {
-      return new Networks(own, guard, await serve(own.namespace, control))
+      return new Networks(own, rootless, guard, await serve(own.namespace, control))
     } catch (error) {
       await own.close()
       throw error
@@ -97,6 +99,19 @@ export class Networks {
   async close(): Promise<void> {
     for (const close of this.#closers) close()
     await this.leave(this.#switch.namespace)
+  }
+}
+
+/** Root of a container often may not make networks, and like any other user may have a user namespace in which it may. */
+async function openSwitch(env: Readonly<Record<string, string>>): Promise<{ readonly own: Switch; readonly rootless: boolean }> {
+  const parts = { env, ranges: [processRange, bareRange], inside: [serviceRange, serviceEntryRange, '127.0.0.0/8'] }
+  const asUser = async (): Promise<{ own: Switch; rootless: true }> => ({ own: await Switch.open({ ...parts, rootless: true }), rootless: true })
+  if (process.getuid?.() !== 0) return await asUser()
+  try {
+    return { own: await Switch.open({ ...parts, rootless: false }), rootless: false }
+  } catch (error) {
+    if (!hasCode(error, 'netns/permission')) throw error
+    return await asUser()
   }
 }
 

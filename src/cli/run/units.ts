@@ -205,6 +205,7 @@ export class MeshUnits {
       token: ({ namespace, serviceAccount }: WantedProcess) => control.bootstrapToken({ trustDomain, namespace, serviceAccount }),
       accessLog: (proxy: string, line: string) => this.#parts.accessLog(proxy, line),
       audit: (source: string) => this.#parts.audit(source),
+      onChange: () => this.#parts.onChange(),
     }
     if (wanted.proxyType !== 'router') return new NetnsProcess(wanted, addressOf(wanted, world), parts)
     return new NetnsGateway(wanted, addressOf(wanted, world), { ...parts, placement, places: this.#places }, gatewayPortsOf(world.resources))

@@ -127,6 +127,9 @@ test(`${webSockets} WebSockets, and events and polls, live through ${edits} unre
   await until(() => chats.every(({ heard }) => heard.includes('\r\n\r\n')), 'all WebSockets are open')
   assert.deepEqual(chats.filter(({ heard }) => !heard.startsWith('HTTP/1.1 101 ')).map(({ heard }) => heard), [])
   await using http2 = await Http2Client.connect({ host: '127.0.0.1', port })
+  const said: string[] = []
+  http2.session.on('goaway', (code) => said.push(`GOAWAY ${code}`))
+  http2.session.on('error', (error: Error) => said.push(String(error)))
   if (!http2.session.remoteSettings.enableConnectProtocol) await once(http2.session, 'remoteSettings')
   const streams = Array.from({ length: others }, () => {
     const stream = http2.session.request({ ':method': 'CONNECT', ':protocol': 'websocket', ':path': '/chat', ':scheme': 'http', ':authority': 'a', 'sec-websocket-version': '13' })
@@ -157,6 +160,7 @@ test(`${webSockets} WebSockets, and events and polls, live through ${edits} unre
   assert.equal(await gateway.exited, 0)
   await until(() => chats.every(({ end }) => end !== 'open') && streams.every(({ closed }) => closed), 'everything has ended')
   assert.deepEqual(new Set(chats.map(({ end }) => end)), new Set(['closed']), 'closed, not reset')
+  assert.deepEqual(new Set(said), new Set(['GOAWAY 0']))
   for (const chat of chats) chat.leave()
 })
 

@@ -114,7 +114,7 @@ export const meshConfigNotServed: readonly NotServed[] = [
   { path: 'enableTracing', instead: 'no spans are sent' },
   { path: 'enableEnvoyAccessLogService' },
   { path: 'tlsDefaults.minProtocolVersion', quiet: 'ignored, as by Istio: TLS 1.2 is the least' },
-  { path: 'enablePrometheusMerge', quiet: "not served yet, without a warning, since every installation writes it: an application's own metrics are not merged" },
+  { path: 'enablePrometheusMerge', quiet: "without a warning, since every installation writes it: injectors read it; our proxy merges the metrics that ISTIO_PROMETHEUS_ANNOTATIONS names" },
   ...proxyConfigNotServed('defaultConfig'),
   { path: 'ingressClass', except: ['istio'] },
   { path: 'ingressService', except: ['istio-ingressgateway'] },

@@ -18,7 +18,9 @@ export const command: Command = {
   summary: 'Runs the mesh of these files on this machine: control plane, proxies, processes.',
   about: `Starts a control plane with its CA, a sidecar for every Process, a gateway for every Gateway, and the Processes themselves,
 without root, Docker or a cluster. A program finds where to listen in PORT (PORT_<NAME>), and the services of its namespace in
-<SERVICE>_SERVICE_HOST and <SERVICE>_SERVICE_PORT; HTTP_PROXY reaches every host of the mesh. All of them lead through its own sidecar.`,
+<SERVICE>_SERVICE_HOST and <SERVICE>_SERVICE_PORT; HTTP_PROXY reaches every host of the mesh. All of them lead through its own sidecar.
+With --capture netns (Linux; root, or user namespaces) each Process has a network of its own instead: the kernel brings all of its
+traffic to its sidecar, services are found by DNS, and the program needs to know nothing.`,
   operands: [fileOperand],
   options: [
     fileOption,
@@ -31,7 +33,7 @@ without root, Docker or a cluster. A program finds where to listen in PORT (PORT
     { name: 'quiet', short: 'q', sentence: 'Leaves out the access log and what the programs print.' },
     { name: 'verbose', short: 'v', sentence: 'Also says who connects and which certificates are issued.' },
   ],
-  examples: ['trysail run -f mesh/ --watch', 'trysail run -f mesh/ --gateway-port 80=9000'],
+  examples: ['trysail run -f mesh/ --watch', 'trysail run -f mesh/ --capture netns', 'trysail run -f mesh/ --gateway-port 80=9000'],
   async run(invocation, io) {
     const options = optionsOf(invocation, io)
     const missing = options.watch ? [] : options.files.filter((file) => !existsSync(file))

@@ -128,7 +128,11 @@ export class NetnsProcess {
       line: (text, from) => log.output(wanted.name, text, from),
       say: (text, bad) => (bad ? log.warn(wanted.name, text) : log.say(wanted.name, text)),
       changed: (state) => onReadiness(wanted.key, state === 'ready'),
-      group: (pid, alive) => (alive ? guard.add(pid) : guard.remove(pid)),
+      group: (pid, alive) => {
+        if (!alive) return guard.remove(pid)
+        guard.add(pid)
+        log.say(wanted.name, `is process ${pid}, at ${address}`)
+      },
     })
     this.#supervisor.start()
   }

@@ -28,6 +28,8 @@ export interface Service {
   readonly registry: 'Kubernetes' | 'External' | 'Consul' | 'Nomad' | 'Mesos'
   /** Virtual IPs or CIDRs; never empty for `client-side` services (allocated where the source gives none). */
   readonly addresses: readonly string[]
+  /** Nobody else knows of its addresses: clients that do not ask us for names go elsewhere. */
+  readonly autoAllocated?: boolean | undefined
   readonly ports: readonly ServicePort[]
   readonly resolution: Resolution
   /** MESH_EXTERNAL: no automatic mTLS, no identity expected. */

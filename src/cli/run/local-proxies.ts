@@ -40,6 +40,8 @@ export function startLocalProxy(wanted: WantedProcess, place: LocalProxyPlace, p
     discoveryAddress: formatAddress(control.xds),
     httpProxyPort: place.httpProxyPort,
     adminPort: 0,
+    // Its workload is told addresses, as by a DNS proxy: those that were allocated, too.
+    dnsCapture: true,
     terminationDrainDuration: terminationMs,
   })
   const audit = parts.audit(`${name}.${namespace}`)

@@ -92,6 +92,7 @@ export function entryService({ hostname, namespace, entries }: EntryHost, alloca
     namespace,
     registry: 'External',
     addresses: given.length > 0 || allocated === undefined ? given : [allocated],
+    ...(given.length === 0 && allocated !== undefined && { autoAllocated: true }),
     ports: entryPorts(entries),
     resolution: resolutions[spec.resolution],
     meshExternal: spec.location === 'MESH_EXTERNAL',

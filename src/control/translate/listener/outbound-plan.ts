@@ -87,7 +87,7 @@ function makePlan(proxy: ProxyNode, snapshot: Snapshot, scope: SidecarScope): Ou
   }
   for (const reached of portsReached(scope, 'opaque')) {
     for (const address of virtualAddresses(reached.service)) add(address, reached, alone)
-    if (addressRanges(reached.service).length > 0) add(anyAddress, reached, knownAnywhere(reached))
+    if (addressRanges(reached.service).length > 0 || isElsewhere(reached, proxy)) add(anyAddress, reached, knownAnywhere(reached))
   }
   for (const reached of portsReached(scope, 'any-address')) add(anyAddress, reached, knownAnywhere(reached))
   for (const reached of portsReached(scope, 'endpoints')) {
@@ -102,6 +102,9 @@ function makePlan(proxy: ProxyNode, snapshot: Snapshot, scope: SidecarScope): Ou
   }
   return plan
 }
+
+/** Where clients know nothing of an address that was allocated, they go to whatever their own resolver says. */
+const isElsewhere = ({ service }: PortOfService, proxy: ProxyNode): boolean => service.autoAllocated === true && !proxy.capturesDns
 
 /** By port, ascending. */
 function sharedHttp(scope: SidecarScope): ReadonlyMap<number, Pick<Bind, 'routes' | 'grpc'>> {

@@ -31,6 +31,14 @@ const range = (title: string, port: number): Case => ({
   asks: [{ to: '$net.250.9', port, raw: 'hello', expect: { status: 0, cluster: `outbound|${port}||range.$ns.example`, flags: 'UF,URX' } }], loose: moreSaid,
 })
 
+/** Neither client asks us for names: none knows of the address that the entry was given. */
+const allocated = (title: string, port: number): Case => ({
+  title,
+  yaml: entry(`hosts: [db.$ns.example], resolution: STATIC, ports: [{ number: ${port}, name: tcp, protocol: TCP, targetPort: $backend }], endpoints: [{ address: $net.251.1 }]`),
+  asks: [{ ...bytes, to: '$net.250.9', port, expect: { status: 599, cluster: `outbound|${port}||db.$ns.example` } }],
+  issues: /carries no name of a host/,
+})
+
 export const outbound: readonly Case[] = [
   ...both('members of a headless service for HTTP are reached each at its address, whatever it is called', {
     services: headlessHttp,
@@ -69,6 +77,8 @@ export const outbound: readonly Case[] = [
   ...both('a server name on an unknown port says nothing', { asks: [{ to: '$net.250.9', port: 7443, raw: Buffer.from('1603010005010000010303', 'hex').toString('latin1'), expect: { status: 0 } }], loose: moreSaid }),
   range('a range of addresses is reached each at its own', 7997),
   { ...range('a range of addresses is reached each at its own, where only the registry may be reached', 7996), role: 'strict' },
+  allocated('an entry for bytes without addresses is reached at whatever its name stands for', 7995),
+  { ...allocated('an entry for bytes without addresses is reached at whatever its name stands for, where only the registry may be reached', 7994), role: 'strict' },
   ...both('an entry without resolution is reached where the client was going, by its name', {
     services: { a: { hosts: two } },
     yaml: entry('hosts: [none.$ns.example], resolution: NONE, ports: [{ number: $backend, name: http, protocol: HTTP }]'),

@@ -1,7 +1,6 @@
 // A mesh of one captured workload: its own network with the rules in place, its application as an ordinary user, a control plane
 // and a plain peer outside. Whatever proxy a test puts beside the application has to run as user 1337.
 import { spawn, spawnSync } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,6 +8,7 @@ import { applyCapture } from '../../src/agent/capture/apply.ts'
 import { captureSettings } from '../../src/agent/capture/capture-settings.ts'
 import type { CaptureSettings } from '../../src/agent/capture/capture-settings.ts'
 import { createBootstrapTokens } from '../../src/control/ca/tokens.ts'
+import type { TestAuthority } from './certificates.ts'
 import { places, wiredNets } from './capture-world.ts'
 import type { Net } from './capture-world.ts'
 import { temporaryFolder } from './temporary-folder.ts'
@@ -37,7 +37,18 @@ const { createServer } = require('node:http')
 for (const port of process.argv.slice(1)) createServer((request, response) => {
   const identity = /URI=([^;,]*)/.exec(request.headers['x-forwarded-client-cert'] ?? '')?.[1] ?? ''
   response.end(JSON.stringify({ from: request.socket.remoteAddress.replace('::ffff:', ''), identity, proxied: 'x-request-id' in request.headers }))
-}).listen(Number(port), '::')
+}).listen(Number(port), '::', () => console.log('listens'))
+`
+
+const relay = `
+const { connect, createServer } = require('node:net')
+const at = (place) => /^\\d+$/.test(place) ? { host: '127.0.0.1', port: Number(place) } : { path: place }
+const [from, to] = process.argv.slice(1)
+createServer((one) => {
+  const other = connect(at(to))
+  for (const socket of [one, other]) socket.on('error', () => { one.destroy(); other.destroy() })
+  one.pipe(other).pipe(one)
+}).listen(at(from), () => console.log('relays'))
 `
 
 export interface Heard {
@@ -59,13 +70,13 @@ export class CapturedMesh implements AsyncDisposable {
     this.#resources = resources
   }
 
-  static async open(capture: Partial<CaptureSettings> = {}): Promise<CapturedMesh> {
+  static async open(capture: Partial<CaptureSettings> = {}, authority?: TestAuthority): Promise<CapturedMesh> {
     const resources = new AsyncDisposableStack()
     try {
       const folder = resources.use(await temporaryFolder())
       const nets = resources.use(await wiredNets())
       const mesh = new CapturedMesh(folder.path, nets, resources)
-      await mesh.#start(captureSettings(capture))
+      await mesh.#start(captureSettings(capture), authority)
       return mesh
     } catch (error) {
       await resources.disposeAsync()
@@ -73,16 +84,25 @@ export class CapturedMesh implements AsyncDisposable {
     }
   }
 
-  async #start(capture: CaptureSettings): Promise<void> {
+  async #start(capture: CaptureSettings, authority: TestAuthority | undefined): Promise<void> {
     mkdirSync(join(this.folder, 'mesh'))
     mkdirSync(join(this.folder, 'proxy'))
     for (const folder of ['', 'proxy']) chmodSync(join(this.folder, folder), 0o777)
     this.file('mesh/mesh.yaml', meshYaml)
     await applyCapture(capture, { run: this.workload.run })
-    this.#background(this.workload, ['setpriv', '--reuid=1000', '--regid=1000', '--clear-groups', process.execPath, '-e', application, '--', '8080', '9090'])
-    this.#background(this.world, [process.execPath, '-e', application, '--', '8000'])
+    await this.#background(this.workload, ['setpriv', '--reuid=1000', '--regid=1000', '--clear-groups', process.execPath, '-e', application, '--', '8080', '9090'], /listens[^]*listens/)
+    await this.#background(this.world, [process.execPath, '-e', application, '--', '8000'], /listens/)
+    if (authority !== undefined) this.#takeRoot(authority)
     const control = this.use(new TrysailProcess(['control', '-f', 'mesh', '--address', IPv4.peer, '--plaintext-port', '15010', '--debug-port', '0'], { cwd: this.folder, env: this.env, as: this.world.enter() }))
     await control.saying(/mutual TLS/)
+  }
+
+  /** The control plane signs with this root then, and so can the test. */
+  #takeRoot({ roots, key }: TestAuthority): void {
+    const folder = join(this.folder, '.trysail', 'ca')
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    writeFileSync(join(folder, 'ca-cert.pem'), roots)
+    writeFileSync(join(folder, 'ca-key.pem'), key, { mode: 0o600 })
   }
 
   get env(): Readonly<Record<string, string>> {
@@ -116,22 +136,43 @@ export class CapturedMesh implements AsyncDisposable {
   }
 
   /** By curl, as an ordinary user. */
-  ask(from: Net, url: string): Heard | string {
-    const [program, ...args] = [...from.enter(), 'setpriv', '--reuid=1000', '--regid=1000', '--clear-groups', 'curl', '-sS', '--globoff', '--max-time', '20', url]
+  ask(from: Net, url: string, patienceS = 20): Heard | string {
+    const [program, ...args] = [...from.enter(), 'setpriv', '--reuid=1000', '--regid=1000', '--clear-groups', 'curl', '-sS', '--globoff', '--max-time', String(patienceS), url]
     const { stdout, stderr } = spawnSync(program!, args, { encoding: 'utf8' })
     if (stdout.startsWith('{')) return JSON.parse(stdout) as Heard
     return stdout === '' ? stderr.trim() : stdout
   }
 
-  #background(net: Net, command: readonly string[]): void {
-    const [program, ...args] = [...net.enter(), ...command]
-    const child: ChildProcess = spawn(program!, args, { stdio: 'inherit' })
+  /** What every proxy that is captured rightly makes of them, over IPv4. */
+  askAll() {
+    return {
+      inbound: this.ask(this.world, `http://${IPv4.workload}:8080/`),
+      portOfNoService: this.ask(this.world, `http://${IPv4.workload}:9090/`),
+      ownService: this.ask(this.workload, `http://${IPv4.service}/`),
+      ownAddress: this.ask(this.workload, `http://${IPv4.workload}:8080/`),
+      stranger: this.ask(this.workload, `http://${IPv4.peer}:8000/`),
+    }
+  }
+
+  /** Connections to a port of one network's loopback lead to a port of the other's, or of our own: sockets with paths know no networks. */
+  async relay(from: Net, port: number, to: { readonly net?: Net; readonly port: number }): Promise<void> {
+    const path = join(this.folder, `relay-${port}`)
+    await this.#background(to.net, [process.execPath, '-e', relay, '--', path, String(to.port)], /relays/)
+    await this.#background(from, [process.execPath, '-e', relay, '--', String(port), path], /relays/)
+  }
+
+  /** Resolves once it has said so. */
+  async #background(net: Net | undefined, command: readonly string[], ready: RegExp): Promise<void> {
+    const [program, ...args] = [...(net?.enter() ?? []), ...command]
+    const child = spawn(program!, args, { stdio: ['ignore', 'pipe', 'inherit'] })
     this.#resources.defer(async () => {
       if (child.exitCode !== null) return
       const ended = once(child, 'exit')
       child.kill('SIGKILL')
       await ended
     })
+    let said = ''
+    for await (const bytes of child.stdout) if (ready.test(said += String(bytes))) break
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,7 +1,7 @@
 // What is sent to the workload (security spec 4.5, step 3): by rewriting its destination, or, with TPROXY, by handing it to a
 // transparent socket as it is.
 import type { CaptureSettings } from './capture-settings.ts'
-import type { Chain, Match, Rule } from './rule.ts'
+import type { Chain, Match, Rule, Verdict } from './rule.ts'
 import { chainNames, divertMark, forBoth, hbonePort, inInterface, jump, leave, loopbackV6, notTo, outInterface, ownSource, ownedBy, protocol, rule, selfMark, source, toPorts } from './rule-words.ts'
 import { proxyOwners } from './rules-outbound.ts'
 
@@ -30,6 +30,8 @@ export interface TransparentChains {
 export function inboundTransparentChains(settings: CaptureSettings): TransparentChains {
   const diverted: Match = { on: 'mark', mark: divertMark, not: false }
   const loopback = { ip: settings.loopbackRange, ip6: loopbackV6 }
+  // While nobody listens there, nftables goes on to the next rule: it must not be the way to the workload.
+  const handed = (verdict: Verdict) => forBoth(loopback, (range) => ({ matches: [notTo(range), tcp], verdict }))
   return {
     // What the proxy sends in a client's name is marked by itself; the connection remembers it for the answers.
     prerouting: [rule([tcp], jump(chainNames.inbound)), rule([tcp, diverted], { then: 'save-mark' })],
@@ -40,7 +42,7 @@ export function inboundTransparentChains(settings: CaptureSettings): Transparent
     ],
     chains: [
       { name: chainNames.divert, hook: undefined, rules: [rule([], { then: 'mark', mark: divertMark }), rule([], { then: 'accept' })] },
-      { name: chainNames.tproxy, hook: undefined, rules: forBoth(loopback, (range) => ({ matches: [notTo(range), tcp], verdict: { then: 'transparent', port: settings.inboundPort, mark: divertMark } })) },
+      { name: chainNames.tproxy, hook: undefined, rules: [...handed({ then: 'transparent', port: settings.inboundPort, mark: divertMark }), ...handed({ then: 'drop' })] },
       { name: chainNames.inbound, hook: undefined, rules: transparentInbound(settings, diverted) },
     ],
   }

@@ -98,3 +98,37 @@ test('services come and go with their routes and rules in one apply each, and th
   await clients.stop()
   assert.deepEqual(clients.wrong, [])
 })
+
+test('a Pod whose labels change moves to another subset, and those that stay keep their connections', async () => {
+  const names = ['a', 'b', 'c'] as const
+  await using stack = new AsyncDisposableStack()
+  const peers = Object.fromEntries(await Promise.all(names.map(async (name) => [name, stack.use(await httpPeer(name))] as const)))
+  const resources = [
+    resource('DestinationRule', 'reviews', { host: 'reviews', trafficPolicy: { loadBalancer: { simple: 'ROUND_ROBIN' } }, subsets: ['v1', 'v2'].map((version) => ({ name: version, labels: { version } })) }),
+    resource('VirtualService', 'reviews', { hosts: ['reviews'], gateways: ['mesh'], http: [
+      { match: [{ headers: { 'x-version': { exact: 'v2' } } }], route: [{ destination: { host: 'reviews', subset: 'v2' } }] }, { route: [{ destination: { host: 'reviews', subset: 'v1' } }] },
+    ] }),
+  ]
+  const worldWith = (versionOfB: string) => {
+    const world = worldOf([{ name: 'reviews', versions: Object.fromEntries(names.map((name) => [name, peers[name]!.address])) }], resources)
+    const versions: Record<string, string> = { a: 'v1', b: versionOfB, c: 'v2' }
+    return { ...world, endpoints: world.endpoints.map((one, i) => ({ ...one, labels: { ...one.labels, version: versions[names[i]!]! } })) }
+  }
+  await using mesh = await MeshWorld.start(worldWith('v1'))
+  const answering = async (version: string): Promise<string> => {
+    const seen = new Set<string>()
+    for (let i = 0; i < 12; i++) {
+      const { status, body } = await mesh.get(url, { 'x-version': version })
+      assert.equal(status, 200, body)
+      seen.add(body)
+    }
+    return [...seen].sort().join()
+  }
+  assert.deepEqual([await answering('v1'), await answering('v2')], ['a,b', 'c'])
+  const before = [peers['a']!.connections.length, peers['c']!.connections.length]
+  for (const [version, v1, v2] of [['v2', 'a', 'b,c'], ['v1', 'a,b', 'c']] as const) {
+    await mesh.apply(worldWith(version))
+    assert.deepEqual([await answering('v1'), await answering('v2')], [v1, v2])
+  }
+  assert.deepEqual([peers['a']!.connections.length, peers['c']!.connections.length], before, 'no new connection was needed')
+})

@@ -169,7 +169,8 @@ async function serveUntilStopped(running: RunningProxy, io: Io): Promise<number>
   const serves = async (): Promise<void> => {
     letYoungHeapGrow()
     await running.serveAlone()
-    if (settings.takeover) await openPort()
+    // It serves by now, and the one before does not any more: better without the port than not at all.
+    if (settings.takeover) await openPort().catch((error: unknown) => log('error', describe(error)))
     announced()
     log('info', ['serves', ...running.sentences, ...proxy.listening.map((at) => `listens on ${formatAddress(at)}`)].join('; '))
     agent?.ready()

@@ -59,3 +59,27 @@ test('/quitquitquit ends the process, fine; a taken port and probes that cannot 
   assert.equal(await post('/quitquitquit'), 200)
   assert.equal(await proxy.exited, 0)
 })
+
+test('the process that takes over takes the agent\'s port too', { timeout: 90_000 }, async () => {
+  await using app = await startApp()
+  await using mesh = await ProcessMesh.create()
+  await mesh.startControl()
+  const port = await freePort()
+  const flags = [...await mesh.proxyFlags('reviews', 2, { token: await mesh.token('reviews', 600_000) }), '--inbound', `${mesh.net}.2:9080=${app.at}`, '--takeover', '--status-port', String(port), '--drain-duration', '1s']
+  const ready = () => request(`http://127.0.0.1:${port}/healthz/ready`).catch(() => ({ status: 0 }))
+  const before = mesh.use(new TrysailProcess(flags, mesh.options))
+  await until(async () => (await ready()).status === 200, 'the first one is ready')
+  const seen = new Set<number>()
+  let asking = true
+  const asked = (async () => {
+    while (asking) seen.add((await ready()).status)
+  })()
+  const after = mesh.use(new TrysailProcess(flags, mesh.options))
+  await after.saying(/info +serves;/, 0, 60_000)
+  assert.equal(await before.exited, 0)
+  await until(async () => (await ready()).status === 200, 'the second one answers')
+  asking = false
+  await asked
+  assert.doesNotMatch(after.output, /cannot be had/)
+  assert.deepEqual([...seen].filter((status) => status !== 200 && status !== 0), [], 'never told to be unready')
+})

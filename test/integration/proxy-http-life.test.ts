@@ -61,6 +61,54 @@ test('a response that has begun before the drain is finished', async () => {
   assert.match(await client.closed(), /halfhalf$/)
 })
 
+const upgrade = 'GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n'
+const agreed = 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n'
+
+test('who lives long is told that the end is near: a WebSocket between two frames, an event stream by its end; who waits is answered at the last moment', async () => {
+  const answers: Readonly<Record<string, string | undefined>> = { '/chat': agreed, '/events': 'HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n3\r\na\n\n\r\n', '/download': 'HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\nhalf' }
+  await using peer = await RawPeer.start(({ line }) => answers[line.split(' ')[1]!])
+  await using world = await HttpWorld.start({ clusters: { up: [peer.address] }, manager: { upgradeConfigs: [{ upgradeType: 'websocket' }] } })
+  await using quiet = await world.client()
+  await using talking = await world.client()
+  await using events = await world.client()
+  await using download = await world.client()
+  await using waiting = await world.client()
+  for (const client of [quiet, talking]) {
+    client.send(upgrade)
+    await client.has('\r\n\r\n')
+    client.take()
+  }
+  const server = peer.requests[1]!.connection
+  server.send(Buffer.from([0x81, 4, 0x61, 0x62]))
+  await talking.has('ab')
+  events.send(get('/events'))
+  await events.has('a\n\n')
+  download.send(get('/download'))
+  await download.has('half')
+  waiting.send(get('/waiting'))
+  await peer.until(() => peer.requests.length === 5)
+
+  world.service.drain()
+  world.service.announceEnd(false)
+  const close = '\x88\x02\x03\xe9'
+  await quiet.until(() => quiet.text === close)
+  assert.match(await events.closed(), /\r\n0\r\n\r\n$/)
+  assert.equal(talking.text, '\x81\x04ab')
+  server.send(Buffer.from([0x63, 0x64, 0x81, 1, 0x65]))
+  await talking.until(() => talking.text === `\x81\x04abcd${close}`)
+  // The client's own close frame goes to the server, which ends the connection.
+  const answer = Buffer.from([0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe9])
+  talking.send(answer)
+  await server.until(() => server.text.endsWith(answer.toString('latin1')))
+  server.socket.end()
+  assert.equal(await talking.closed(), `\x81\x04abcd${close}`)
+  assert.deepEqual([waiting.text, download.state], ['', 'open'])
+
+  world.service.announceEnd(true)
+  assert.match(await waiting.closed(), /^HTTP\/1\.1 503 .*connection: close\r\n.*the proxy ends$/s)
+  assert.deepEqual([world.last.responseCodeDetails, download.state], ['proxy_ends', 'open'])
+})
+
 test('close ends everything at once, and every exchange is told', async () => {
   await using peer = await RawPeer.start(() => undefined)
   await using world = await HttpWorld.start({ clusters: { up: [peer.address] } })

@@ -30,6 +30,8 @@ export interface HttpService {
   readonly serve: (connection: DownstreamConnection, transport: Transport) => void
   /** Connections end with their next response, idle ones as soon as they have been so for a second. */
   drain(): void
+  /** Streams that live long are told; at the `last` moment everybody else is answered. */
+  announceEnd(last: boolean): void
   /** Ends what is still open. */
   close(): void
   /** Open connections. */
@@ -121,6 +123,10 @@ class RunningService implements HttpService, ConnectionOwner {
   drain(): void {
     this.draining = true
     for (const connection of this.#open) connection.drain()
+  }
+
+  announceEnd(last: boolean): void {
+    for (const connection of this.#open) connection.eachStream((stream) => stream.announceEnd(last))
   }
 
   recheck(successor: object): void {

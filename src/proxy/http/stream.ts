@@ -12,6 +12,7 @@ import type { Exchange } from './exchange.ts'
 import { BodyWish } from './filter.ts'
 import type { FilterResult, LocalReply } from './filter.ts'
 import { flag, parseFlags } from './flags.ts'
+import { WebSocketHalf, endsNow, wholeEnd } from './goodbye.ts'
 import { buildReply } from './local-reply.ts'
 import { RequestBody } from './request-body.ts'
 import { bodyTooLong, filterFailed, maxDurationAfterRequest, maxDurationReached, noRoute, noRouteTable, requestTimeout, streamIdle, streamIdleAfterRequest, unsupportedUpgrade } from './rescue.ts'
@@ -47,6 +48,8 @@ export class HttpStream implements Timed {
   #early: RequestBody | undefined = undefined
   #wishing: Wishing | undefined = undefined
   #trailers: HeaderList | undefined = undefined
+  /** What the server says, once this has become a WebSocket. */
+  #webSocket: WebSocketHalf | undefined = undefined
   #headSent = false
   #ended = false
   #requestPaused = false
@@ -248,7 +251,10 @@ export class HttpStream implements Timed {
     const { exchange, runtime } = this
     exchange.responseCode = status
     // What has become another protocol takes as long as it likes.
-    if (status === 101) this.#timeoutMs = 0
+    if (status === 101) {
+      this.#timeoutMs = 0
+      if (exchange.upgrade === 'websocket') this.#webSocket = new WebSocketHalf()
+    }
     exchange.responseHeaders = headers
     if (this.#idleMs > 0) this.#lastActive = runtime.deps.clock.now()
     if (edits !== undefined && edits.length > 0) applyHeaderEdits(edits, headers, exchange)
@@ -271,9 +277,18 @@ export class HttpStream implements Timed {
     return piece.length === 0 ? true : this.#writeData(piece, 0, piece.length)
   }
 
-  #writeData(bytes: Buffer, at: number, end: number): boolean {
+  #writeData(bytes: Uint8Array, at: number, end: number): boolean {
+    if (this.#webSocket !== undefined) return this.#writeFrames(this.#webSocket, bytes, at, end)
     this.exchange.bytesSent += end - at
     return this.#downstream.writeData(bytes, at, end)
+  }
+
+  #writeFrames(webSocket: WebSocketHalf, bytes: Uint8Array, at: number, end: number): boolean {
+    const passed = webSocket.pass(bytes, at, end)
+    this.exchange.bytesSent += passed - at
+    const writable = passed === at || this.#downstream.writeData(bytes, at, passed)
+    const farewell = webSocket.farewell()
+    return farewell === undefined ? writable : this.#downstream.writeData(farewell, 0, farewell.length)
   }
 
   sendEnd(trailers: HeaderList | undefined): void {
@@ -312,6 +327,25 @@ export class HttpStream implements Timed {
     this.#tries?.giveUp()
     this.#end()
     this.#downstream.abort()
+  }
+
+  /** The proxy ends soon: what lives long is told in its own way; at the `last` moment whoever waits is answered. */
+  announceEnd(last: boolean): void {
+    if (this.#ended) return
+    if (this.#webSocket !== undefined) {
+      const farewell = this.#webSocket.leave()
+      if (farewell !== undefined) this.#downstream.writeData(farewell, 0, farewell.length)
+    } else if (this.#headSent) this.#endWhole()
+    else if (last) this.reply(endsNow)
+  }
+
+  #endWhole(): void {
+    const end = wholeEnd(this.exchange)
+    if (end === undefined) return
+    this.exchange.flags |= flag.LR
+    this.exchange.responseCodeDetails = endsNow.details
+    this.#tries?.giveUp()
+    this.sendEnd(end.trailers)
   }
 
   // --- Time ---

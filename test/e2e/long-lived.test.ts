@@ -7,6 +7,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import { test } from 'node:test'
+import { freePort } from '../support/hosts.ts'
 import { Http2Client } from '../support/http2-peers.ts'
 import { request } from '../support/http-load.ts'
 import { ProcessMesh, until } from '../support/process-mesh.ts'
@@ -16,8 +17,12 @@ const webSockets = 500
 const others = 20
 const edits = 100
 
-/** One more resource that has nothing to do with the open connections; every edit makes one of them anew, or takes it away. */
-const unrelated: readonly ((i: number) => string)[] = [
+/** One more resource that has nothing to do with the open connections; every edit makes one of them anew, and takes the one before away. */
+const unrelated: readonly ((i: number, freePort: number) => string)[] = [
+  // Listeners of both proxies change: a chain of the sidecar's inbound side, a port and a host of the gateway.
+  (i) => `{ apiVersion: v1, kind: Service, metadata: { name: same${i}, namespace: default }, spec: { clusterIP: 10.96.2.${i}, selector: { app: reviews }, ports: [{ name: tcp, port: ${9300 + i}, targetPort: ${9300 + i} }] } }`,
+  (_, port) => `{ apiVersion: networking.istio.io/v1, kind: Gateway, metadata: { name: other, namespace: default }, spec: { selector: { app: ingress }, servers: [{ port: { number: ${port}, name: http-other, protocol: HTTP }, hosts: ["other.example"] }] } }`,
+  (i) => `{ apiVersion: networking.istio.io/v1, kind: Gateway, metadata: { name: other, namespace: default }, spec: { selector: { app: ingress }, servers: [{ port: { number: 80, name: http-other, protocol: HTTP }, hosts: ["other${i}.example"] }] } }`,
   (i) => `{ apiVersion: networking.istio.io/v1, kind: ServiceEntry, metadata: { name: other }, spec: { hosts: [other${i}.example], location: MESH_EXTERNAL, resolution: STATIC, ports: [{ number: ${9100 + i}, name: tcp, protocol: TCP }], endpoints: [{ address: 127.0.0.1 }] } }`,
   (i) => `{ apiVersion: v1, kind: Service, metadata: { name: more${i}, namespace: default }, spec: { clusterIP: 10.96.1.${i}, selector: { app: nobody }, ports: [{ name: http, port: 9080 }] } }`,
   (i) => `{ apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: { name: more, namespace: default }, spec: { host: other.example, trafficPolicy: { connectionPool: { tcp: { maxConnections: ${i + 1} } } } } }`,
@@ -27,7 +32,7 @@ const unrelated: readonly ((i: number) => string)[] = [
 ]
 
 /** By its answers it is seen which configuration the gateway has. */
-const probe = (generation: number): string => `
+const probe = (generation: number, port: number): string => `
 apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: { name: probe, namespace: default }
@@ -38,7 +43,7 @@ kind: VirtualService
 metadata: { name: ingress, namespace: default }
 spec: { hosts: ['*'], gateways: [ingress], http: [{ timeout: 0s, route: [{ destination: { host: reviews } }] }] }
 ---
-${unrelated[generation % unrelated.length]!(generation)}
+${unrelated[generation % unrelated.length]!(generation, port)}
 `
 
 /** Agrees to WebSockets and echoes; sends events and answers polls when it is told to. */
@@ -113,9 +118,10 @@ async function listenTo(url: string): Promise<Listening> {
 
 test(`${webSockets} WebSockets, and events and polls, live through ${edits} unrelated changes, and end with a close`, { timeout: 180_000 }, async () => {
   await using server = await startServer()
+  const otherPort = await freePort()
   await using mesh = await ProcessMesh.create()
   mesh.edit('mesh.yaml', (text) => text.slice(0, text.lastIndexOf('---')))
-  mesh.write('probe.yaml', probe(0))
+  mesh.write('probe.yaml', probe(0, otherPort))
   await mesh.startControl()
   const reviews = await mesh.startReviews(server.at)
   await reviews.saying(/info +serves;/, 0, 60_000)
@@ -144,7 +150,7 @@ test(`${webSockets} WebSockets, and events and polls, live through ${edits} unre
   await until(() => server.waiting.length === 2 * others, 'all polls are with the server')
 
   for (let i = 1; i <= edits; i++) {
-    mesh.write('probe.yaml', probe(i))
+    mesh.write('probe.yaml', probe(i, otherPort))
     await until(async () => (await generationOf(port)) === String(i), `change ${i} is in force`)
   }
 

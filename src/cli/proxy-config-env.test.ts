@@ -9,6 +9,9 @@ test('what PROXY_CONFIG says of the life of a proxy stands below its own setting
     TRYSAIL_AGENT_HOLD_APPLICATION_UNTIL_PROXY_STARTS: 'false',
   })
   assert.deepEqual(proxyConfigVariables('drainDuration: 60s\n'), { TRYSAIL_PROXY_DRAIN_DURATION: '60s' })
+  assert.deepEqual(proxyConfigVariables('proxyMetadata: { ISTIO_META_DNS_CAPTURE: "true", DNS_PROXY_ADDR: "localhost:5353", OTHER: x }'), {
+    TRYSAIL_PROXY_DNS_CAPTURE: 'true', TRYSAIL_PROXY_DNS_PROXY_ADDR: 'localhost:5353',
+  })
   assert.deepEqual(['', undefined].map(proxyConfigVariables), [{}, {}])
 })
 

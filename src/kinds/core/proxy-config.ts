@@ -50,9 +50,14 @@ export const http10Metadata = 'ISTIO_META_HTTP10'
 /** Of `proxyMetadata`: how long a connection of an HTTP client may be without requests. */
 export const idleTimeoutMetadata = 'ISTIO_META_IDLE_TIMEOUT'
 
+/** Of `proxyMetadata`: whether the workload's look-ups are answered by its proxy, with addresses that were allocated. Proxies are started so. */
+const dnsMetadata = ['ISTIO_META_DNS_CAPTURE', 'ISTIO_META_DNS_AUTO_ALLOCATE'] as const
+
+const readMetadata = [http10Metadata, idleTimeoutMetadata, ...dnsMetadata]
+
 /** The others say how Istio's own agent and its Envoy are started. */
 export const otherVariables = {
-  keys: { fit: new RegExp(`^(?!(${http10Metadata}|${idleTimeoutMetadata})$)`), called: `a variable other than ${http10Metadata} and ${idleTimeoutMetadata}` },
+  keys: { fit: new RegExp(`^(?!(${readMetadata.join('|')})$)`), called: `a variable other than ${readMetadata.slice(0, -1).join(', ')} and ${readMetadata.at(-1)}` },
   message: "is ignored: it sets up Istio's own agent, and our proxies are set up by `trysail proxy`",
 }
 

@@ -80,6 +80,8 @@ export interface Ask {
   readonly raw?: string
   /** Through curl, with these further parameters. Only at gateways. */
   readonly curl?: readonly string[]
+  /** Over mutual TLS, with a certificate of the mesh's CA for this identity. */
+  readonly mutual?: { readonly identity: string; readonly serverName?: string }
   /** Over HTTP/2 instead, by prior knowledge. */
   readonly http2?: boolean
   readonly times?: number

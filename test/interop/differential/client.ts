@@ -7,6 +7,8 @@ import { connect as connectHttp2, constants } from 'node:http2'
 import type { ClientHttp2Session, IncomingHttpHeaders } from 'node:http2'
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import type { TestCertificate } from '../../support/certificates.ts'
 import type { Ask } from './case.ts'
 
 /** How to reach a proxy as if a connection to some address had been captured. */
@@ -17,6 +19,8 @@ export interface Door {
   readonly preface: (ownPort: number) => string
   /** Files of a certificate of the mesh that curl may show, as `$cert` and `$key`. */
   readonly shown: { readonly cert: string; readonly key: string }
+  /** One for an identity, the same on both sides. */
+  readonly certificate: (identity: string) => TestCertificate
 }
 
 export interface Reply {
@@ -74,13 +78,27 @@ const isCode = (error: unknown, code: string): boolean => error instanceof Error
 export async function ask(door: Door, authority: string, one: Ask): Promise<Reply> {
   const started = performance.now()
   if (one.curl !== undefined) return await askCurl(door, authority, one, started)
-  const { socket, clientPort, refused } = await open(door)
-  if (refused) return { status: 0, headers: [], trailers: [], body: '', error: 'ended', informational: [], clientPort, ms: performance.now() - started }
+  const opened = await open(door)
+  const { clientPort } = opened
+  const socket = opened.refused || one.mutual === undefined ? opened.socket : await mutually(opened.socket, one.mutual, door)
+  if (opened.refused || socket === undefined) return { status: 0, headers: [], trailers: [], body: '', error: 'ended', informational: [], clientPort, ms: performance.now() - started }
   try {
     if (one.http2 === true) return await askHttp2(socket, authority, one, started)
     return one.raw === undefined ? await askHttp(socket, authority, one, started) : await askRaw(socket, one.raw.replaceAll('$host', authority), started)
   } finally {
     socket.destroy()
+  }
+}
+
+/** As a sidecar of that identity would come. Undefined: refused. */
+async function mutually(socket: Socket, { identity, serverName }: NonNullable<Ask['mutual']>, door: Door): Promise<Socket | undefined> {
+  const { chain, key } = door.certificate(identity)
+  const secure = connectTls({ socket, cert: chain, key, rejectUnauthorized: false, ALPNProtocols: ['istio-http/1.1', 'istio', 'http/1.1'], ...(serverName === undefined ? {} : { servername: serverName }) })
+  try {
+    await once(secure, 'secureConnect')
+    return secure
+  } catch {
+    return undefined
   }
 }
 

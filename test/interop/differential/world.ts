@@ -123,7 +123,7 @@ export async function startOurs(parts: SideParts): Promise<Side> {
       const tap = taps.get(`${role} ${formatAddress(to)}`)
       const at = role === 'gateway' ? running.get('edge')!.boundAddress(`0.0.0.0_${to.port}`) : tap?.at
       assert.ok(at !== undefined, `ours has no door for ${role} ${formatAddress(to)}`)
-      return { ...at, preface: () => '', shown: base.shown }
+      return { ...at, preface: () => '', shown: base.shown, certificate: base.certificate }
     },
     complaints: () => [...base.complaints(), ...said],
     async [Symbol.asyncDispose]() {
@@ -164,7 +164,7 @@ export async function startEnvoys(parts: SideParts, envoy: string): Promise<Side
       const captured = role === 'inbound' ? own('virtualInbound') : own(`${to.host}_${to.port}`) ?? own(`0.0.0.0_${to.port}`) ?? own('virtualOutbound')
       const at = role === 'gateway' ? own(`0.0.0.0_${to.port}`) : captured
       assert.ok(at !== undefined, `Envoy has no listener for ${role} ${formatAddress(to)}`)
-      return { ...at, shown: base.shown, preface: (ownPort) => (role === 'gateway' ? '' : `PROXY TCP4 127.0.0.1 ${to.host} ${ownPort} ${to.port}\r\n`) }
+      return { ...at, shown: base.shown, certificate: base.certificate, preface: (ownPort) => (role === 'gateway' ? '' : `PROXY TCP4 127.0.0.1 ${to.host} ${ownPort} ${to.port}\r\n`) }
     },
     async [Symbol.asyncDispose]() {
       await Promise.all(running.map((one) => one[Symbol.asyncDispose]()))
@@ -186,7 +186,7 @@ function withIdentity(method: Method, identity: string): Method {
 /** What Envoy warns of whatever it is given. */
 const harmless = /no configured limit to the number of allowed active downstream connections|Usage of the deprecated runtime key|overload manager|gRPC config: initial fetch timed out/
 
-type Base = Omit<Side, 'door'> & { readonly log: Log; readonly said: string[]; readonly shown: Door['shown'] }
+type Base = Omit<Side, 'door'> & { readonly log: Log; readonly said: string[] } & Pick<Door, 'shown' | 'certificate'>
 
 /** A control plane that reads the cases' files. */
 async function startBase(name: Side['name'], { cases, layout, authority }: SideParts): Promise<Base> {
@@ -202,7 +202,7 @@ async function startBase(name: Side['name'], { cases, layout, authority }: SideP
   })
   const log = new Log()
   return {
-    name, layout, control, issues, log, shown, said: [],
+    name, layout, control, issues, log, shown, certificate: (identity) => certificateOf(authority, identity), said: [],
     takeLog: (port, isWanted) => log.take(port, isWanted),
     complaints: () => [...control.state.board.proxies.values()].flatMap(({ node, types }) =>
       [...types].filter(([, status]) => status.nacked > 0 || syncState(status) !== 'SYNCED').map(([type, status]) => `${node.id} ${type}: ${syncState(status)}, refused ${status.nacked} times: ${status.error}`)),
@@ -213,16 +213,23 @@ async function startBase(name: Side['name'], { cases, layout, authority }: SideP
   }
 }
 
-/** Both sides show the same one. */
-const clientOf = new WeakMap<TestAuthority, TestCertificate>()
+/** Both sides show the same ones. */
+const certificates = new WeakMap<TestAuthority, Map<string, TestCertificate>>()
+
+function certificateOf(authority: TestAuthority, identity: string): TestCertificate {
+  const known = certificates.get(authority) ?? new Map<string, TestCertificate>()
+  certificates.set(authority, known)
+  const one = known.get(identity) ?? authority.issue(`URI:${identity}`)
+  known.set(identity, one)
+  return one
+}
 
 /** The control plane signs with the authority of the suite, and so the suite can make a certificate of the mesh. */
 async function certificatesIn(folder: TempFolder, authority: TestAuthority): Promise<Door['shown']> {
   await mkdir(folder.at('state/ca'), { recursive: true, mode: 0o700 })
   await writeFile(folder.at('state/ca/ca-cert.pem'), authority.roots)
   await writeFile(folder.at('state/ca/ca-key.pem'), authority.key, { mode: 0o600 })
-  const { chain, key } = clientOf.get(authority) ?? authority.issue('URI:spiffe://cluster.local/ns/client/sa/client')
-  clientOf.set(authority, { chain, key })
+  const { chain, key } = certificateOf(authority, 'spiffe://cluster.local/ns/client/sa/client')
   await folder.write('client.pem', chain)
   await folder.write('client.key', key)
   return { cert: folder.at('client.pem'), key: folder.at('client.key') }

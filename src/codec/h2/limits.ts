@@ -26,6 +26,6 @@ export const defaultH2Limits: H2Limits = {
   maxResetsPerSecond: 500,
   /** nghttp2's. Eight full frames hold twice the largest header section. */
   maxContinuationFrames: 8,
-  /** nghttpx's and h2o's. */
-  settingsTimeoutMs: 10_000,
+  /** Three times nghttpx's and h2o's: a peer on a machine in trouble may write before it reads. */
+  settingsTimeoutMs: 30_000,
 }

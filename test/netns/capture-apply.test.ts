@@ -1,0 +1,102 @@
+// Rules in a real kernel: applied once, found when somebody changed them, replaced under connections that go on, and taken
+// away with all that came with them.
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { test } from 'node:test'
+import { applyCapture, captureStands, removeCapture } from '../../src/agent/capture/apply.ts'
+import type { Backend } from '../../src/agent/capture/backend.ts'
+import { captureSettings } from '../../src/agent/capture/capture-settings.ts'
+import { iptablesBackend } from '../../src/agent/capture/iptables-backend.ts'
+import { nftBackend } from '../../src/agent/capture/nft-backend.ts'
+import { Net, iptablesSkip, netnsSkip } from '../support/capture-world.ts'
+
+const settings = captureSettings({})
+const tproxy = captureSettings({ mode: 'TPROXY', dnsServers: '*', dropInvalid: true })
+
+interface Tampering {
+  readonly backend: Backend
+  readonly skip: string | false
+  /** Commands of somebody who knows nothing of us. */
+  readonly changes: readonly (readonly string[])[]
+}
+
+const tamperings: readonly Tampering[] = [
+  { backend: nftBackend, skip: netnsSkip, changes: [
+    ['nft', 'flush', 'chain', 'inet', 'istio-proxy-nat', 'istio-inbound'],
+    ['nft', 'insert', 'rule', 'inet', 'istio-proxy-nat', 'istio-output', 'accept'],
+    ['nft', 'delete', 'table', 'inet', 'istio-proxy-nat'],
+    ['nft', 'add', 'table', 'inet', 'istio-proxy-mangle'],
+  ] },
+  { backend: iptablesBackend, skip: netnsSkip || iptablesSkip, changes: [
+    ['iptables', '-t', 'nat', '-F', 'ISTIO_INBOUND'],
+    ['iptables', '-t', 'nat', '-I', 'ISTIO_OUTPUT', '-j', 'ACCEPT'],
+    ['ip6tables', '-t', 'nat', '-F', 'OUTPUT'],
+  ] },
+]
+
+for (const { backend, skip, changes } of tamperings) {
+  test(`rules by ${backend.name} are applied once; what others change of them is found and put right`, { skip }, async () => {
+    await using net = await Net.open()
+    const place = { backend, run: net.run }
+    assert.equal(await applyCapture(settings, place), 'none')
+    assert.equal(await applyCapture(settings, place), 'equal')
+    for (const change of changes) {
+      net.sh(change)
+      assert.notEqual(await captureStands(settings, place), 'equal', change.join(' '))
+      assert.notEqual(await applyCapture(settings, place), 'equal')
+      assert.equal(await captureStands(settings, place), 'equal', `after ${change.join(' ')}`)
+    }
+  })
+
+  test(`other settings by ${backend.name} replace all that the ones before needed, and removal leaves nothing`, { skip }, async () => {
+    await using net = await Net.open()
+    const place = { backend, run: net.run }
+    const own = () => [net.sh(['nft', 'list', 'ruleset']).split('\n').filter((line) => /istio|trysail|redirect|tproxy/i.test(line)).length, net.sh(['ip', 'rule', 'show']).includes('fwmark'), net.sh(['ip', '-6', 'rule', 'show']).includes('fwmark')]
+    await applyCapture(tproxy, place)
+    assert.deepEqual(own().slice(1), [true, true])
+    assert.match(net.sh(['ip', 'route', 'show', 'table', '133']), /^local default dev lo/)
+    assert.match(net.sh(['ip', '-6', 'address', 'show', 'dev', 'lo']), /::6\//)
+    net.sh(['ip', 'rule', 'del', 'fwmark', '1337'])
+    assert.equal(await captureStands(tproxy, place), 'other', 'the rule of routing belongs to it')
+    await applyCapture(tproxy, place)
+    assert.equal(await captureStands(tproxy, place), 'equal')
+    assert.equal(await applyCapture(settings, place), 'other')
+    assert.deepEqual(own().slice(1), [false, false])
+    await removeCapture(place)
+    await removeCapture(place)
+    assert.deepEqual(own(), [0, false, false])
+    assert.doesNotMatch(net.sh(['ip', '-6', 'address', 'show', 'dev', 'lo']), /::6\//)
+  })
+}
+
+/** A captured connection that says `ping` again whenever it is told to, and prints what comes back. */
+const talk = `
+const { connect, createServer } = require('node:net')
+createServer((socket) => socket.pipe(socket)).listen(15001, () => {
+  const client = connect(80, '192.0.2.1', () => console.log('connected'))
+  client.on('data', (bytes) => console.log(String(bytes).trim())).on('error', (error) => console.log(error.code))
+  process.stdin.on('data', (bytes) => client.write(bytes)).on('end', () => process.exit())
+})
+`
+
+test('a connection that is captured goes on while the rules are replaced', { skip: netnsSkip }, async () => {
+  await using net = await Net.open()
+  net.sh(['ip', 'address', 'add', '192.0.2.9/32', 'dev', 'lo'])
+  net.sh(['ip', 'route', 'add', '192.0.2.0/24', 'dev', 'lo', 'src', '192.0.2.9'])
+  const place = { run: net.run }
+  await applyCapture(captureSettings({ includeOutboundRanges: ['192.0.2.0/24', '127.0.0.2/32'] }), place)
+  const [program, ...args] = [...net.enter(), process.execPath, '-e', talk]
+  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] })
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  const next = async (): Promise<unknown> => (await lines.next()).value
+  assert.equal(await next(), 'connected')
+  for (const port of [1, 2, 3]) {
+    assert.equal(await applyCapture(captureSettings({ includeOutboundRanges: ['192.0.2.0/24', '127.0.0.2/32'], excludeOutboundPorts: [port] }), place), 'other')
+    child.stdin.write(`ping ${port}\n`)
+    assert.equal(await next(), `ping ${port}`)
+  }
+  child.stdin.end()
+  await once(child, 'exit')
+})

@@ -14,7 +14,7 @@ const loose = ['log.received', 'reply.headers.x-envoy-upstream-service-time', ..
 const host = 'decider.$ns.svc.cluster.local'
 
 /** A mesh with one provider, which is asked about `/asked`. */
-function table(title: string, provider: object, decider: ServiceSpec, asks: readonly Ask[]): readonly Case[] {
+function table(title: string, provider: object, decider: ServiceSpec, asks: readonly Ask[], http = '[{ route: [{ destination: { host: a } }] }]'): readonly Case[] {
   const mesh = { accessLogFile: '/dev/stdout', accessLogFormat, extensionProviders: [{ name: 'decider', ...provider }] }
   const yaml = `
 apiVersion: security.istio.io/v1
@@ -29,7 +29,7 @@ data:
   mesh: |
     ${JSON.stringify(mesh)}
 `
-  return [{ title, role: 'gateway', http: '[{ route: [{ destination: { host: a } }] }]', yaml, services: { decider, a: {} }, asks, loose }]
+  return [{ title, role: 'gateway', http, yaml, services: { decider, a: {} }, asks, loose }]
 }
 
 const post = (body: string, expect: Expected, more: Partial<Ask> = {}): Ask => ({ method: 'POST', path: '/asked', body, expect, ...more })
@@ -80,4 +80,24 @@ export const grpcBodies = table('a provider over gRPC sees the first 10 bytes, a
   post('hello', { status: 401, to: ['decider'], body: 'who are you', headers: { 'www-authenticate': 'Basic' }, flags: 'UAEX' }),
   post('hello', { status: 403, to: ['decider'], body: '', flags: 'UAEX', details: 'ext_authz_denied' }),
   ...Array.from({ length: 4 }, () => post('hello', { status: 403, to: ['decider'], flags: 'UAEX', details: 'ext_authz_error' })),
+])
+
+const failures: readonly Answer[] = [{ status: 503 }, { status: 500 }, { then: 'reset' }, { delayMs: 1500 }]
+const get = (expect: Expected, more: Partial<Ask> = {}): Ask => ({ path: '/asked', expect, ...more })
+
+/** What the provider adds leads to another route. */
+export const forgiving = table('a provider that fails open, and whose headers choose the route', {
+  envoyExtAuthzHttp: { service: host, port: 80, timeout: '1s', failOpen: true, clearRouteCache: true, headersToUpstreamOnAllow: ['x-user'] },
+}, { answers: [...failures, { status: 404 }, { headers: [['x-user', 'anna']] }, 200] }, [
+  ...failures.map(() => get({ ...both, flags: '-' })), get({ status: 404, to: ['decider'], flags: 'UAEX' }), get({ status: 202, to: ['decider'] }), get(both),
+], '[{ match: [{ headers: { x-user: { exact: anna } } }], directResponse: { status: 202 } }, { route: [{ destination: { host: a } }] }]')
+
+export const ownStatus = table('a provider over gRPC whose failures are 503, as the operator says', {
+  envoyExtAuthzGrpc: { service: host, port: 80, timeout: '1s', statusOnError: '503' },
+}, { port: { name: 'grpc', number: 80 }, answers: [{ status: 500 }, grpc({}, '13'), { then: 'reset' }, { ...grpc({}), delayMs: 1500 }, denial({}), grpc({})] }, [
+  ...Array.from({ length: 4 }, () => get({ status: 503, to: ['decider'], flags: 'UAEX', details: 'ext_authz_error' })), get({ status: 403, to: ['decider'], details: 'ext_authz_denied' }), get(both),
+])
+
+export const nobodyThere = table('a provider that nobody answers for', { envoyExtAuthzHttp: { service: host, port: 80, timeout: '1s' } }, { hosts: [{ closed: true }] }, [
+  get({ status: 403, to: [], flags: 'UAEX', details: 'ext_authz_error' }), { path: '/else', expect: { status: 200, to: ['a'] } },
 ])

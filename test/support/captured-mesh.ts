@@ -70,13 +70,13 @@ export class CapturedMesh implements AsyncDisposable {
     this.#resources = resources
   }
 
-  static async open(capture: Partial<CaptureSettings> = {}, authority?: TestAuthority): Promise<CapturedMesh> {
+  static async open(capture: Partial<CaptureSettings> = {}, authority?: TestAuthority, ports: readonly number[] = [8080, 9090]): Promise<CapturedMesh> {
     const resources = new AsyncDisposableStack()
     try {
       const folder = resources.use(await temporaryFolder())
       const nets = resources.use(await wiredNets())
       const mesh = new CapturedMesh(folder.path, nets, resources)
-      await mesh.#start(captureSettings(capture), authority)
+      await mesh.#start(captureSettings(capture), authority, ports)
       return mesh
     } catch (error) {
       await resources.disposeAsync()
@@ -84,13 +84,13 @@ export class CapturedMesh implements AsyncDisposable {
     }
   }
 
-  async #start(capture: CaptureSettings, authority: TestAuthority | undefined): Promise<void> {
+  async #start(capture: CaptureSettings, authority: TestAuthority | undefined, ports: readonly number[]): Promise<void> {
     mkdirSync(join(this.folder, 'mesh'))
     mkdirSync(join(this.folder, 'proxy'))
     for (const folder of ['', 'proxy']) chmodSync(join(this.folder, folder), 0o777)
     this.file('mesh/mesh.yaml', meshYaml)
     await applyCapture(capture, { run: this.workload.run })
-    await this.#background(this.workload, ['setpriv', '--reuid=1000', '--regid=1000', '--clear-groups', process.execPath, '-e', application, '--', '8080', '9090'], /listens[^]*listens/)
+    await this.#background(this.workload, ['setpriv', '--reuid=1000', '--regid=1000', '--clear-groups', process.execPath, '-e', application, '--', ...ports.map(String)], new RegExp(ports.map(() => 'listens').join('[^]*')))
     await this.#background(this.world, [process.execPath, '-e', application, '--', '8000'], /listens/)
     if (authority !== undefined) this.#takeRoot(authority)
     const control = this.use(new TrysailProcess(['control', '-f', 'mesh', '--address', IPv4.peer, '--plaintext-port', '15010', '--debug-port', '0'], { cwd: this.folder, env: this.env, as: this.world.enter() }))
@@ -159,6 +159,11 @@ export class CapturedMesh implements AsyncDisposable {
     const path = join(this.folder, `relay-${port}`)
     await this.#background(to.net, [process.execPath, '-e', relay, '--', path, String(to.port)], /relays/)
     await this.#background(from, [process.execPath, '-e', relay, '--', String(port), path], /relays/)
+  }
+
+  /** A program in one of the networks, until the mesh ends. Resolves once it has said that it is ready. */
+  program(net: Net, command: readonly string[], ready: RegExp): Promise<void> {
+    return this.#background(net, command, ready)
   }
 
   /** Resolves once it has said so. */

@@ -212,7 +212,7 @@ class RunningDnsProxy implements DnsProxy {
   }
 
   #loops(bytes: Buffer, query: DnsQuery): Buffer {
-    if (!this.#saidLoop) this.#settings.log?.(`DNS: a query that was sent on has come back: the resolvers ${(this.#servers() ?? []).map(formatAddress).join(', ')} lead here; name others`)
+    if (!this.#saidLoop) this.#settings.log?.(`DNS: a query that was sent on has come back: the resolvers ${(this.#servers() ?? []).map(formatAddress).join(', ')} lead here; name others (--dns-resolvers), or run it as the user whose queries are not captured`)
     this.#saidLoop = true
     return errorResponse(bytes, query, rcode.serverFailure)
   }

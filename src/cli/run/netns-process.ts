@@ -153,7 +153,7 @@ export function openProxy(wanted: WantedProcess, place: Pick<ProxyPlace, 'cell' 
   const { networks, clock, guard, roots, log, inheritedEnv, trustDomain } = parts
   return new ProxyProcess({
     command: proxyCommand(wanted, { ...place, rootless: networks.rootless, trustDomain }),
-    env: networks.toolEnv(inheritedEnv),
+    env: networks.proxyEnv(inheritedEnv),
     clock, guard, roots,
     token: () => parts.token(wanted),
     further: events.further,

@@ -15,6 +15,7 @@ import { MeshError, hasCode } from '../../lib/errors.ts'
 import { processRange, serviceEntryRange, serviceRange } from '../../sources/registry/address-pool.ts'
 import { findProgram } from './find-program.ts'
 import { bareRange } from './netns-addresses.ts'
+import { compileCacheFolder } from './netns-compile-cache.ts'
 import type { Guard } from './guard.ts'
 import { bindFiles } from './netns-files.ts'
 import type { WorkloadFiles } from './netns-files.ts'
@@ -36,6 +37,7 @@ const maxControlConnections = 2048
 export class Networks {
   /** In a user namespace of our own. */
   readonly rootless: boolean
+  readonly #compileCache: string | undefined
   readonly #switch: Switch
   readonly #guard: NetworksParts['guard']
   readonly #closers: readonly (() => void)[]
@@ -43,6 +45,7 @@ export class Networks {
   private constructor(own: Switch, rootless: boolean, guard: NetworksParts['guard'], closers: readonly (() => void)[]) {
     this.#switch = own
     this.rootless = rootless
+    this.#compileCache = compileCacheFolder(rootless)
     this.#guard = guard
     this.#closers = closers
   }
@@ -63,9 +66,10 @@ export class Networks {
     }
   }
 
-  /** What programs are started with that need nothing of ours. */
-  toolEnv(env: NetworksParts['env']): Record<string, string> {
-    return toolEnvironment(env)
+  /** What proxies are started with: their settings are on their command lines. */
+  proxyEnv(env: NetworksParts['env']): Record<string, string> {
+    const cache = this.#compileCache
+    return { ...toolEnvironment(env), ...(cache === undefined ? {} : { NODE_COMPILE_CACHE: cache }) }
   }
 
   /** What comes before a command that shall run between the workloads, as a stranger to them. */

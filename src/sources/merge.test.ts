@@ -269,3 +269,20 @@ test('what did not change is the same object, in the same lists', () => {
   assert.equal(again.endpoints, third.endpoints)
   assert.equal(again.workloads, third.workloads)
 })
+
+test('members of a headless service are known by the names that Pods, slices and Processes have', () => {
+  const statefulPod = (name: string, ip: string): string => pod(name, ip).replace('serviceAccountName', `hostname: ${name}, subdomain: db, serviceAccountName`)
+  const headless = (more: string): string => service('db', `{ clusterIP: None, ${more}ports: [{ name: tcp, port: 8080 }] }`)
+  const members = (...parts: string[]): string[] => worldOf(all(...parts)).endpoints.filter(({ hostname }) => hostname.startsWith('db.')).map(({ address, memberName }) => `${address} ${memberName ?? '-'}`)
+  const selecting = 'selector: { app: x }, '
+  assert.deepEqual(members(headless(selecting), statefulPod('db-0', '10.0.0.1'), pod('plain', '10.0.0.2'), process('Own', '{ ports: [{ name: tcp, containerPort: 8080 }] }')).map((line) => line.replace(/^\S+ own/, 'a local address own')), ['10.0.0.1 db-0', '10.0.0.2 -', 'a local address own'])
+  assert.deepEqual(members(service('db', x80), statefulPod('db-0', '10.0.0.1')), ['10.0.0.1 -'], 'not below a Service that has an address')
+  const slice = `apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: { name: db-1, labels: { kubernetes.io/service-name: db } }
+addressType: IPv4
+ports: [{ name: tcp, port: 8080 }]
+endpoints: [{ addresses: [10.0.0.3], hostname: Given }, { addresses: [10.0.0.4] }]
+`
+  assert.deepEqual(members(headless(''), slice), ['10.0.0.3 given', '10.0.0.4 -'])
+})

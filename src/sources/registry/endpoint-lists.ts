@@ -17,6 +17,8 @@ export interface ListedAddress {
   readonly health: EndpointHealth
   readonly ports: readonly { readonly name: string; readonly port: number }[]
   readonly workload: Workload | undefined
+  /** Its own name below a headless service. */
+  readonly hostname: string | null | undefined
 }
 
 /** The Service that a slice belongs to, `namespace/name`. */
@@ -29,19 +31,19 @@ export function serviceOfSlice({ metadata }: EndpointSlice): string | undefined 
 export function addressesOfSlice({ metadata, spec }: EndpointSlice, pool: WorkloadPool): readonly ListedAddress[] {
   if (spec.addressType === 'FQDN') return []
   const ports = spec.ports.flatMap(({ name, port }) => (typeof port === 'number' ? [{ name: name ?? '', port }] : []))
-  return spec.endpoints.flatMap(({ addresses, conditions, targetRef }) => {
+  return spec.endpoints.flatMap(({ addresses, conditions, hostname, targetRef }) => {
     const ready = conditions?.ready !== false
     if (!ready && conditions?.terminating === true) return []
     return addresses.map((address): ListedAddress => ({
-      address, ports, health: ready ? 'healthy' : 'unhealthy', workload: behind(pool, metadata.namespace, address, ports[0]?.port ?? 0, targetRef),
+      address, ports, health: ready ? 'healthy' : 'unhealthy', workload: behind(pool, metadata.namespace, address, ports[0]?.port ?? 0, targetRef), hostname,
     }))
   })
 }
 
 export function addressesOfEndpoints({ metadata, spec }: EndpointsObject, pool: WorkloadPool): readonly ListedAddress[] {
   return spec.subsets.flatMap(({ addresses, notReadyAddresses, ports }) => {
-    const listed = (health: EndpointHealth) => ({ ip, targetRef }: typeof addresses[number]): ListedAddress => ({
-      address: ip, ports, health, workload: behind(pool, metadata.namespace, ip, ports[0]?.port ?? 0, targetRef),
+    const listed = (health: EndpointHealth) => ({ ip, hostname, targetRef }: typeof addresses[number]): ListedAddress => ({
+      address: ip, ports, health, workload: behind(pool, metadata.namespace, ip, ports[0]?.port ?? 0, targetRef), hostname,
     })
     return [...addresses.map(listed('healthy')), ...notReadyAddresses.map(listed('unhealthy'))]
   })
@@ -63,12 +65,13 @@ function behind(pool: WorkloadPool, namespace: string, address: string, port: nu
 export function endpointsOfLists(service: Service, listed: readonly ListedAddress[], evenUnready: boolean): readonly Endpoint[] {
   return balancedPorts(service).flatMap((servicePort) => {
     const seen = new Set<string>()
-    return listed.flatMap(({ address, ports, health, workload }) => {
+    return listed.flatMap(({ address, ports, health, workload, hostname }) => {
       const port = ports.find((one) => one.name === servicePort.name)?.port
       const key = `${address} ${port}`
       if (port === undefined || seen.has(key)) return []
       seen.add(key)
-      return [endpointAt(service, servicePort, { address, port, health: evenUnready ? 'healthy' : health }, workload)]
+      const endpoint = endpointAt(service, servicePort, { address, port, health: evenUnready ? 'healthy' : health }, workload)
+      return [hostname && service.resolution === 'passthrough' ? Object.freeze({ ...endpoint, memberName: hostname.toLowerCase() }) : endpoint]
     })
   })
 }

@@ -169,6 +169,7 @@ async function serveUntilStopped(running: RunningProxy, io: Io): Promise<number>
   const serves = async (): Promise<void> => {
     letYoungHeapGrow()
     await running.serveAlone()
+    running.readiness.begin()
     // It serves by now, and the one before does not any more: better without the port than not at all.
     if (settings.takeover) await openPort().catch((error: unknown) => log('error', describe(error)))
     announced()

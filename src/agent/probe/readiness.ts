@@ -25,22 +25,37 @@ export interface ReadinessOptions {
 
 export class Readiness {
   readonly #options: ReadinessOptions
+  #probe: ReadinessProbe | undefined
+  #began = false
   #stop: (() => void) | undefined
 
   constructor(options: ReadinessOptions) {
     this.#options = options
   }
 
+  /** The proxy serves. Nothing is said before: the process that this one follows may know better. */
+  begin(): void {
+    this.#began = true
+    this.follow(this.#probe)
+  }
+
   /** From now on it is asked so. Without a probe it is well: nobody says otherwise. */
   follow(probe: ReadinessProbe | undefined): void {
     const asked = this.#stop !== undefined
-    this.close()
+    this.#probe = probe
+    this.#halt()
+    if (!this.#began) return
     if (probe === undefined) return asked ? this.#report(undefined) : undefined
     const { clock } = this.#options
     this.#stop = watchHealth({ ...probe, clock, ask: () => this.#ask(probe), onChange: (problem) => this.#changed(problem) })
   }
 
   close(): void {
+    this.#began = false
+    this.#halt()
+  }
+
+  #halt(): void {
     this.#stop?.()
     this.#stop = undefined
   }

@@ -45,8 +45,8 @@ export async function measure(contenders: readonly Contender[], options: Measure
   return measured.map(({ name, idleRssBytes, samples }) => ({ name, idleRssBytes, samples }))
 }
 
-function loadFor({ port, headers }: Contender, load: MeasureOptions['load']): LoadOptions {
-  return { ...load, port, headers: headers ?? load.headers }
+function loadFor({ port, place, headers }: Contender, load: MeasureOptions['load']): LoadOptions {
+  return { ...load, port, place, headers: headers ?? load.headers }
 }
 
 async function sample(contender: Contender, { generator, load }: MeasureOptions): Promise<Omit<Sample, 'round'>> {

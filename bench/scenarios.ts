@@ -1,7 +1,7 @@
 // What is compared: for each hop, the programs that do it, the first of which the others are held against.
 import { join } from 'node:path'
 import { freePort } from '../src/net/reserve-port.ts'
-import type { LoadOptions } from './load/load.ts'
+import type { LoadOptions, LoadPlace } from './load/load.ts'
 import { serverHost } from './mesh-envoy.ts'
 import type { MeshProcesses } from './mesh-processes.ts'
 import type { World } from './world.ts'
@@ -18,6 +18,7 @@ export interface Contender {
   /** Where load goes in. */
   readonly port: number
   readonly pids: readonly number[]
+  readonly place?: LoadPlace
   /** Instead of the scenario's. */
   readonly headers?: readonly string[]
 }

@@ -24,10 +24,11 @@
 typedef unsigned long long u64;
 
 static const char *usage =
-  "generator -p PORT [-c CONNECTIONS] [-d SECONDS] [-w WARMUP_SECONDS] [-r REQUESTS_PER_SECOND] [-P PATH] [-H 'NAME: VALUE']...\n"
+  "generator -p PORT [-a ADDRESS] [-c CONNECTIONS] [-d SECONDS] [-w WARMUP_SECONDS] [-r REQUESTS_PER_SECOND] [-P PATH] [-H 'NAME: VALUE']...\n"
   "          [-t [-E CERTIFICATE.pem -K KEY.pem] [-n SERVER_NAME]] [-x (a connection for each request)] [-i (only hold them)]\n";
 
 static int port, connections = 64, use_tls, one_request, idle_only;
+static in_addr_t address;
 static double duration = 3, warmup = 0.3, rate;
 static const char *path = "/", *certificate, *key, *server_name;
 static char headers[4096];
@@ -338,9 +339,17 @@ static connection *run(void) {
   return all;
 }
 
+/* Of a network namespace that the bench made. */
+static in_addr_t private_address(const char *text) {
+  struct in_addr found;
+  if (inet_pton(AF_INET, text, &found) != 1 || (ntohl(found.s_addr) >> 16) != ((10 << 8) | 77)) { fputs("-a takes 10.77.X.X\n", stderr); exit(2); }
+  return found.s_addr;
+}
+
 static void parse(int argc, char **argv) {
-  for (int option; (option = getopt(argc, argv, "p:c:d:w:r:P:H:tE:K:n:xi")) > 0;) switch (option) {
+  for (int option; (option = getopt(argc, argv, "p:a:c:d:w:r:P:H:tE:K:n:xi")) > 0;) switch (option) {
     case 'p': port = atoi(optarg); break;
+    case 'a': address = private_address(optarg); break;
     case 'c': connections = atoi(optarg); break;
     case 'd': duration = atof(optarg); break;
     case 'w': warmup = atof(optarg); break;
@@ -370,9 +379,10 @@ int main(int argc, char **argv) {
   files.rlim_cur = files.rlim_max;
   setrlimit(RLIMIT_NOFILE, &files);
   if (use_tls) prepare_tls();
+  if (address == 0) address = htonl(INADDR_LOOPBACK);
   target.sin_family = AF_INET;
   target.sin_port = htons(port);
-  target.sin_addr.s_addr = htonl(INADDR_LOOPBACK); // never another machine
+  target.sin_addr.s_addr = address; // never another machine
   request_length = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\n%s\r\n", path, headers);
   epoll_fd = epoll_create1(0);
   waiting = malloc(WAITING_MAX * sizeof *waiting);

@@ -5,8 +5,15 @@ import { run } from '../children.ts'
 import { h2load } from './h2load.ts'
 import type { H2Load } from './h2load.ts'
 
+/** Elsewhere than on loopback: an address in a network namespace that the bench made, and what leads into it. */
+export interface LoadPlace {
+  readonly address: string
+  readonly under: readonly string[]
+}
+
 export interface LoadOptions {
   readonly port: number
+  readonly place?: LoadPlace | undefined
   readonly connections: number
   readonly seconds: number
   /** Requests a second, sent when they are due; undefined: each connection asks again at once. */
@@ -57,7 +64,7 @@ export function openGenerator(folder: string): LoadGenerator {
     missing: undefined,
     load: async (options, onBegin) => {
       if (options.h2 !== undefined) return h2load(folder, options, options.h2, onBegin)
-      return parse(await run('load', [program, ...generatorArguments(options)], (line) => line === 'begin' && onBegin?.()))
+      return parse(await run('load', [...(options.place?.under ?? []), program, ...generatorArguments(options)], (line) => line === 'begin' && onBegin?.()))
     },
     hold: async (options, onBegin) => void (await run('load', [program, ...generatorArguments(options), '-i'], (line) => line === 'begin' && onBegin?.())),
   }
@@ -65,9 +72,9 @@ export function openGenerator(folder: string): LoadGenerator {
 
 const warmupSeconds = 0.2
 
-function generatorArguments({ port, connections, seconds, rate, fresh = false, path, headers, tls }: LoadOptions): string[] {
+function generatorArguments({ port, place, connections, seconds, rate, fresh = false, path, headers, tls }: LoadOptions): string[] {
   return [
-    '-p', `${port}`, '-c', `${connections}`, '-d', `${seconds}`, '-w', `${warmupSeconds}`, '-P', path,
+    '-p', `${port}`, ...(place === undefined ? [] : ['-a', place.address]), '-c', `${connections}`, '-d', `${seconds}`, '-w', `${warmupSeconds}`, '-P', path,
     ...(rate === undefined ? [] : ['-r', `${rate}`]),
     ...(fresh ? ['-x'] : []),
     ...headers.flatMap((header) => ['-H', header]),

@@ -20,7 +20,8 @@ import { shake } from '../support/shake.ts'
 
 const wanted = Number(process.env['TRYSAIL_TEST_HANDSHAKES'] ?? 1500)
 const leastRenewals = 3
-const lifetimeMs = 3000
+/** Half of it is what a busy machine has for a renewal. */
+const lifetimeMs = wanted > 5000 ? 10_000 : 3000
 const atATime = 16
 
 async function startCa() {
@@ -63,7 +64,7 @@ function contextsOf(identity: Identity): { current(): ClientTls; readonly serial
   }
 }
 
-test('no handshake fails while certificates of both ends are renewed every one and a half seconds', { timeout: 300_000 }, async () => {
+test('no handshake fails while certificates of both ends are renewed every few seconds', { timeout: 300_000 }, async () => {
   await using ca = await startCa()
   const [server, client] = await Promise.all([ca.identity('server'), ca.identity('client')])
   await using greeter = await scriptedPeer((socket) => socket.end('.'))
@@ -85,7 +86,7 @@ test('no handshake fails while certificates of both ends are renewed every one a
   await Promise.all(Array.from({ length: atATime }, worker))
   client.close()
   server.close()
-  assert.deepEqual(failures.slice(0, 5), [], `${failures.length} of ${done} failed`)
-  assert.deepEqual(world.refused.map(({ refusal, detail }) => `${refusal} ${detail}`), [])
+  const refused = world.refused.map(({ refusal, detail }) => `${refusal} ${detail}`)
+  assert.deepEqual([failures.slice(0, 5), refused.slice(0, 5)], [[], []], `${failures.length} of ${done} failed, ${refused.length} were refused`)
   assert.ok(done >= wanted)
 })

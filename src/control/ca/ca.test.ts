@@ -43,6 +43,32 @@ test('of many first starts at a time one makes the root, and all use it', async 
   assert.deepEqual(await readdir(folder.path), ['ca'])
 })
 
+test('a root of our own that is near its end is made again, of the same key: each vouches for what the other signed', { timeout: 20_000 }, async () => {
+  await using folder = await temporaryFolder()
+  const clock = manualClock()
+  const lines: string[] = []
+  const open = () => openCa({ stateDir: folder.path, trustDomain, rootLifetimeMs: 100 * day, clock, log: (line) => void lines.push(line) })
+  const ca = await open()
+  const changed = new Promise<void>((resolve) => void ca.onChange(() => resolve()))
+  const [old, oldLeaf] = [new X509Certificate(ca.roots), new X509Certificate(ca.sign(request(), reviews, 0).chain[0]!)]
+  await clock.advance(79 * day)
+  assert.equal(ca.roots, old.toString())
+  await clock.advance(2 * day)
+  await changed
+  const fresh = new X509Certificate(ca.roots)
+  const leaf = new X509Certificate(ca.sign(request(), reviews, 0).chain[0]!)
+  assert.equal(fresh.subject, old.subject)
+  assert.ok(fresh.publicKey.equals(old.publicKey))
+  assert.ok(Date.parse(fresh.validTo) - clock.now() > 99 * day)
+  for (const [signed, root] of [[oldLeaf, fresh], [leaf, old], [leaf, fresh]] as const) assert.ok(signed.checkIssued(root) && signed.verify(root.publicKey))
+  assert.equal(lines.filter((line) => /the root was near its end and was made again, of the same key, good until /.test(line)).length, 1)
+  ca.close()
+  const again = await open()
+  assert.equal(again.roots, fresh.toString())
+  again.close()
+  assert.deepEqual((await readdir(join(folder.path, 'ca'))).sort(), ['ca-cert.pem', 'ca-key.pem'])
+})
+
 interface Damage {
   readonly title: string
   readonly code: string

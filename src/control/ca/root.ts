@@ -1,15 +1,15 @@
-// What the CA signs with over time: the root of its own in the state folder, made on the first start and never changed by
-// us, or a CA that somebody else gives. Its place is followed: what replaces its parts is adopted when it fits,
+// What the CA signs with over time: the root of its own in the state folder, made on the first start and made again, of the same
+// key, when most of its life is over; or a CA that somebody else gives. Its place is followed: what replaces its parts is adopted when it fits,
 // and what does not fit is said and changes nothing.
 import { join } from 'node:path'
 import { systemClock } from '../../lib/clock.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { describe, spawn } from '../../lib/errors.ts'
-import { issueRoot } from '../../security/x509/issue.ts'
+import { issueRoot, issueRootAgain } from '../../security/x509/issue.ts'
 import { exportKey, generateKey } from '../../security/x509/key.ts'
 import { caFolder, readSigning, rootChangeProblem } from './signing.ts'
 import type { CaPlace, Signing } from './signing.ts'
-import { createFolderOnce } from './state-folder.ts'
+import { createFolderOnce, replaceFile } from './state-folder.ts'
 import type { FolderContent } from './state-folder.ts'
 import { backdateMs } from './validity.ts'
 
@@ -39,11 +39,13 @@ export async function openRoot(options: RootOptions): Promise<SigningSource> {
   const { stateDir, given, clock } = options
   const isGiven = (): boolean => given !== undefined && given.isThere?.() !== false
   if (!isGiven()) await createFolderOnce(stateDir, folderName, () => createRoot(options))
-  let place = caFolder(join(stateDir, folderName), 'private')
-  const read = (): Promise<Signing> => {
+  const own = caFolder(join(stateDir, folderName), 'private')
+  let place = own
+  const read = async (): Promise<Signing> => {
     // Once it was there, nothing else is ever looked at again: that it is gone is said.
     if (isGiven()) place = given!
-    return readSigning(place, clock.now())
+    const found = await readSigning(place, clock.now())
+    return place === own && isNearItsEnd(found, clock.now()) ? await madeAgain(found, own, options) : found
   }
   return new FollowedSigning(await read(), read, options)
 }
@@ -52,6 +54,21 @@ function createRoot({ trustDomain, lifetimeMs, clock }: RootOptions): FolderCont
   const key = generateKey()
   const { pem } = issueRoot(key, trustDomain, { notBefore: clock.now() - backdateMs, notAfter: clock.now() + lifetimeMs })
   return new Map([['ca-cert.pem', pem], ['ca-key.pem', exportKey(key)]])
+}
+
+/** Of its life, what may be left of a root of our own before it is made again, as Istio's. */
+const renewedBelow = 0.2
+
+function isNearItsEnd({ issuer: { notBefore, notAfter } }: Signing, now: number): boolean {
+  return notAfter - now < (notAfter - notBefore) * renewedBelow
+}
+
+/** What it signed, and who trusts it, stays: only its dates are new. */
+async function madeAgain({ issuer }: Signing, own: CaPlace, { stateDir, lifetimeMs, clock, log }: RootOptions): Promise<Signing> {
+  const { pem } = issueRootAgain(issuer, { notBefore: clock.now() - backdateMs, notAfter: clock.now() + lifetimeMs })
+  await replaceFile(join(stateDir, folderName, 'ca-cert.pem'), pem)
+  log(`the root was near its end and was made again, of the same key, good until ${new Date(clock.now() + lifetimeMs).toISOString()}`)
+  return await readSigning(own, clock.now())
 }
 
 class FollowedSigning implements SigningSource {

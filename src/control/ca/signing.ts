@@ -121,13 +121,15 @@ function openPair(certificate: string, key: string, folder: string): Issuer {
 const missing = (folder: string, name: string) => caError('ca/state', `${name} is not in ${folder}: a CA has ca-cert.pem, ca-key.pem, root-cert.pem, and cert-chain.pem where something is between them`)
 const unusable = (folder: string, why: string) => caError('ca/state', `the CA in ${folder} cannot be used: ${why}`)
 
+/** By name and key: a root that was made again for longer vouches for the same. */
+const rootsIn = (bundle: string): ReadonlySet<string> => new Set(splitCertificates(bundle).map(readCertificate).map(({ subject, publicKey }) => `${subject}\n${publicKey.export({ type: 'spki', format: 'pem' })}`))
+
 /**
  * Why proxies could not follow from one to the other: what is signed by the new one must be trusted by those who only know
  * the old roots, and the other way round. Undefined: they can.
  */
 export function rootChangeProblem(before: string, after: string): string | undefined {
-  const fingerprints = (bundle: string): ReadonlySet<string> => new Set(splitCertificates(bundle).map((pem) => readCertificate(pem).fingerprint256))
-  const [old, fresh] = [fingerprints(before), fingerprints(after)]
+  const [old, fresh] = [rootsIn(before), rootsIn(after)]
   const isPart = (some: ReadonlySet<string>, all: ReadonlySet<string>): boolean => [...some].every((one) => all.has(one))
   if (isPart(old, fresh) || isPart(fresh, old)) return undefined
   return 'its roots neither contain those before nor are part of them: first add the new root beside the old one, and take the old one away when nothing is signed by it any more'

@@ -1,5 +1,5 @@
 // Small secret files that are made once and kept: a folder of them appears whole or not at all, of several processes that
-// start at a time one wins, and what is there is never written again.
+// start at a time one wins, and keys that are there are never written again.
 import { constants } from 'node:fs'
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { randomBytes } from 'node:crypto'
@@ -55,6 +55,19 @@ async function fill(parent: string, folder: string, content: FolderContent): Pro
   } catch (error) {
     await rm(temporary, { recursive: true, force: true })
     if (!['ENOTEMPTY', 'EEXIST', 'EPERM'].includes(systemCode(error)) || !(await exists(join(parent, folder)))) throw error
+  }
+}
+
+/** A reader sees the one or the other, never half of it. Not for keys. */
+export async function replaceFile(path: string, text: string): Promise<void> {
+  const temporary = join(dirname(path), `.${randomBytes(6).toString('hex')}`)
+  try {
+    await writeDurably(temporary, text)
+    await rename(temporary, path)
+    await syncFolder(dirname(path))
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw caError('ca/state', `cannot write ${path}: ${reasonOf(error)}`)
   }
 }
 

@@ -29,6 +29,13 @@ export function issueRoot(key: KeyObject, trustDomain: string, validity: Validit
   return build({ issuer: name, subject: name, spki, validity, extensions: parts }, key)
 }
 
+/** The same root for longer: of its key and its name, so that each vouches for what the other signed. */
+export function issueRootAgain({ key, subject }: Issuer, validity: Validity): Issued {
+  const spki = publicKeyInfo(key)
+  const parts = [extensions.isAuthority, extensions.signsCertificates, extensions.subjectKey(keyIdentifier(spki))]
+  return build({ issuer: subject, subject, spki, validity, extensions: parts }, key)
+}
+
 /** For one SPIFFE id, good for both ends of a connection. Subject empty, no other name. */
 export function issueWorkload(issuer: Issuer, spki: Buffer, uri: string, validity: Validity): Issued {
   const names = extensions.altNames({ uris: [uri], dnsNames: [], addresses: [] })

@@ -10,11 +10,11 @@ import { test } from 'node:test'
 import { request } from '../support/http-load.ts'
 import { ProcessMesh, startApp, until } from '../support/process-mesh.ts'
 
-const group = (probe: string): string => `
+const group = (probe: string, failureThreshold = 1): string => `
 apiVersion: networking.istio.io/v1
 kind: WorkloadGroup
 metadata: { name: reviews-vms, namespace: default }
-spec: { metadata: { labels: { app: reviews } }, template: { serviceAccount: reviews }, probe: { periodSeconds: 1, failureThreshold: 2, timeoutSeconds: 5, ${probe} } }
+spec: { metadata: { labels: { app: reviews } }, template: { serviceAccount: reviews }, probe: { periodSeconds: 1, failureThreshold: ${failureThreshold}, timeoutSeconds: 5, ${probe} } }
 `
 
 async function meshOf(probe: string): Promise<ProcessMesh> {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { request } from '../support/http-load.ts'
@@ -72,6 +72,8 @@ test('health outlives the control plane, also over state-of-the-world xDS: what 
   await until(async () => (await statusOf(url)) === 200, 'it is an endpoint')
   app.mood.well = false
   await until(async () => (await statusOf(url)) === 503, 'it leaves')
+  // A crash before that would lose what has just changed.
+  await until(() => readFileSync(join(mesh.folder, '.trysail', 'registrations.json'), 'utf8').includes('"unhealthy"'), 'it is written down')
   await mesh.control![Symbol.asyncDispose]()
   reviews.signal('SIGSTOP')
   await mesh.startControl()

@@ -8,11 +8,16 @@ if (major < 24) {
 }
 
 const { existsSync } = await import('node:fs')
-const { enableCompileCache } = await import('node:module')
-enableCompileCache()
-// What a proxy allocates while it loads must not make it large for good: see src/cli/young-heap.ts.
-if (process.argv[2] === 'proxy') (await import('node:v8')).setFlagsFromString('--semi-space-growth-factor=1')
 const sources = new URL('../src/cli/main.ts', import.meta.url)
 const built = new URL('../dist/cli/main.js', import.meta.url)
-const { main } = await import((existsSync(sources) ? sources : built).href)
+const isBuilt = !existsSync(sources)
+const isProxy = process.argv[2] === 'proxy'
+// What is built loads as fast without the cache, which keeps all that it has read.
+if (!isBuilt || !isProxy) (await import('node:module')).enableCompileCache()
+// What a proxy does while it loads must not make it large for good: see src/cli/heap.ts.
+if (isProxy) {
+  const { setFlagsFromString } = await import('node:v8')
+  for (const flag of ['--semi-space-growth-factor=1', '--no-opt', '--no-maglev']) setFlagsFromString(flag)
+}
+const { main } = await import((isBuilt ? built : sources).href)
 process.exitCode = await main(process.argv.slice(2))

@@ -1,11 +1,9 @@
-// The agent's HTTP port of `trysail proxy`: what its settings are, and what the agent is told of the workload and its proxy.
-import { startAgentPort } from '../agent/probe/agent-port.ts'
+// The agent's HTTP port of `trysail proxy`: what its settings are, and what the agent is told of the workload and its proxy. What
+// most proxies do without is loaded when it is asked for: it takes some megabytes (docs/performance.md).
+import type { AppMetrics } from '../agent/probe/app-metrics.ts'
 import type { AgentPort } from '../agent/probe/agent-port.ts'
-import { readAppProbers } from '../agent/probe/app-probers.ts'
 import type { AppProbers } from '../agent/probe/app-probers.ts'
 import type { ProbePlace } from '../agent/probe/probe.ts'
-import { readAppMetrics } from '../agent/probe/scrape.ts'
-import type { AppMetrics } from '../agent/probe/scrape.ts'
 import { onOff, port, text } from '../lib/settings.ts'
 import type { Setting, SettingsOf } from '../lib/settings.ts'
 import { formatAddress } from '../model/address.ts'
@@ -35,9 +33,13 @@ export interface WantedAgentPort {
 }
 
 /** Adds what is wrong to `mistakes`. */
-export function agentPortOf(settings: Omit<SettingsOf<typeof agentPortTable>, 'execProbes'>, { netfilter }: Places, mistakes: string[]): WantedAgentPort {
+export async function agentPortOf(settings: Omit<SettingsOf<typeof agentPortTable>, 'execProbes'>, { netfilter }: Places, mistakes: string[]): Promise<WantedAgentPort> {
   const { appProbers, appMetrics } = settings
-  return { port: settings.statusPort ?? (netfilter ? capturedStatusPort : 0), probers: readAppProbers(appProbers, mistakes), appMetrics: readAppMetrics(appMetrics, mistakes) }
+  return {
+    port: settings.statusPort ?? (netfilter ? capturedStatusPort : 0),
+    probers: appProbers === '' ? new Map() : (await import('../agent/probe/app-probers.ts')).readAppProbers(appProbers, mistakes),
+    appMetrics: appMetrics === '' ? undefined : (await import('../agent/probe/app-metrics.ts')).readAppMetrics(appMetrics, mistakes),
+  }
 }
 
 /** Where the workload's own ports are: where `--inbound` says, else at its address. What the kernel captures is asked past it. */
@@ -55,6 +57,6 @@ export interface AgentPortParts extends WantedAgentPort {
 }
 
 /** None for port 0. */
-export function openAgentPort(parts: AgentPortParts): Promise<AgentPort | undefined> {
-  return parts.port === 0 ? Promise.resolve(undefined) : startAgentPort(parts)
+export async function openAgentPort(parts: AgentPortParts): Promise<AgentPort | undefined> {
+  return parts.port === 0 ? undefined : await (await import('../agent/probe/agent-port.ts')).startAgentPort(parts)
 }

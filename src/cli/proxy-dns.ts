@@ -1,6 +1,5 @@
 // The DNS proxy of `trysail proxy --dns-capture`: when it opens, and what it is told. Beside a proxy whose place is taken it
 // opens once it knows the names, so that no look-up is refused meanwhile.
-import { startDnsProxy } from '../agent/dns/dns-proxy.ts'
 import type { DnsProxy, DnsProxySettings } from '../agent/dns/dns-proxy.ts'
 import { dnsAddresses, dnsSettingsTable, resolversOf } from '../agent/dns/settings.ts'
 import type { DnsSettings } from '../agent/dns/settings.ts'
@@ -35,6 +34,7 @@ export async function openDns(wanted: WantedDns, log: ServiceLog): Promise<OpenD
   let opening: Promise<void> | undefined
   let names: NameTable | undefined
   const open = async (): Promise<void> => {
+    const { startDnsProxy } = await import('../agent/dns/dns-proxy.ts')
     dns = await startDnsProxy({ ...wanted, log: (line) => log('warning', line) })
     if (names !== undefined) dns.take(names)
   }

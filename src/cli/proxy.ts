@@ -11,6 +11,7 @@ import { proxyEnvPrefix, proxySettingsTable } from '../proxy/settings.ts'
 import { openAudit } from './audit.ts'
 import { exitCode } from './command.ts'
 import type { Command, Invocation, Io } from './command.ts'
+import { giveBackLoaded, letCodeBeOptimised, letYoungHeapGrow } from './heap.ts'
 import { agentPortOf, agentPortTable, openAgentPort, probePlaceOf } from './proxy-agent-port.ts'
 import type { WantedAgentPort } from './proxy-agent-port.ts'
 import { joinAgent } from './proxy-agent-link.ts'
@@ -35,7 +36,6 @@ import { configOption, settingsOf, settingsOptions } from './settings-options.ts
 import { untilStopped } from './until-stopped.ts'
 import { UsageError } from './usage-error.ts'
 import { packageVersion } from './version.ts'
-import { letYoungHeapGrow } from './young-heap.ts'
 
 const table = {
   ...proxySettingsTable, ...placesTable, ...agentPortTable, ...dnsTable, ...leavingTable,
@@ -60,7 +60,7 @@ failed request: new settings, or a new version.`,
     'trysail proxy --type router --name ingress --labels istio=ingressgateway --root-ca-file roots.pem --token-file token --gateway-port 80=127.0.0.1:8080',
   ],
   async run(invocation, io) {
-    const { settings, places, credentials, agentPort, dns: wantedDns } = wantedProxy(invocation)
+    const { settings, places, credentials, agentPort, dns: wantedDns } = await wantedProxy(invocation)
     const log = serviceLog(io, settings.logLevel)
     const { transports, problem } = await chooseTransports(settings)
     if (problem !== undefined) log('warning', `connections are carried by ${transports.name}: ${problem}`)
@@ -79,8 +79,10 @@ failed request: new settings, or a new version.`,
       ...(parent === undefined ? credentials : { ...parent.credentials, audit: parent.audit }), version: packageVersion(), log: (line: string) => log('warning', line), onQuit: () => ended.abort(),
     }
     try {
+      letCodeBeOptimised()
       const begun = await beginProxy({ settings, places, options, log, parent })
       proxy = begun.proxy
+      giveBackLoaded()
       return await serveUntilStopped({ ...begun, settings, places, agentPort, readiness, dns, log, ended, parent }, io)
     } finally {
       await dns.close()
@@ -101,12 +103,12 @@ interface Wanted {
 }
 
 /** Throws `UsageError` with every mistake. */
-function wantedProxy(invocation: Invocation): Wanted {
+async function wantedProxy(invocation: Invocation): Promise<Wanted> {
   const settings = settingsOf(table, { envPrefix: proxyEnvPrefix, env: environment() }, invocation)
   const mistakes = settings.name === '' ? ['--name is needed: the name of the workload'] : []
   const places = placesOf(settings, settings, mistakes)
   const credentials = settings.supervised ? { roots: '' } : credentialsOf(settings, mistakes)
-  const agentPort = agentPortOf(settings, places, mistakes)
+  const agentPort = await agentPortOf(settings, places, mistakes)
   const dns = dnsOf(settings, mistakes)
   if (mistakes.length > 0) throw new UsageError(mistakes)
   return { settings, places, credentials, agentPort, dns }

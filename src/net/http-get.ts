@@ -1,6 +1,5 @@
 // A small HTTP client for documents of other people's servers: one GET, bounded in time and size. Addresses of the machine's
 // own link, where clouds keep credentials, are never asked; redirects never lead to less safety than was asked for.
-import { request as httpRequest } from 'node:http'
 import type { IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { lookup } from 'node:dns'
@@ -8,6 +7,7 @@ import type { LookupAddress, LookupOptions } from 'node:dns'
 import { BlockList, isIP } from 'node:net'
 import { rootCertificates } from 'node:tls'
 import { netError } from './errors.ts'
+import { request as httpRequest } from './node-http.ts'
 
 export interface HttpGet {
   readonly url: string

@@ -1,17 +1,17 @@
 // The agent's HTTP port (Istio's 15020, ops spec 1.8): kubelet asks here whether proxy and application are well, Prometheus scrapes
 // both, and the workload itself may drain or end its proxy. It is plain HTTP and never captured: so mutual TLS, STRICT or not, is
 // no hindrance. Each path is one row of a table.
-import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { MeshError, describe, spawn } from '../../lib/errors.ts'
 import { listenError } from '../../net/listen-error.ts'
 import { isLoopbackAddress, isLoopbackAuthority } from '../../net/loopback.ts'
+import { createServer } from '../../net/node-http.ts'
+import type { AppMetrics } from './app-metrics.ts'
 import type { AppProbers, AppProber } from './app-probers.ts'
 import { ask } from './ask.ts'
 import { getHttp } from './http-probe.ts'
 import type { ProbePlace } from './probe.ts'
 import { scrape } from './scrape.ts'
-import type { AppMetrics } from './scrape.ts'
 
 /** What is asked of the proxy beside it. */
 export interface AgentProxy {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { readAppProbers } from './app-probers.ts'
-import { readAppMetrics } from './scrape.ts'
+import { readAppMetrics } from './app-metrics.ts'
 
 function read(value: unknown) {
   const mistakes: string[] = []

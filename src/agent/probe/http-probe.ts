@@ -1,9 +1,9 @@
 // One GET to an application, as Kubernetes' probes do: any certificate will do, a self-signed one too, redirects on the same host
 // are followed, and one that leads elsewhere is an answer.
-import { request as httpRequest } from 'node:http'
 import type { IncomingMessage, RequestOptions } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { formatAddress } from '../../model/address.ts'
+import { request as httpRequest } from '../../net/node-http.ts'
 import { placeOf } from './probe.ts'
 import type { Asking, HttpProbe, Problem } from './probe.ts'
 

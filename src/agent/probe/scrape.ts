@@ -1,16 +1,11 @@
 // One scrape for a workload (ops spec 3.9): what the proxy has counted, then what its application says at the place that its
 // prometheus.io annotations name. An application that does not answer costs only its own part.
-import { request } from 'node:http'
 import type { IncomingHttpHeaders } from 'node:http'
-import { z } from 'zod'
 import { describe } from '../../lib/errors.ts'
+import { request } from '../../net/node-http.ts'
+import type { AppMetrics } from './app-metrics.ts'
 import { placeOf } from './probe.ts'
 import type { ProbePlace } from './probe.ts'
-
-export interface AppMetrics {
-  readonly port: number
-  readonly path: string
-}
 
 export interface Scraped {
   readonly contentType: string
@@ -22,30 +17,7 @@ const maxBytes = 10 * 1024 * 1024
 /** Prometheus' own, where it does not say. */
 const defaultTimeoutMs = 10_000
 const maxTimeoutMs = 60_000
-/** Ports of the proxy and the agent: to scrape them would be a circle. */
-const reserved: ReadonlySet<number> = new Set([15000, 15001, 15004, 15006, 15008, 15020, 15021, 15053, 15090])
 const plain = 'text/plain; version=0.0.4; charset=utf-8'
-
-const annotations = z.object({
-  scrape: z.enum(['true', 'false', '']).default('true'),
-  port: z.string().regex(/^\d{0,5}$/, 'must be a port').default(''),
-  path: z.string().default(''),
-})
-
-/** Of ISTIO_PROMETHEUS_ANNOTATIONS; undefined: the application has no metrics. What is wrong is added to `mistakes`. */
-export function readAppMetrics(text: string, mistakes: string[]): AppMetrics | undefined {
-  if (text === '') return undefined
-  try {
-    const { scrape, port, path } = annotations.parse(JSON.parse(text))
-    if (scrape === 'false') return undefined
-    const number = Number(port || 80)
-    if (number === 0 || number > 65_535 || reserved.has(number)) throw new Error(`port ${port} is the proxy's own, or none`)
-    return { port: number, path: path === '' ? '/metrics' : path.startsWith('/') ? path : `/${path}` }
-  } catch (error) {
-    mistakes.push(`ISTIO_PROMETHEUS_ANNOTATIONS: ${error instanceof z.ZodError ? error.issues.map(({ path: at, message }) => `${at.join('.')} ${message}`).join('; ') : describe(error)}`)
-    return undefined
-  }
-}
 
 export interface Scraping {
   readonly proxy: () => Promise<string>

@@ -1,12 +1,12 @@
 // The admin server: HTTP on loopback for people and tools, with Envoy's paths. Each path is one row of a table; what a
 // row answers is in a file of its own.
-import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { describe, MeshError, spawn } from '../../lib/errors.ts'
 import { formatAddress } from '../../model/address.ts'
 import type { Address } from '../../model/address.ts'
 import { listenError } from '../../net/listen-error.ts'
 import { isLoopbackAuthority } from '../../net/loopback.ts'
+import { createServer } from '../../net/node-http.ts'
 import { handleOf } from '../../net/socket-options.ts'
 
 export interface AdminRequest {

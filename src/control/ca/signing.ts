@@ -122,7 +122,7 @@ const missing = (folder: string, name: string) => caError('ca/state', `${name} i
 const unusable = (folder: string, why: string) => caError('ca/state', `the CA in ${folder} cannot be used: ${why}`)
 
 /** By name and key: a root that was made again for longer vouches for the same. */
-const rootsIn = (bundle: string): ReadonlySet<string> => new Set(splitCertificates(bundle).map(readCertificate).map(({ subject, publicKey }) => `${subject}\n${publicKey.export({ type: 'spki', format: 'pem' })}`))
+const rootsIn = (bundle: string): ReadonlySet<string> => new Set(splitCertificates(bundle).map(readCertificate).map(({ subject, publicKey }) => `${subject}\n${publicKey.export({ type: 'spki', format: 'pem' }).toString()}`))
 
 /**
  * Why proxies could not follow from one to the other: what is signed by the new one must be trusted by those who only know

@@ -3,11 +3,14 @@
 import { compactVerify } from 'jose/jws/compact/verify'
 import type { JwtFailure } from './failure.ts'
 import type { KeySet, VerificationKey } from './key-set.ts'
+import { own } from './token.ts'
 import type { Token } from './token.ts'
 
 /** Undefined: the signature is right. */
 export async function signatureFailure(token: Token, { keys }: KeySet): Promise<JwtFailure | undefined> {
   if (keys.length === 0) return 'noKeys'
+  // A JSON Web Token's payload is always encoded (RFC 7797 section 7): whoever says otherwise means another payload than we read.
+  if (own(token.header, 'b64') !== undefined) return 'wrongSignature'
   const meant = keys.filter((key) => isMeant(key, token))
   if (meant.length === 0) return 'noMatchingKey'
   for (const key of meant) {

@@ -67,4 +67,10 @@ export function withTraffic(lines: readonly StatLine[]): StatLine[] {
   return lines.filter(({ name }) => !name.startsWith('cluster.') || used.has(clusterPart(name)))
 }
 
-const clusterPart = (name: string): string => ofCluster.exec(name)?.[1] ?? ''
+/** Of every line of every cluster: no pattern. */
+function clusterPart(name: string): string {
+  const end = name.lastIndexOf('.')
+  return name.endsWith(outlierGroup, end) ? name.slice(0, end - outlierGroup.length) : name.slice(0, end)
+}
+
+const outlierGroup = '.outlier_detection'

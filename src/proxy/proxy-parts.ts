@@ -99,6 +99,7 @@ export interface ProxyParts {
   onNames?(update: XdsUpdate): string | undefined
   /** As they were taken last; undefined before that. */
   names?(): NameTable | undefined
+  readonly whenNamed?: Promise<void>
   /** How the application is to be asked, likewise. */
   onProbe?(update: XdsUpdate): string | undefined
   /** POST /reopen_logs: after log files were moved away. */

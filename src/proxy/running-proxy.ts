@@ -51,6 +51,9 @@ export async function runProxy(settings: ProxySettings, parts: ProxyParts): Prom
   }
 }
 
+/** Names come last of all types, right after what is waited for anyway. */
+const namesMs = 10_000
+
 class RunningProxy implements Proxy {
   readonly nodeId: string
   readonly planner: Planner
@@ -288,9 +291,23 @@ class RunningProxy implements Proxy {
     await this.planner.whenReady
     await this.#serving.whenBound()
     await this.#threads?.whenReady
+    await this.#whenNamed()
     if (this.#drained !== undefined) return
     await this.#serving.startCapture()
     this.#serves = true
+  }
+
+  /** A workload that looks names up finds them from its first moment on. An xDS server that knows of no names is not waited for. */
+  async #whenNamed(): Promise<void> {
+    const { whenNamed } = this.#parts
+    if (whenNamed === undefined) return
+    const { promise: late, resolve } = Promise.withResolvers<void>()
+    const cancel = this.#clock.after(namesMs, () => {
+      this.#log(`the control plane has said no names within ${namesMs / 1000} s: look-ups fail until it does`)
+      resolve()
+    })
+    await Promise.race([whenNamed, late])
+    cancel()
   }
 
   #notReadyBecause(): string {

@@ -1,5 +1,6 @@
 // Bad days of resolvers: slow, failing, lying and flooding ones; what is kept of good ones, for how long, and how much at a time.
 import assert from 'node:assert/strict'
+import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { test } from 'node:test'
@@ -201,4 +202,25 @@ test('connections that say nothing are closed after ten seconds, and so is one t
     spawn('time', clock.advance(10_000))
     return deaf.destroyed
   })
+})
+
+test('whatever bytes come, by UDP or TCP, the next query is answered', async () => {
+  await using world = await startDns()
+  const noise = (seed: number): Buffer => {
+    const bytes = query('reviews', types.A, { edns: {} })
+    for (let i = 0; i < 4; i++) bytes[(seed * 7919 + i * 104_729) % bytes.length] = (seed * 31 + i * 17) & 0xff
+    return bytes.subarray(0, 1 + (seed * 13) % bytes.length)
+  }
+  const socket = createSocket('udp4').bind(0, '127.0.0.1')
+  for (let seed = 1; seed <= 2000; seed++) {
+    socket.send(noise(seed), world.at.port, world.at.host)
+    if (seed % 50 === 0) assert.deepEqual(await looked(world, 'reviews'), ['30 A 10.0.0.1'])
+  }
+  socket.close()
+  for (let seed = 1; seed <= 100; seed++) {
+    const client = connect(world.at.port, world.at.host).on('error', () => {}).resume()
+    client.end(noise(seed))
+    await once(client, 'close')
+  }
+  assert.deepEqual(await looked(world, 'reviews'), ['30 A 10.0.0.1'])
 })

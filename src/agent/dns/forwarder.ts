@@ -17,7 +17,7 @@ export interface ForwarderOptions {
   readonly timeoutMs: number
   /** All resolvers at once. */
   readonly parallel: boolean
-  /** Under way at a time. */
+  /** Under way at a time; ten times as many clients may wait for them. */
   readonly maxQueries: number
   readonly clock: Clock
   readonly counts: DnsCounts
@@ -28,6 +28,8 @@ export type Forwarded = { readonly from: 'cache' | 'upstream'; readonly response
 
 /** A resolver that is this slow has lost the datagram, or is not there. Clients themselves give up after 5 s. */
 const patienceMs = 1000
+/** On average: equal questions are asked once. */
+const clientsPerQuery = 10
 const tries: Readonly<Record<Over, number>> = { udp: 2, tcp: 1 }
 
 export class Forwarder {
@@ -36,6 +38,7 @@ export class Forwarder {
   readonly #running = new Set<Question>()
   /** Plain questions under way, by what they are. */
   readonly #shared = new Map<string, Promise<Buffer | undefined>>()
+  #waiting = 0
   /** The resolver that answered last. */
   #good = ''
 
@@ -49,8 +52,10 @@ export class Forwarder {
     if (kept !== undefined) return { from: 'cache', response: kept }
     const key = `${over} ${cacheKey(query)}`
     const known = query.plain ? this.#shared.get(key) : undefined
-    if (known === undefined && this.#running.size >= this.#options.maxQueries) return { from: 'too-many' }
-    const response = await (known ?? this.#ask(asked, query, over, key))
+    const { maxQueries } = this.#options
+    if (known === undefined ? this.#running.size >= maxQueries : this.#waiting >= maxQueries * clientsPerQuery) return { from: 'too-many' }
+    this.#waiting++
+    const response = await (known ?? this.#ask(asked, query, over, key)).finally(() => this.#waiting--)
     return response === undefined ? { from: 'failed' } : { from: 'upstream', response: forClient(response, asked, query) }
   }
 

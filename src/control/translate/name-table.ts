@@ -33,15 +33,30 @@ export const nameTable = translator<NamesView, typeof NameTableSchema>('nds', {
 
 function namesView(proxy: ProxyNode, snapshot: Snapshot): NamesView {
   const { services } = snapshot.scopeOf(proxy, proxy.type)
-  const pairs = services.flatMap((service) => snapshot.services.aliasesOf(service.hostname)
-    .filter((alias) => snapshot.services.sees(proxy.namespace, alias)).map((alias) => ({ alias, service })))
+  const { headless, aliases, aliased } = standsIn(services, proxy.namespace, snapshot.services)
   return {
-    services,
-    aliases: pairs.map(({ alias }) => alias),
-    aliased: pairs.map(({ service }) => service),
-    endpoints: services.filter(isHeadless).map((service) => service.ports.flatMap((port) => snapshot.endpoints.of(service, port))),
+    services, aliases, aliased,
+    endpoints: headless.map((service) => service.ports.flatMap((port) => snapshot.endpoints.of(service, port))),
     network: proxy.network,
   }
+}
+
+interface Stands extends Pick<NamesView, 'aliases' | 'aliased'> {
+  readonly namespace: string
+  readonly index: Snapshot['services']
+  readonly headless: readonly Service[]
+}
+
+const known = new WeakMap<readonly Service[], Stands>()
+
+/** All proxies of a scope ask the same, at every push. */
+function standsIn(services: readonly Service[], namespace: string, index: Snapshot['services']): Stands {
+  const before = known.get(services)
+  if (before?.namespace === namespace && before.index === index) return before
+  const pairs = services.flatMap((service) => index.aliasesOf(service.hostname).filter((alias) => index.sees(namespace, alias)).map((alias) => ({ alias, service })))
+  const now = { namespace, index, headless: services.filter(isHeadless), aliases: pairs.map(({ alias }) => alias), aliased: pairs.map(({ service }) => service) }
+  known.set(services, now)
+  return now
 }
 
 function tableOf({ services, aliases, aliased, endpoints, network }: NamesView): Table {

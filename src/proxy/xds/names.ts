@@ -22,23 +22,27 @@ export type NameTable = ReadonlyMap<string, NameAddresses>
 /** The names of now, and how an update is taken: with the text of a NACK, or undefined. */
 export interface NameTaker {
   readonly names: () => NameTable | undefined
+  /** The first ones have come. */
+  readonly whenNamed: Promise<void>
   readonly onNames: (update: XdsUpdate) => string | undefined
 }
 
 export function takeNames(tell: (names: NameTable) => void): NameTaker {
   let names: NameTable | undefined
+  const { promise: whenNamed, resolve } = Promise.withResolvers<void>()
   const onNames: NameTaker['onNames'] = ({ resources, removed }) => {
     const last = resources.at(-1)
     if (last === undefined && removed.length === 0) return undefined
     try {
       names = last === undefined ? new Map() : decode(last.any.value)
       tell(names)
+      resolve()
       return undefined
     } catch (error) {
       return `not a table of names: ${describe(error)}`
     }
   }
-  return { names: () => names, onNames }
+  return { names: () => names, whenNamed, onNames }
 }
 
 function decode(bytes: Uint8Array): NameTable {

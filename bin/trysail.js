@@ -19,5 +19,7 @@ if (isProxy) {
   const { setFlagsFromString } = await import('node:v8')
   for (const flag of ['--semi-space-growth-factor=1', '--no-opt', '--no-maglev']) setFlagsFromString(flag)
 }
+// Reports that Node writes of a process (--report-on-...) are read by others: tokens may stand in the environment.
+process.report.excludeEnv = true
 const { main } = await import((isBuilt ? built : sources).href)
 process.exitCode = await main(process.argv.slice(2))

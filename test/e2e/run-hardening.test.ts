@@ -1,13 +1,15 @@
 // The mesh on this machine as its neighbours on it see it: what they can read, what they can reach, what they can start.
 import assert from 'node:assert/strict'
-import { lstat, readFile, readdir, writeFile } from 'node:fs/promises'
+import { lstat, mkdir, readFile, readdir, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { findRunning } from '../../src/cli/running.ts'
 import { echo, service, startLocalMesh } from '../support/local-mesh.ts'
 import type { LocalMesh } from '../support/local-mesh.ts'
 import { TempFolder } from '../support/temp-folder.ts'
+import { TrysailProcess } from '../support/trysail-process.ts'
 
 const runtime = await TempFolder.create()
 process.env['XDG_RUNTIME_DIR'] = runtime.path
@@ -68,4 +70,23 @@ test('commands and variables of a Process are handed over as they stand: no shel
   await using world = await startLocalMesh({ 'mesh.yaml': file }, { ready: false })
   assert.deepEqual(await toldOf(world, folder.at('told.json')), { args: nasty, told: '$(touch owned); $HOME' })
   assert.deepEqual((await readdir(folder.path)).sort(), ['told.json', 'told.mjs'])
+})
+
+test("reports of node about a process hold no key, and nothing of its environment", { timeout: 60_000 }, async () => {
+  await using folder = await TempFolder.create()
+  await folder.write('mesh/mesh.yaml', echo('web'))
+  await using control = new TrysailProcess(['control', '-f', folder.at('mesh'), '--state-dir', folder.at('state'), '--xds-port', '0', '--plaintext-port', '0', '--debug-port', '0'], {
+    cwd: folder.path, env: { SOME_TOKEN: 'correct-horse-battery', NODE_OPTIONS: `--report-on-signal --report-directory=${folder.at('reports')}` },
+  })
+  await control.saying(/xDS/)
+  await mkdir(folder.at('reports'), { recursive: true })
+  control.signal('SIGUSR2')
+  let text = ''
+  for (const until = Date.now() + 20_000; !text.endsWith('}\n') && Date.now() < until; await sleep(20)) {
+    const [name] = await readdir(folder.at('reports'))
+    text = name === undefined ? '' : await readFile(folder.at(`reports/${name}`), 'utf8')
+  }
+  assert.match(text, /"commandLine"/)
+  const key = await readFile(folder.at('state/ca/ca-key.pem'), 'utf8')
+  for (const needle of ['correct-horse-battery', 'PRIVATE KEY', key.split('\n')[1]!]) assert.ok(!text.includes(needle), `the report shows ${needle.slice(0, 12)}...`)
 })

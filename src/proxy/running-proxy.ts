@@ -297,7 +297,7 @@ class RunningProxy implements Proxy {
     this.#serves = true
   }
 
-  /** A workload that looks names up finds them from its first moment on. An xDS server that knows of no names is not waited for. */
+  /** A workload that looks names up finds them from its first moment on. A server that knows of no names is not waited for long. */
   async #whenNamed(): Promise<void> {
     const { whenNamed } = this.#parts
     if (whenNamed === undefined) return

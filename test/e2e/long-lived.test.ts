@@ -14,6 +14,8 @@ import { ProcessMesh, until } from '../support/process-mesh.ts'
 import { agreeToWebSocket } from '../support/websocket-echo.ts'
 
 const webSockets = 500
+/** Of one HTTP/2 connection, as those of gRPC that last. */
+const streamsOfOne = 100
 const others = 20
 const edits = 100
 
@@ -137,7 +139,7 @@ test(`${webSockets} WebSockets, and events and polls, live through ${edits} unre
   http2.session.on('goaway', (code) => said.push(`GOAWAY ${code}`))
   http2.session.on('error', (error: Error) => said.push(String(error)))
   if (!http2.session.remoteSettings.enableConnectProtocol) await once(http2.session, 'remoteSettings')
-  const streams = Array.from({ length: others }, () => {
+  const streams = Array.from({ length: streamsOfOne }, () => {
     const stream = http2.session.request({ ':method': 'CONNECT', ':protocol': 'websocket', ':path': '/chat', ':scheme': 'http', ':authority': 'a', 'sec-websocket-version': '13' })
     const one = { stream, heard: '', closed: false }
     stream.on('data', (bytes: Buffer) => (one.heard += bytes.toString('latin1')))

@@ -11,6 +11,7 @@ import { decodeGrpcMessage, encodeGrpcMessage } from '../../src/codec/grpc/messa
 import { formatGrpcTimeout, parseGrpcTimeout } from '../../src/codec/grpc/timeout.ts'
 import { sniffHttp } from '../../src/codec/http-sniff.ts'
 import { proxyHead, readProxyHead } from '../../src/codec/proxy-protocol.ts'
+import { WebSocketFrames } from '../../src/codec/websocket-frames.ts'
 import { MeshError } from '../../src/lib/errors.ts'
 import { parseAddress, formatAddress } from '../../src/model/address.ts'
 import { formatSpiffeId, parseSpiffeId } from '../../src/model/spiffe-id.ts'
@@ -161,4 +162,30 @@ test('names: texts of certificates, addresses, identities and metadata of peers 
     const id = parseSpiffeId(input)
     if (id !== undefined) assert.deepEqual(parseSpiffeId(formatSpiffeId(id)), id)
   }), parameters)
+})
+
+test('WebSocket: where frames end is found whatever their lengths, masks and cuts, and bytes of any kind are followed to their end', () => {
+  const frame = fc.tuple(fc.nat(255), fc.oneof(fc.nat(200), fc.constantFrom(0, 125, 126, 127, 65_535, 65_536)), fc.boolean(), fc.boolean()).map(([first, length, masked, long]) => {
+    const sizes = length > 65_535 || (long && length > 125) ? 8 : length > 125 ? 2 : 0
+    const head = Buffer.alloc(2 + sizes + (masked ? 4 : 0), 0xff)
+    head[0] = first
+    head[1] = (masked ? 0x80 : 0) | (sizes === 0 ? length : sizes === 2 ? 126 : 127)
+    if (sizes === 2) head.writeUInt16BE(length, 2)
+    if (sizes === 8) head.writeBigUInt64BE(BigInt(length), 2)
+    return Buffer.concat([head, Buffer.alloc(length, 0x88)])
+  })
+  fc.assert(fc.property(fc.array(frame, { maxLength: 5 }), fc.array(fc.nat(1000), { maxLength: 6 }), (frames, cuts) => {
+    const all = Buffer.concat(frames)
+    const ends = frames.map((_, i) => frames.slice(0, i + 1).reduce((sum, { length }) => sum + length, 0))
+    const stopping = new WebSocketFrames()
+    for (let at = 0, n = 0; at < all.length; n++) assert.equal((at = stopping.follow(all, at, all.length, true)), ends[n])
+    const cut = new WebSocketFrames()
+    let at = 0
+    for (const end of [...cuts.filter((one) => one < all.length).sort((a, b) => a - b), all.length]) {
+      assert.equal(cut.follow(all, at, end, false), end)
+      assert.equal(cut.between, end === 0 || ends.includes(end))
+      at = end
+    }
+  }), { numRuns: 500 })
+  fc.assert(fc.property(bytes, (input) => assert.equal(new WebSocketFrames().follow(input, 0, input.length, false), input.length)), parameters)
 })

@@ -5,26 +5,26 @@ import { WorldState } from './world-state.ts'
 import { typeUrls } from './translate/table.ts'
 
 const productpage = { id: 'sidecar~127.1.0.1~productpage.default~default.svc.cluster.local' }
-const route = (status: number) => resource('VirtualService', 'reviews', { hosts: ['reviews'], http: [{ redirect: { uri: '/x', redirectCode: status } }] })
+const failing = (grpcStatus: string) => resource('VirtualService', 'reviews', { hosts: ['reviews'], http: [{ fault: { abort: { grpcStatus, percentage: { value: 1 } } }, route: [{ destination: { host: 'reviews' } }] }] })
 const reviewsV1 = resource('VirtualService', 'details', { hosts: ['details'], http: [{ name: 'mine', route: [{ destination: { host: 'details' } }] }] })
 
 test('a resource that cannot be translated is held at its last good version; the others go on', () => {
   const state = new WorldState()
-  state.update(bookinfo(route(302)))
+  state.update(bookinfo(failing('ABORTED')))
   const session = state.connect(productpage)
   const before = session.get(typeUrls.RDS, '9080')!
-  state.update(bookinfo(route(304)))
+  state.update(bookinfo(failing('NONE_SUCH')))
   assert.equal(session.get(typeUrls.RDS, '9080')?.version, before.version)
-  state.update(bookinfo(route(304), reviewsV1))
+  state.update(bookinfo(failing('NONE_SUCH'), reviewsV1))
   assert.match(JSON.stringify(session.get(typeUrls.RDS, '9080')?.message, bigints), /mine/)
   const [held] = state.board.resources.filter((one) => one.state === 'held')
   assert.equal(held?.key, 'VirtualService/default/reviews')
-  assert.match(held?.errors[0] ?? '', /spec\.http\[0\]: redirect\.redirectCode 304 .* \(mesh\.yaml:\d+\)/)
+  assert.match(held?.errors[0] ?? '', /spec\.http\[0\]: fault\.abort\.grpcStatus NONE_SUCH .* \(mesh\.yaml:\d+\)/)
 })
 
 test('a bad resource without an earlier version is kept out', () => {
   const state = new WorldState()
-  state.update(bookinfo(route(304), reviewsV1))
+  state.update(bookinfo(failing('NONE_SUCH'), reviewsV1))
   assert.deepEqual(state.board.resources.map((one) => [one.key, one.state]), [
     ['VirtualService/default/details', 'valid'], ['VirtualService/default/reviews', 'rejected'],
   ])

@@ -20,7 +20,7 @@ const poisons: Readonly<Record<string, readonly [document: string, says: RegExp]
   'two-actions': [virtualService('two-actions', `{ ${toWeb}, redirect: { uri: /x } }`), /redirect/],
   'header-name': [virtualService('header-name', `{ ${toWeb}, headers: { request: { set: { "a b": c } } } }`), /a b/],
   'no-weight': [virtualService('no-weight', '{ route: [{ destination: { host: web }, weight: 0 }, { destination: { host: web }, weight: 0 }] }'), /weight/],
-  'redirect-code': [virtualService('redirect-code', '{ redirect: { uri: /x, redirectCode: 304 } }'), /304/],
+  'redirect-code': [virtualService('redirect-code', '{ redirect: { uri: /x, redirectCode: 200 } }'), /redirectCode/],
   'negative-timeout': [virtualService('negative-timeout', `{ ${toWeb}, timeout: -1s }`), /timeout/],
   'abort-status': [virtualService('abort-status', `{ ${toWeb}, fault: { abort: { httpStatus: 99, percentage: { value: 100 } } } }`), /httpStatus/],
   'star-at-mesh': [object('VirtualService', 'star-at-mesh', `{ hosts: ["*"], http: [{ ${toWeb} }] }`), /hosts/],

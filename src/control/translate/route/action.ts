@@ -122,10 +122,13 @@ const redirectCodes: Readonly<Record<number, RedirectCode>> = {
   308: RedirectCode.PERMANENT_REDIRECT,
 }
 
+const statusOf = (redirect: HttpRedirect): number => redirect.redirectCode || 301
+
+export const canBeSent = (redirect: HttpRedirect): boolean => redirectCodes[statusOf(redirect)] !== undefined
+
 export function redirectAction(redirect: HttpRedirect, context: RouteContext): Init<typeof RedirectActionSchema> {
-  const status = redirect.redirectCode || 301
-  const responseCode = redirectCodes[status]
-  if (responseCode === undefined) throw notTranslatable(`redirect.redirectCode ${status} cannot be sent: use 301, 302, 303, 307 or 308`)
+  const responseCode = redirectCodes[statusOf(redirect)]
+  if (responseCode === undefined) throw notTranslatable(`redirect.redirectCode ${statusOf(redirect)} cannot be sent`)
   return {
     responseCode,
     hostRedirect: redirect.authority ?? '',

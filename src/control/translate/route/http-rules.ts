@@ -5,7 +5,7 @@ import { describe } from '../../../lib/errors.ts'
 import type { VirtualService } from '../../snapshot-virtual-services.ts'
 import type { HttpMatch, HttpRule } from '../../specs.ts'
 import { configPath, metadataOf, resourceProvenance } from '../metadata.ts'
-import { directResponseAction, forwardAction, redirectAction, usedDestinations } from './action.ts'
+import { canBeSent, directResponseAction, forwardAction, redirectAction, usedDestinations } from './action.ts'
 import { resolveDestination } from './context.ts'
 import type { RouteContext } from './context.ts'
 import { placedRules } from './delegates.ts'
@@ -25,6 +25,7 @@ export interface BuiltRoute {
 export function httpRoutes(root: VirtualService, context: RouteContext): readonly BuiltRoute[] {
   const routes: BuiltRoute[] = []
   for (const { rule, owner, index, blocks } of placedRules(root, context.delegateAt)) {
+    if (hasNoEffect(rule)) continue
     for (const { match, at: position } of blocksOf(rule)) {
       const at = blocks === undefined || position === undefined ? position : blocks[position]
       // Conditions on gateways are the root's: a delegate has none of its own.
@@ -40,7 +41,7 @@ export function httpRoutes(root: VirtualService, context: RouteContext): readonl
 /** What of the rules has no translation, with the rule it stands in; blocks of all clients and ports count. */
 export function problemsIn(owner: VirtualService, context: RouteContext): readonly { readonly rule: number; readonly message: string }[] {
   return (owner.spec.http ?? []).flatMap((rule, index) => {
-    if (rule.delegate !== undefined) return []
+    if (rule.delegate !== undefined || hasNoEffect(rule)) return []
     try {
       for (const { match, at } of blocksOf(rule)) {
         buildRoute(rule, match, { root: owner, owner, index, at }, context)
@@ -51,6 +52,9 @@ export function problemsIn(owner: VirtualService, context: RouteContext): readon
     }
   })
 }
+
+/** As Istio, a redirect of any status in the three hundreds is accepted; users are warned of those that nothing can send. */
+const hasNoEffect = ({ redirect }: HttpRule): boolean => redirect !== undefined && !canBeSent(redirect)
 
 function blocksOf(rule: HttpRule): readonly { readonly match: HttpMatch | undefined; readonly at: number | undefined }[] {
   if (rule.match === undefined || rule.match.length === 0) return [{ match: undefined, at: undefined }]

@@ -23,6 +23,7 @@ export const rewriting: readonly Case[] = [
   one('redirect with derivePort', '[{ redirect: { derivePort: FROM_REQUEST_PORT } }]', { path: '/x', host: '$host:80', expect: { status: 301 } }),
   one('redirect of a prefix', '[{ match: [{ uri: { prefix: /old } }], redirect: { uri: "%PREFIX()%/new" } }, { redirect: { uri: /x } }]', { path: '/old/y', expect: { status: 301 }, ...unlike('a slash is put before a path that has none (decision 0012)', { status: 301 }) }, { issues: /./ }),
   ...[303, 307].map((code) => one(`redirect with ${code}`, `[{ redirect: { uri: /new, redirectCode: ${code} } }]`, { method: 'POST', body: 'x', expect: { status: code } })),
+  one('a redirect with a status that cannot be sent is no rule: the next one holds', `[{ match: [{ uri: { prefix: /old } }], redirect: { uri: /new, redirectCode: 304 } }, { headers: { response: { set: { x-next: yes } } }, ${route} }]`, { path: '/old', expect: { status: 200, headers: { 'x-next': 'yes' }, to: ['a'] } }, { issues: /304 cannot be sent/ }),
   one('a direct response with a body', '[{ directResponse: { status: 503, body: { string: "no, thanks" } } }]', { expect: { status: 503, body: 'no, thanks', headers: { 'content-type': 'text/plain', 'content-length': '10' }, flags: '-', details: 'direct_response' } }),
   one('a direct response of bytes', '[{ directResponse: { status: 200, body: { bytes: aGVsbG8= } } }]', { expect: { status: 200, body: 'hello' } }),
   one('a direct response without a body', '[{ directResponse: { status: 418 } }]', { expect: { status: 418, body: '' } }),

@@ -2,6 +2,7 @@
 import { EnvCapture } from '../src/agent/env-capture.ts'
 import type { Tap } from '../src/agent/env-capture.ts'
 import { GatewayPorts } from '../src/agent/gateway-ports.ts'
+import { giveBackLoaded } from '../src/cli/heap.ts'
 import type { Address } from '../src/model/address.ts'
 import { ListenSet } from '../src/net/listen-set.ts'
 import { startProxy } from '../src/proxy/main.ts'
@@ -33,5 +34,6 @@ const proxy = await startProxy(proxySettings({ adminPort: 0, ...task.settings })
   log: (line) => console.error(line),
 })
 await proxy.whenReady
+giveBackLoaded()
 process.once('SIGTERM', () => void proxy.close().then(() => process.exit(0)))
 console.log('{}')

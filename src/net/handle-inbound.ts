@@ -5,14 +5,14 @@ import type { ConnectionTaker } from './accept-handles.ts'
 import { brokenBy, endOfFile, netError } from './errors.ts'
 import { HandleTransport } from './handle-transport.ts'
 import { SocketInbound } from './inbound.ts'
-import type { Ends, Inbound, PeekLimits } from './inbound.ts'
+import type { Closed, Ends, Inbound, PeekLimits } from './inbound.ts'
 import { acceptedKey, ownerKey, socketAround } from './stream-handles.ts'
 import type { HandleOwner, TcpHandle } from './stream-handles.ts'
 import type { ServerTls } from './tls.ts'
 import type { Transport } from './transport.ts'
 
 const empty = Buffer.alloc(0)
-const noListeners: readonly (() => void)[] = []
+const noListeners: readonly Closed[] = []
 
 /** Somebody waits for the first bytes. */
 interface Look {
@@ -36,7 +36,7 @@ export class HandleInbound implements Inbound, HandleOwner {
   #transport: HandleTransport | undefined = undefined
   #socketed: SocketInbound | undefined = undefined
   #error: Error | undefined = undefined
-  #closed: readonly (() => void)[] = noListeners
+  #closed: readonly Closed[] = noListeners
 
   constructor(taker: ConnectionTaker, handle: TcpHandle, ends: Ends) {
     this.#taker = taker
@@ -62,8 +62,8 @@ export class HandleInbound implements Inbound, HandleOwner {
     if (ends !== undefined) this.#ends = ends
   }
 
-  onClose(closed: () => void): void {
-    if (this.#gone) return process.nextTick(closed)
+  onClose(closed: Closed): void {
+    if (this.#gone) return process.nextTick(closed, this)
     this.#closed = [...this.#closed, closed]
   }
 
@@ -153,7 +153,7 @@ export class HandleInbound implements Inbound, HandleOwner {
   onHandleClosed(): void {
     this.#gone = true
     this.#look?.settle('closed')
-    for (const closed of this.#closed) closed()
+    for (const closed of this.#closed) closed(this)
   }
 
   #own(owner: HandleOwner): void {

@@ -24,10 +24,17 @@ export interface Carried extends Omit<Connected, 'socket' | 'raw'> {
   readonly carrier?: StreamHandle | undefined
 }
 
-const noBlocks: readonly Buffer[] = []
+/** Of all transports that hold none: never added to. Most of the time that is all of them, and a list for each takes 64 bytes. */
+const none: Buffer[] = []
 
 /** A plain array of bytes for the call: to make a Buffer takes twice as long. */
 const viewOf = (block: Buffer, length: number): Uint8Array => new Uint8Array(block.buffer, block.byteOffset, length)
+
+function added(list: Buffer[], one: Buffer): Buffer[] {
+  if (list === none) return [one]
+  list.push(one)
+  return list
+}
 
 export class HandleTransport implements Transport, HandleOwner, Flushable {
   readonly localAddress: Address
@@ -42,17 +49,17 @@ export class HandleTransport implements Transport, HandleOwner, Flushable {
   // Reading
   #reading = false
   /** Read before its time: early bytes, or what TLS had decrypted when reading was stopped. */
-  #held: Buffer[] = []
+  #held: Buffer[] = none
   #deliveryScheduled = false
   #ended = false
   #endTold = false
 
   // Writing: full blocks, the block being filled, and what the kernel or OpenSSL has now.
-  #full: Buffer[] = []
+  #full: Buffer[] = none
   #block: Buffer | undefined
   #blockUsed = 0
   #inFlight = 0
-  #inFlightBlocks: readonly Buffer[] = noBlocks
+  #inFlightBlocks: readonly Buffer[] = none
   /** Of a write that failed. */
   #refused = 0
   #calling = false
@@ -80,7 +87,7 @@ export class HandleTransport implements Transport, HandleOwner, Flushable {
 
   /** To be delivered before anything that is read. */
   hold(early: Buffer): void {
-    if (early.length > 0) this.#held.push(early)
+    if (early.length > 0) this.#held = added(this.#held, early)
   }
 
   /** The connection is closed already: its owner hears so. */
@@ -155,7 +162,7 @@ export class HandleTransport implements Transport, HandleOwner, Flushable {
     if (this.#dirty && !reset && this.#error === undefined) this.#flush()
     this.#destroyed = true
     this.#dropQueue()
-    this.#held.length = 0
+    this.#held = none
     this.#life.close(this.#handle, reset, this.#finishing && !this.#finished)
   }
 
@@ -166,7 +173,7 @@ export class HandleTransport implements Transport, HandleOwner, Flushable {
 
   /** The block is full: it goes out now if nothing is on its way, so that long writes do not pile up. */
   #closeBlock(): void {
-    this.#full.push(this.#block!)
+    this.#full = added(this.#full, this.#block!)
     this.#block = undefined
     this.#blockUsed = 0
     if (this.#inFlight === 0) this.#flush()
@@ -225,7 +232,7 @@ export class HandleTransport implements Transport, HandleOwner, Flushable {
   #sendAll(last: Buffer | undefined, used: number): void {
     const blocks = this.#full
     const views: Uint8Array[] = blocks.slice()
-    this.#full = []
+    this.#full = none
     this.#inFlight = blocks.length * blockBytes
     if (last !== undefined) {
       blocks.push(last)
@@ -263,8 +270,8 @@ export class HandleTransport implements Transport, HandleOwner, Flushable {
   #written(): void {
     this.#inFlight = 0
     const blocks = this.#inFlightBlocks
-    if (blocks === noBlocks) return
-    this.#inFlightBlocks = noBlocks
+    if (blocks === none) return
+    this.#inFlightBlocks = none
     for (const block of blocks) giveBlock(block)
   }
 
@@ -289,7 +296,7 @@ export class HandleTransport implements Transport, HandleOwner, Flushable {
 
   #dropQueue(): void {
     for (const block of this.#full) giveBlock(block)
-    this.#full = []
+    this.#full = none
     if (this.#block !== undefined) giveBlock(this.#block)
     this.#block = undefined
     this.#blockUsed = 0
@@ -313,7 +320,7 @@ export class HandleTransport implements Transport, HandleOwner, Flushable {
   onBytes(length: number): void {
     if (this.#destroyed) return
     if (this.#reading && this.#held.length === 0) this.handler.onData(this.#io.buffer, length)
-    else this.#held.push(Buffer.from(this.#io.buffer.subarray(0, length)))
+    else this.hold(Buffer.from(this.#io.buffer.subarray(0, length)))
   }
 
   onReadError(error: number): void {

@@ -31,6 +31,9 @@ export interface Known {
   readonly ended: boolean
 }
 
+/** Told which connection it was, so that one function may serve for all. */
+export type Closed = (inbound: Inbound) => void
+
 export interface Inbound {
   readonly localAddress: Address
   readonly remoteAddress: Address
@@ -50,14 +53,14 @@ export interface Inbound {
   /** Harmless when a transport has been taken that is closed already. */
   destroy(): void
   /** Called once when the connection is closed, whoever has it by then. */
-  onClose(closed: () => void): void
+  onClose(closed: Closed): void
 }
 
 /** A ClientHello with post-quantum key shares passes 2 KiB; one TLS record holds 16 KiB. */
 const maxHelloBytes = 16 * 1024 + 5
 const empty = Buffer.alloc(0)
 
-const noListeners: readonly (() => void)[] = []
+const noListeners: readonly Closed[] = []
 const inboundKey: unique symbol = Symbol('inbound')
 
 interface Watched extends Socket {
@@ -75,7 +78,7 @@ export class SocketInbound implements Inbound {
   #cancelHandshake: (() => void) | undefined
   #transport: Transport | undefined
   #error: Error | undefined
-  #closed: readonly (() => void)[] = noListeners
+  #closed: readonly Closed[] = noListeners
 
   /** `raw` must not have been read but for what is `known`, and must have been accepted paused. */
   constructor(raw: Socket, transports: Transports, handshakeMs: number, known: Known = nothingOf(raw)) {
@@ -107,8 +110,8 @@ export class SocketInbound implements Inbound {
     if (ends !== undefined) this.#ends = ends
   }
 
-  onClose(closed: () => void): void {
-    if (this.#raw.closed) return process.nextTick(closed)
+  onClose(closed: Closed): void {
+    if (this.#raw.closed) return process.nextTick(closed, this)
     if (this.#closed.length === 0) this.#raw.on('close', SocketInbound.#whenClosed)
     this.#closed = [...this.#closed, closed]
   }
@@ -122,7 +125,7 @@ export class SocketInbound implements Inbound {
 
   static #whenClosed(this: Watched): void {
     const inbound = this[inboundKey]
-    if (inbound !== undefined) for (const closed of inbound.#closed) closed()
+    if (inbound !== undefined) for (const closed of inbound.#closed) closed(inbound)
   }
 
   /** Whoever has the connection by now closes it: see close-socket.ts. */

@@ -97,6 +97,8 @@ class ServerListening implements Listening {
   readonly #server: Server
   readonly #options: ListenOptions
   readonly #open = new Set<Inbound>()
+  /** One for all connections. */
+  readonly #onClose = (inbound: Inbound): void => void this.#open.delete(inbound)
 
   constructor(server: Server, options: ListenOptions, transports: Transports, early: readonly Socket[]) {
     this.#server = server
@@ -136,7 +138,7 @@ class ServerListening implements Listening {
       return this.#options.onRefused?.('too-many-connections', `${maxConnections} are open`)
     }
     this.#open.add(inbound)
-    inbound.onClose(() => this.#open.delete(inbound))
+    inbound.onClose(this.#onClose)
     this.#options.onConnection(inbound)
   }
 }

@@ -195,7 +195,7 @@ function suite(transports: Transports): void {
         inbound.destroy()
         const served = new Recorder(inbound.plain())
         assert.equal(served.transport.writeLatin1('x'), false)
-        inbound.onClose(() => inbound.onClose(late.resolve))
+        inbound.onClose((closed) => closed.onClose(() => late.resolve()))
         taken.resolve(served)
       },
     }))

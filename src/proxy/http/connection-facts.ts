@@ -24,15 +24,14 @@ export interface Arrival {
   readonly sourceMark?: number | undefined
 }
 
+const noAuthorities: readonly string[] = []
 const plaintext: Peer = { identity: undefined, uris: [], uriText: '' }
 
 export class ConnectionFacts {
   readonly localAddress: Address
   readonly remoteAddress: Address
   readonly originalDestination: Address
-  readonly originalDestinationText: string
   readonly #byAuthority: boolean
-  readonly remoteAddressText: string
   readonly tls: TlsInfo | undefined
   readonly peer: Peer
   readonly localUriText: string
@@ -43,6 +42,8 @@ export class ConnectionFacts {
   readonly sourceMark: number | undefined
   /** The client speaks HTTP/2. */
   http2 = false
+  #originalDestinationText: string | undefined = undefined
+  #remoteAddressText: string | undefined = undefined
   /** Of the request before: a client says the same Host again and again. */
   #lastHost = ''
   #lastAuthority = ''
@@ -52,15 +53,23 @@ export class ConnectionFacts {
     this.localAddress = localAddress
     this.remoteAddress = remoteAddress
     this.originalDestination = originalDestination
-    this.originalDestinationText = formatAddress(originalDestination)
     this.#byAuthority = byAuthority
-    this.remoteAddressText = formatAddress(remoteAddress)
     this.tls = tls
     this.peer = tls === undefined ? plaintext : { identity: tls.peerUris[0], uris: tls.peerUris, uriText: tls.peerUris.join(',') }
     this.localUriText = tls?.localUris.join(',') ?? ''
     this.authority = authority
     this.sourceMark = sourceMark
-    this.ownAuthorities = authority === undefined ? [] : [formatAddress(localAddress), `localhost:${localAddress.port}`]
+    this.ownAuthorities = authority === undefined ? noAuthorities : [formatAddress(localAddress), `localhost:${localAddress.port}`]
+  }
+
+  // Written when they are first asked for: a connection that asks nothing goes without them.
+
+  get originalDestinationText(): string {
+    return (this.#originalDestinationText ??= formatAddress(this.originalDestination))
+  }
+
+  get remoteAddressText(): string {
+    return (this.#remoteAddressText ??= formatAddress(this.remoteAddress))
   }
 
   get secure(): boolean {

@@ -36,8 +36,8 @@ test('a captured workload is reached and reaches others through its sidecar, ove
   assert.deepEqual(mesh.ask(workload, `http://[${IPv6.peer}]:8000/`), { from: IPv6.workload, identity: '', proxied: false })
 })
 
-test('with TPROXY the application sees its clients\' own addresses', { skip: netnsSkip, timeout: 90_000 }, async () => {
-  await using mesh = await withSidecar({ mode: 'TPROXY' }, ['--interception-mode', 'TPROXY'])
+test('with TPROXY the application sees its clients\' own addresses, also through several threads', { skip: netnsSkip, timeout: 90_000 }, async () => {
+  await using mesh = await withSidecar({ mode: 'TPROXY' }, ['--interception-mode', 'TPROXY', '--concurrency', '2'])
   const inbound = { from: IPv4.peer, identity: '', proxied: true }
   assert.deepEqual(mesh.askAll(), {
     inbound, portOfNoService: inbound,

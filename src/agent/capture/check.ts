@@ -1,6 +1,7 @@
 // Are the rules there, and is traffic really captured? Asked from outside of a proxy: one connection as the workload would make
 // it, one as the proxy would make it to its own workload. Where no proxy listens yet, somebody does for as long as this takes.
 import { networkInterfaces } from 'node:os'
+import type { NetworkInterfaceInfo } from 'node:os'
 import { hasCode } from '../../lib/errors.ts'
 import { formatAddress } from '../../model/address.ts'
 import type { Address } from '../../model/address.ts'
@@ -27,8 +28,8 @@ export interface CaptureCheck {
   readonly inbound: Finding
 }
 
-/** An address of documentation (RFC 5737): nobody is there, so whoever answers is the proxy. */
-const nowhere = '192.0.2.1'
+/** Addresses of documentation (RFC 5737, RFC 3849): nobody is there, so whoever answers is the proxy. */
+const nowhere = { IPv4: '192.0.2.1', IPv6: '2001:db8::1' } as const
 const timeoutMs = 3_000
 
 export async function checkCapture(settings: CaptureSettings, place: CapturePlace = {}): Promise<CaptureCheck> {
@@ -48,7 +49,7 @@ export async function checkCapture(settings: CaptureSettings, place: CapturePlac
 async function listenMeanwhile(ports: readonly number[]): Promise<() => Promise<void>> {
   const opened = await Promise.all(ports.map(async (port) => {
     try {
-      return [await listen({ address: { host: '0.0.0.0', port }, onConnection: (inbound) => inbound.destroy() })]
+      return [await listen({ address: { host: anyHost(), port }, onConnection: (inbound) => inbound.destroy() })]
     } catch (error) {
       if (hasCode(error, 'net/in-use')) return []
       throw error
@@ -62,7 +63,7 @@ async function checkOutbound(settings: CaptureSettings): Promise<Finding> {
   if (!wanted) return { captured: null, why: 'the settings capture no address that could be tried' }
   const uid = process.geteuid?.() ?? 0
   if (settings.proxyUids.includes(uid)) return { captured: null, why: `user ${uid} is the proxy's: what it sends is left alone` }
-  return await found({ mark: 0 }, { host: nowhere, port: settings.includeOutboundPorts[0] ?? probePort }, `what the workload sends goes to port ${settings.outboundPort}`)
+  return await found({ mark: 0 }, { host: nowhere[ownAddress()?.family ?? 'IPv4'], port: settings.includeOutboundPorts[0] ?? probePort }, `what the workload sends goes to port ${settings.outboundPort}`)
 }
 
 /** The rules send back in what the proxy sends to its own workload. */
@@ -71,7 +72,7 @@ async function checkInbound(settings: CaptureSettings): Promise<Finding> {
   const owner = ownerOf(settings)
   if (own === undefined) return { captured: null, why: 'there is no address but the loopback' }
   if (owner === undefined) return { captured: null, why: 'the settings name no user or mark of a proxy' }
-  return await found(owner, { host: own, port: probePort }, `what comes to the workload goes to port ${settings.inboundPort}`)
+  return await found(owner, { host: own.address, port: probePort }, `what comes to the workload goes to port ${settings.inboundPort}`)
 }
 
 function ownerOf(settings: CaptureSettings): SocketOwner | undefined {
@@ -80,7 +81,13 @@ function ownerOf(settings: CaptureSettings): SocketOwner | undefined {
   return found.on === 'mark' ? { mark: found.id } : { uid: found.id, mark: 0 }
 }
 
-const ownAddress = (): string | undefined => Object.values(networkInterfaces()).flat().find((one) => one !== undefined && !one.internal && one.family === 'IPv4')?.address
+/** IPv4 where there is some; addresses of the link are nobody's. */
+function ownAddress(): NetworkInterfaceInfo | undefined {
+  const all = Object.values(networkInterfaces()).flatMap((one) => one ?? []).filter(({ internal, address }) => !internal && !address.startsWith('fe80:'))
+  return all.find(({ family }) => family === 'IPv4') ?? all[0]
+}
+
+const anyHost = (): string => (ownAddress()?.family === 'IPv6' ? '::' : '0.0.0.0')
 
 async function found(owner: SocketOwner, to: Address, well: string): Promise<Finding> {
   try {

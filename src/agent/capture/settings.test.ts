@@ -57,6 +57,7 @@ const refused: readonly (readonly [flags: Readonly<Record<string, unknown>>, mis
   [{ 'dns-capture': true, 'dns-servers': 'dns.example.com' }, '--dns-servers: "dns.example.com" is not an address such as 10.96.0.10, or *'],
   [{ 'dns-capture': true }, 'DNS is to be captured, but /etc/resolv.conf names no server: say --dns-servers, * for any'],
   [{ 'proxy-marks': '7' }, "--proxy-marks: then --proxy-uids and --proxy-gids have to be empty, or the workload's own loopback would be taken for the proxy's"],
+  [{ 'interception-mode': 'TPROXY', 'proxy-uids': '', 'proxy-gids': '', 'proxy-marks': '1337' }, "--proxy-marks: 1337 and 1338 are TPROXY's own, choose another one"],
 ]
 
 for (const [flags, mistake] of refused) {

@@ -4,6 +4,7 @@ import { choice, list, onOff, port, text } from '../../lib/settings.ts'
 import type { Setting, SettingsOf } from '../../lib/settings.ts'
 import { parseCidr } from '../../proxy/listen/cidr.ts'
 import type { AllOr, CaptureSettings } from './capture-settings.ts'
+import { divertMark, selfMark } from './rule-words.ts'
 
 export const captureSettingsTable = {
   interceptionMode: choice(['REDIRECT', 'TPROXY', 'NONE'], 'REDIRECT', 'REDIRECT rewrites destinations. TPROXY also keeps the source address of what comes in. NONE captures nothing.'),
@@ -55,6 +56,9 @@ export function captureFrom(table: CaptureTable, nameServers: NameServers, mista
   if (table.proxyMarks.length > 0 && table.proxyUids.length + table.proxyGids.length > 0) {
     mistakes.push(`${named('proxyMarks')}: then ${named('proxyUids')} and ${named('proxyGids')} have to be empty, or the workload's own loopback would be taken for the proxy's`)
   }
+  if (table.interceptionMode === 'TPROXY' && table.proxyMarks.some((one) => tproxyMarks.includes(Number(one)))) {
+    mistakes.push(`${named('proxyMarks')}: ${tproxyMarks.join(' and ')} are TPROXY's own, choose another one`)
+  }
   return {
     mode: table.interceptionMode,
     outboundPort: table.outboundPort, inboundPort: table.inboundPort, dnsPort: table.dnsPort,
@@ -76,6 +80,8 @@ export function captureFrom(table: CaptureTable, nameServers: NameServers, mista
     ipv6: table.ipv6, dropInvalid: table.dropInvalid,
   }
 }
+
+const tproxyMarks: readonly number[] = [divertMark, selfMark]
 
 function dnsServersOf(read: Reader, { dnsServers }: CaptureTable, nameServers: NameServers, mistakes: string[]): AllOr<string> {
   if (dnsServers.length > 0) return read.allOr('dnsServers', addressOf, 'an address such as 10.96.0.10')

@@ -73,7 +73,7 @@ function verdictsOf(engine: RbacEngine | undefined, facts: RbacFacts, dryRun: bo
 
 function enginesOf({ terminal }: DecodedChain): readonly Engines[] {
   const counters = new RbacCounters()
-  if (terminal.kind === 'tcp') return terminal.guards.map((guard) => compileEngines(guard, '', counters))
+  if (terminal.kind === 'tcp') return terminal.guards.flatMap((guard) => (guard.kind === 'rbac' ? [compileEngines(guard.config, '', counters)] : []))
   return terminal.config.httpFilters.flatMap(({ configType }) => {
     const config = configType.case === 'typedConfig' ? anyUnpack(configType.value, RBACSchema) : undefined
     return config === undefined ? [] : [compileEngines(config, '', counters)]

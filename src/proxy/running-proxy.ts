@@ -235,7 +235,7 @@ class RunningProxy implements Proxy {
   }
 
   #guardOf({ guards }: Extract<TerminalFilter, { kind: 'tcp' }>): { readonly guard?: ConnectionGuard } {
-    return guards.length === 0 ? {} : { guard: new ConnectionGuard(guards, this.#parts.rbacCounters ?? new RbacCounters()) }
+    return guards.length === 0 ? {} : { guard: new ConnectionGuard(guards, { counters: this.#parts.rbacCounters ?? new RbacCounters(), clusters: this.#upstream.lookup, clock: this.#clock }) }
   }
 
   #tcpHooks(config: TcpProxy, { name }: Listener): TcpHooks {

@@ -11,6 +11,7 @@ import { DurationSchema } from '@bufbuild/protobuf/wkt'
 import { RBAC_Action } from '../../src/proto/gen/envoy/config/rbac/v3/rbac_pb.ts'
 import { RBACSchema } from '../../src/proto/gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.ts'
 import { RbacCounters } from '../../src/proxy/rbac/counters.ts'
+import { systemClock } from '../../src/lib/clock.ts'
 import { ConnectionGuard } from '../../src/proxy/tcp/filters/rbac.ts'
 import { greetingMs } from '../../src/proxy/tcp/greeting.ts'
 import { converse, freePort, namedServer } from '../support/hosts.ts'
@@ -129,7 +130,7 @@ test('a server that is not there does not decide what its port speaks', async ()
 test('a server is not asked for a client that no policy lets in', async () => {
   const nobody = create(RBACSchema, { rules: { action: RBAC_Action.ALLOW } })
   await using mail = await greeter()
-  await using proxy = await serveUndeclared(mail.address, new ConnectionGuard([nobody], new RbacCounters()))
+  await using proxy = await serveUndeclared(mail.address, new ConnectionGuard([{ kind: 'rbac', config: nobody }], { counters: new RbacCounters(), clusters: () => undefined, clock: systemClock }))
   const socket = await silentClientAt(proxy.port)
   await sleep(300) // it would have been asked by then
   assert.equal(await converse(socket, 'HELO me\r\n'), '')

@@ -21,7 +21,7 @@ export function sessionEntry(session: TcpSession): AccessLogEntry {
     startTime: session.startTime,
     duration: session.endTime - session.startTime,
     responseFlags: session.flags,
-    responseCodeDetails: '',
+    responseCodeDetails: session.details ?? '',
     connectionTerminationDetails: session.denial !== '' ? session.denial : result?.end === 'idle' ? 'idle_timeout' : '',
     upstreamTransportFailureReason: upstream === undefined ? session.failure : '',
     bytesReceived: result?.received ?? 0,

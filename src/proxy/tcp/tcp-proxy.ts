@@ -1,7 +1,7 @@
 // The tcp_proxy network filter: chooses a cluster and a host for a connection, connects, and leaves the copying of bytes
 // to Forward. Reports each connection once, when it has ended.
 import type { Clock } from '../../lib/clock.ts'
-import { MeshError } from '../../lib/errors.ts'
+import { MeshError, spawn } from '../../lib/errors.ts'
 import { xxHash64 } from '../../lib/xxhash64.ts'
 import type { Hash64 } from '../../lib/xxhash64.ts'
 import type { Transport } from '../../net/transport.ts'
@@ -64,6 +64,8 @@ export interface TcpSession {
   readonly failure: string
   /** Why the proxy would not have it, in Envoy's words; empty where it did. */
   readonly denial: string
+  /** Envoy's response code details, where there are any. */
+  readonly details?: string
   /** The AUDIT policy that matched it. */
   readonly audited?: string | undefined
   readonly result: ForwardResult | undefined
@@ -145,7 +147,7 @@ class TcpService implements ChainService {
   readonly askForGreeting = ({ inbound, arrival }: Arrived, done: (greeting: Greeting) => void): (() => void) => {
     const { remoteAddress } = inbound
     // The server would hear of a client that may not come to it.
-    const denied = this.#parts.guard?.judge({ inbound, arrival }, { remoteAddress, tls: undefined }) !== undefined
+    const denied = this.#parts.guard?.mayAsk === true || this.#parts.guard?.judge({ inbound, arrival }, { remoteAddress, tls: undefined }) !== undefined
     const cluster = denied || this.#limits.tunnel !== undefined ? undefined : this.#parts.clusters(this.#choose())
     if (cluster !== undefined) return awaitGreeting(cluster, { remoteAddress, originalDestination: arrival.originalDestination, sourceMark: arrival.sourceMark }, this.#parts.clock, done)
     queueMicrotask(() => done('unknown'))
@@ -168,7 +170,7 @@ class TcpService implements ChainService {
   }
 }
 
-const unguarded: ConnectionVerdict = { denial: undefined, audited: undefined }
+const unguarded: ConnectionVerdict = { denial: undefined, audited: undefined, asks: undefined }
 
 class TcpConnection {
   readonly #parts: TcpParts
@@ -189,6 +191,7 @@ class TcpConnection {
   #reason = { flags: '', failure: '' }
   #over = false
   #denial = ''
+  #details = ''
   #audited: string | undefined = undefined
 
   constructor(parts: TcpParts, limits: TcpLimits, accepted: AcceptedConnection, downstream: Transport, clusterName: string, ended: (connection: TcpConnection) => void) {
@@ -226,11 +229,18 @@ class TcpConnection {
 
   #begin(): void {
     if (this.#over) return
-    const { denial, audited } = this.#parts.guard?.decide(this.#accepted, this.#downstream) ?? unguarded
+    const { denial, audited, asks } = this.#parts.guard?.decide(this.#accepted, this.#downstream) ?? unguarded
     this.#audited = audited
-    if (denial === undefined) return this.#connect()
+    if (denial === undefined) return asks === undefined ? this.#connect() : spawn('asking about a connection', this.#ask(asks))
     this.#denial = denial
     this.#finish('', '', undefined)
+  }
+
+  async #ask(asks: NonNullable<ConnectionVerdict['asks']>): Promise<void> {
+    const denial = await asks()
+    if (denial === undefined) return this.#connect()
+    this.#details = denial
+    this.#finish('UAEX', '', undefined)
   }
 
   #connect(): void {
@@ -319,6 +329,7 @@ class TcpConnection {
       endTime: this.#parts.clock.now(),
       flags, failure, result,
       denial: this.#denial,
+      details: this.#details,
       audited: this.#audited,
       open: this.#open,
     })

@@ -7,6 +7,8 @@ import type { Address } from '../../model/address.ts'
 import type { Address as AddressMessage } from '../../proto/gen/envoy/config/core/v3/address_pb.ts'
 import type { FilterChain, Filter } from '../../proto/gen/envoy/config/listener/v3/listener_components_pb.ts'
 import type { Listener } from '../../proto/gen/envoy/config/listener/v3/listener_pb.ts'
+import { ExtAuthzSchema } from '../../proto/gen/envoy/extensions/filters/network/ext_authz/v3/ext_authz_pb.ts'
+import type { ExtAuthz } from '../../proto/gen/envoy/extensions/filters/network/ext_authz/v3/ext_authz_pb.ts'
 import { HttpConnectionManagerSchema } from '../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import type { HttpConnectionManager } from '../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import { RBACSchema } from '../../proto/gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.ts'
@@ -21,7 +23,10 @@ import { routeClusterNames } from './route.ts'
 /** The last filter of a chain, which ends the connection's way through the listener. */
 export type TerminalFilter =
   | { readonly kind: 'http'; readonly config: HttpConnectionManager }
-  | { readonly kind: 'tcp'; readonly config: TcpProxy; /** Who may connect at all. */ readonly guards: readonly RBAC[]; /** The server name of a ClientHello is the host, at this port; 0: it is not. */ readonly namedPort: number }
+  | { readonly kind: 'tcp'; readonly config: TcpProxy; /** Who may connect at all. */ readonly guards: readonly Guard[]; /** The server name of a ClientHello is the host, at this port; 0: it is not. */ readonly namedPort: number }
+
+/** What stands before the bytes. */
+export type Guard = { readonly kind: 'rbac'; readonly config: RBAC } | { readonly kind: 'ext-authz'; readonly config: ExtAuthz }
 
 export interface DecodedChain {
   readonly name: string
@@ -97,10 +102,13 @@ function namedPortOf({ configType }: Filter): number {
 /** Envoy's. */
 const defaultNamedPort = 443
 
-function guardOf(where: string, { name, configType }: Filter): RBAC {
-  const rbac = configType.case === 'typedConfig' ? anyUnpack(configType.value, RBACSchema) : undefined
-  if (rbac === undefined) throw new MeshError('proxy/bad-config', `${where}: network filter ${name} is not served yet`)
-  return rbac
+function guardOf(where: string, { name, configType }: Filter): Guard {
+  const any = configType.case === 'typedConfig' ? configType.value : undefined
+  const rbac = any === undefined ? undefined : anyUnpack(any, RBACSchema)
+  if (rbac !== undefined) return { kind: 'rbac', config: rbac }
+  const asks = any === undefined ? undefined : anyUnpack(any, ExtAuthzSchema)
+  if (asks === undefined) throw new MeshError('proxy/bad-config', `${where}: network filter ${name} is not served yet`)
+  return { kind: 'ext-authz', config: asks }
 }
 
 /** Name of the route table that the chain asks for; undefined when it carries its own. */

@@ -23,7 +23,7 @@ type PolicyAction = AuthorizationPolicySpec['action']
 export type AuthorizationMesh = Pick<MeshSettings, 'trustDomain' | 'trustDomainAliases'>
 
 export const httpRbacName = 'envoy.filters.http.rbac'
-const networkRbacName = 'envoy.filters.network.rbac'
+export const networkRbacName = 'envoy.filters.network.rbac'
 
 /**
  * What a CUSTOM policy is for and no provider can be asked about is denied; nobody is let in because somebody else cannot be

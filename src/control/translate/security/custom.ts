@@ -6,11 +6,12 @@ import type { HttpServiceSchema } from '../../../proto/gen/envoy/extensions/filt
 import type { StatusCode } from '../../../proto/gen/envoy/type/v3/http_status_pb.ts'
 import type { FilterSchema } from '../../../proto/gen/envoy/config/listener/v3/listener_components_pb.ts'
 import { ExtAuthzSchema } from '../../../proto/gen/envoy/extensions/filters/http/ext_authz/v3/ext_authz_pb.ts'
+import { ExtAuthzSchema as NetworkExtAuthzSchema } from '../../../proto/gen/envoy/extensions/filters/network/ext_authz/v3/ext_authz_pb.ts'
 import type { AuthorizationPolicy } from '../../snapshot-authorization.ts'
 import { packed } from '../any.ts'
 import type { Init } from '../any.ts'
 import { durationOf } from '../duration.ts'
-import { customRules, httpRbac, httpRbacName, networkRbac, unaskable } from './authorization.ts'
+import { customRules, httpRbac, httpRbacName, networkRbac, networkRbacName, unaskable } from './authorization.ts'
 import type { AuthorizationMesh, HttpFilter } from './authorization.ts'
 import { metadataMatcher, textMatcher, textValue } from './matchers.ts'
 import type { Asked } from './providers.ts'
@@ -27,10 +28,24 @@ export function httpCustom(policies: readonly AuthorizationPolicy[], mesh: Autho
   return rules === undefined ? [] : [httpRbac({ rules })]
 }
 
-/** A provider that speaks HTTP has nothing to say about bytes, as in Istio; one that speaks gRPC would, and cannot be asked yet. */
+/** A provider that speaks HTTP has nothing to say about bytes, as in Istio. */
 export function networkCustom(policies: readonly AuthorizationPolicy[], mesh: AuthorizationMesh, asked: Asked | null | undefined): Init<typeof FilterSchema>[] {
-  const rules = asked === null || asked?.grpc !== undefined ? unaskable(policies, mesh, true) : undefined
+  if (asked === undefined || asked?.http !== undefined) return []
+  const shadowRules = asked === null ? undefined : customRules(policies, { mesh, bytes: true, prefix: `${prefix}-`, suffix: '' })
+  if (asked !== null && shadowRules !== undefined) return [networkRbac({ shadowRules, shadowRulesStatPrefix: statPrefix }), networkExtAuthz(asked)]
+  const rules = unaskable(policies, mesh, true)
   return rules === undefined ? [] : [networkRbac({ rules })]
+}
+
+function networkExtAuthz({ cluster, grpc }: Asked): Init<typeof FilterSchema> {
+  const config = packed(NetworkExtAuthzSchema, {
+    statPrefix: 'tcp.',
+    grpcService: grpcService(cluster, grpc!),
+    failureModeAllow: grpc!.failOpen,
+    transportApiVersion: ApiVersion.V3,
+    filterEnabledMetadata: metadataMatcher(networkRbacName, [`${statPrefix}shadow_effective_policy_id`], textValue(textMatcher(`${prefix}*`))),
+  })
+  return { name: 'envoy.filters.network.ext_authz', configType: { case: 'typedConfig', value: config } }
 }
 
 const listOf = (headers: readonly string[]) => ({ patterns: headers.map((one) => textMatcher(one, true)) })

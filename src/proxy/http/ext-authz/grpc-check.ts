@@ -27,6 +27,36 @@ export function grpcProvider({ targetSpecifier: target, timeout }: GrpcService, 
   return { cluster: clusterName, timeoutMs, ask: (exchange, body) => question(checkRequest(exchange, body, asBytes), authority || clusterName, timeoutMs), read: verdict }
 }
 
+/** What is known of a connection of bytes. */
+export interface AskedConnection {
+  readonly remoteAddress: Address
+  readonly localAddress: Address
+  /** Of both ends' certificates; empty without mutual TLS. */
+  readonly identity: string
+  readonly ownIdentity: string
+}
+
+export interface ConnectionProvider {
+  readonly cluster: string
+  readonly timeoutMs: number
+  ask(connection: AskedConnection): SideQuestion
+  read(answer: SideAnswer): Verdict['kind']
+}
+
+/** The same provider, asked about a connection. */
+export function connectionProvider(service: GrpcService): ConnectionProvider {
+  const { cluster, timeoutMs } = grpcProvider(service, false)
+  const authority = service.targetSpecifier.case === 'envoyGrpc' ? service.targetSpecifier.value.authority || cluster : cluster
+  return {
+    cluster, timeoutMs,
+    ask: ({ remoteAddress, localAddress, identity, ownIdentity }) => question(
+      toBinary(CheckRequestSchema, create(CheckRequestSchema, { attributes: { source: peer(remoteAddress, identity), destination: peer(localAddress, ownIdentity), metadataContext: {}, request: {} } })), authority, timeoutMs),
+    read: (answer) => verdict(answer).kind,
+  }
+}
+
+const peer = (address: Address, principal: string) => ({ address: { address: { case: 'socketAddress' as const, value: { address: address.host, portSpecifier: { case: 'portValue' as const, value: address.port } } } }, principal })
+
 function question(request: Uint8Array, authority: string, timeoutMs: number): SideQuestion {
   const headers = HeaderList.of('te', 'trailers', 'content-type', 'application/grpc')
   if (timeoutMs > 0) headers.set('grpc-timeout', formatGrpcTimeout(timeoutMs))
@@ -36,7 +66,6 @@ function question(request: Uint8Array, authority: string, timeoutMs: number): Si
 
 function checkRequest(exchange: Exchange, body: HeldBody | undefined, asBytes: boolean): Uint8Array {
   const { connection, method, path, authority, scheme, protocol, bodyLength, startTime } = exchange
-  const peer = (address: Address, principal: string) => ({ address: { address: { case: 'socketAddress' as const, value: { address: address.host, portSpecifier: { case: 'portValue' as const, value: address.port } } } }, principal })
   return toBinary(CheckRequestSchema, create(CheckRequestSchema, {
     attributes: {
       source: peer(connection.remoteAddress, connection.peer.identity ?? ''),

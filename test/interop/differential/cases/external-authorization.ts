@@ -11,7 +11,7 @@ import { accessLogFormat } from '../mesh-files.ts'
 /** How much of a body came that was refused; what Envoy's own client adds to what it sends and gets. */
 const loose = ['log.received', 'reply.headers.x-envoy-upstream-service-time', ...['x-envoy-expected-rq-timeout-ms', 'x-envoy-internal', 'x-forwarded-for'].map((name) => `deliveries.headers.${name}`)]
 
-const host = 'decider.$ns.svc.cluster.local'
+const host = 'decider.c1.svc.cluster.local'
 
 /** A mesh with one provider, which is asked about `/asked`. */
 function table(title: string, provider: object, decider: ServiceSpec, asks: readonly Ask[], http = '[{ route: [{ destination: { host: a } }] }]'): readonly Case[] {
@@ -101,3 +101,29 @@ export const ownStatus = table('a provider over gRPC whose failures are 503, as 
 export const nobodyThere = table('a provider that nobody answers for', { envoyExtAuthzHttp: { service: host, port: 80, timeout: '1s' } }, { hosts: [{ closed: true }] }, [
   get({ status: 403, to: [], flags: 'UAEX', details: 'ext_authz_error' }), { path: '/else', expect: { status: 200, to: ['a'] } },
 ])
+
+/** The provider is a service of the first case; the second is a workload that asks it about bytes. */
+const bytes = 'GET /t HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n'
+const closed: Expected = { status: 0, to: [], flags: 'UAEX' }
+export const connections: readonly Case[] = [
+  ...table('a provider over gRPC that is asked about connections elsewhere', { envoyExtAuthzGrpc: { service: host, port: 80, timeout: '1s' } }, {
+    port: { name: 'grpc', number: 80 }, answers: [grpc({}), denial({}), grpc({ status: { code: 7 } }), grpc({}, '14'), { status: 503 }, { then: 'reset' }, { ...grpc({}), delayMs: 1500 }, grpc({})],
+  }, [{ path: '/else', expect: { status: 200 } }]).map((one) => ({ ...one, loose: ['deliveries'] })),
+  {
+    title: 'a provider over gRPC is asked about bytes', role: 'inbound', services: { a: { port: { name: 'tcp', number: 80 } } },
+    // Ours asks when a connection comes; Envoy connects upstream, and asks when its first bytes have come.
+    loose: ['log.received', 'log.upstream'],
+    yaml: `
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: ask, namespace: client }
+spec: { action: CUSTOM, provider: { name: decider }, rules: [{ to: [{ operation: { ports: ["$inport"] } }] }] }
+---`,
+    asks: [
+      { raw: bytes, expect: { status: 200, to: ['a'] } },
+      { raw: bytes, expect: { ...closed, details: 'ext_authz_denied' } }, { raw: bytes, expect: { ...closed, details: 'ext_authz_denied' } },
+      ...Array.from({ length: 4 }, () => ({ raw: bytes, expect: { ...closed, details: 'ext_authz_error' } })),
+      { raw: bytes, expect: { status: 200, to: ['a'] } },
+    ],
+  },
+]

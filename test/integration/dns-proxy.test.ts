@@ -135,3 +135,18 @@ test('a second one on a taken port is refused, and one that takes over shares it
   await fixed.proxy.close()
   assert.deepEqual(await looked(joined, 'reviews'), ['30 A 10.0.0.1'])
 })
+
+test('a look-up that fails as nobody expected is told so, and the others go on', async () => {
+  let broken = false
+  await using world = await startDns([], {
+    resolvers() {
+      if (broken) throw new Error('no such file')
+      return { servers: [], search: [] }
+    },
+  })
+  broken = true
+  const response = await world.udp(query('example.com', types.A, { id: 9 }))
+  assert.deepEqual([response.readUInt16BE(0), response.readUInt16BE(2)], [9, 0x8182])
+  assert.match(world.said.join(), /could not be answered: no such file/)
+  assert.deepEqual(await looked(world, 'reviews'), ['30 A 10.0.0.1'])
+})

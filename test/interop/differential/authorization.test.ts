@@ -1,6 +1,7 @@
 // The cases of authorization, in a mesh of their own: a policy that allows something denies all else at its workload.
 import { authorization } from './cases/authorization.ts'
-import { identities } from './cases/identities.ts'
+import { aliases, identities } from './cases/identities.ts'
 import { differentialSuite } from './suite.ts'
 
 differentialSuite('the differential suite of authorization', [...authorization, ...identities], ['127.24', '127.34'])
+differentialSuite('trust domains and their aliases', aliases, ['127.148', '127.158'])

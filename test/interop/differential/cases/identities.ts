@@ -1,6 +1,7 @@
 // Who a client is by its certificate, in policies of a workload: requests and bytes over mutual TLS, each policy for the port
 // of its case.
 import type { Ask, Case, Expected } from '../case.ts'
+import { accessLogFormat } from '../mesh-files.ts'
 
 const identity = (id: string, serverName?: string): Pick<Ask, 'mutual'> => ({ mutual: { identity: `spiffe://${id}`, ...(serverName === undefined ? {} : { serverName }) } })
 
@@ -58,5 +59,34 @@ export const identities: readonly Case[] = [
     title: 'the server name that a client asked for', role: 'inbound',
     yaml: policy([{ to: [{ operation: { ports: ['$inport'] } }], when: [{ key: 'connection.sni', notValues: ['outbound_*', 'me'] }] }]),
     asks: [{ ...identity(buyer, 'outbound_.80_._.a'), expect: fine }, { ...identity(buyer, 'me'), expect: fine }, { ...identity(buyer, 'you'), expect: denied }, { ...identity(buyer), expect: denied }, { expect: denied }],
+  },
+  {
+    title: 'everybody with a certificate, but for one path', role: 'inbound',
+    yaml: policy([{ to: [{ operation: { ports: ['$inport'], notPaths: ['/healthz'] } }], from: [{ source: { principals: ['*'] } }] }]),
+    asks: [{ path: '/healthz', ...identity(buyer), expect: fine }, { path: '/x', ...identity(buyer), expect: denied }, { path: '/x', expect: fine }],
+  },
+]
+
+/** A mesh that was called otherwise before: who comes by its old name, and policies that still name it. */
+export const aliases: readonly Case[] = [
+  {
+    title: 'principals of a trust domain and of its aliases', role: 'inbound',
+    yaml: `${policy([
+      { to: [{ operation: { ports: ['$inport'], paths: ['/new'] } }], from: [{ source: { notPrincipals: [buyer] } }] },
+      { to: [{ operation: { ports: ['$inport'], paths: ['/old'] } }], from: [{ source: { notPrincipals: ['old.test/ns/shop/sa/buyer'] } }] },
+      { to: [{ operation: { ports: ['$inport'], paths: ['/foreign'] } }], from: [{ source: { notPrincipals: ['foreign.test/ns/shop/sa/buyer'] } }] },
+    ])}
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: istio, namespace: istio-system }
+data:
+  mesh: |
+    ${JSON.stringify({ accessLogFile: '/dev/stdout', accessLogFormat, trustDomainAliases: ['old.test'] })}
+`,
+    asks: [
+      ...['/new', '/old'].flatMap((path) => ['cluster.local', 'old.test'].map((domain) => ({ path, ...identity(`${domain}/ns/shop/sa/buyer`), expect: fine }))),
+      { path: '/foreign', ...identity(buyer), expect: denied }, { path: '/old', ...identity(seller), expect: denied },
+      { path: '/new', ...identity('foreign.test/ns/shop/sa/buyer'), expect: { status: 0, to: [] } },
+    ],
   },
 ]

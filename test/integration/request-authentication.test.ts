@@ -105,3 +105,14 @@ test('an issuer changes its keys without a word: the first token of the new key 
   assert.ok(issuer.asked.length - asked <= 2, 'the keys and where they are: once')
   assert.deepEqual(await statuses(world, tokenOf(old, other.issuer), tokenOf(fresh, issuer.issuer)), [200, 200])
 })
+
+test('a token where its rule does not look is none: it is not checked, and goes on as it came', { timeout: 60_000 }, async () => {
+  const signer = createSigner('one', 'ES256')
+  await using world = await mesh()
+  await world.edit(() => world.folder.write('mesh/policy.yaml', policy('web', 'default', 'app=web', [{ issuer: 'a', jwks: keySetOf(signer), fromHeaders: [{ name: 'x-jwt' }] }])))
+  const headersOf = async (headers: Record<string, string>) => (await world.json('/', { headers: { ...headers, connection: 'close' } }))['headers'] as Record<string, string | undefined>
+  assert.equal((await headersOf({ authorization: 'Bearer nonsense' }))['authorization'], 'Bearer nonsense')
+  const good = await headersOf({ authorization: 'Basic eA==', 'x-jwt': tokenOf(signer, 'a') })
+  assert.deepEqual([good['authorization'], good['x-jwt']], ['Basic eA==', undefined])
+  assert.equal((await world.get('/', { headers: { 'x-jwt': 'nonsense' } })).status, 401)
+})

@@ -1,5 +1,5 @@
 // Providers that are asked about requests, each in a mesh of its own: a workload asks one.
-import { connections, forgiving, grpcBodies, nobodyThere, ownStatus, partialBodies, wholeBodies } from './cases/external-authorization.ts'
+import { connections, forgiving, grpcBodies, largeBodies, nobodyThere, ownStatus, partialBodies, wholeBodies } from './cases/external-authorization.ts'
 import { differentialSuite } from './suite.ts'
 
 differentialSuite('providers over HTTP that see whole bodies', wholeBodies, ['127.82', '127.92'])
@@ -9,3 +9,4 @@ differentialSuite('a provider that fails open', forgiving, ['127.88', '127.98'])
 differentialSuite('a provider with a status of its own', ownStatus, ['127.26', '127.36'])
 differentialSuite('a provider that is away', nobodyThere, ['127.28', '127.38'])
 differentialSuite('a provider that is asked about bytes', connections, ['127.146', '127.156'])
+differentialSuite('a provider that sees large bodies', largeBodies, ['127.166', '127.176'])

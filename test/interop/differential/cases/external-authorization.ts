@@ -82,6 +82,14 @@ export const grpcBodies = table('a provider over gRPC sees the first 10 bytes, a
   ...Array.from({ length: 4 }, () => post('hello', { status: 403, to: ['decider'], flags: 'UAEX', details: 'ext_authz_error' })),
 ])
 
+const large = 'x'.repeat(250_000)
+
+/** More than any window or buffer of ours holds at a time. */
+export const largeBodies = table('a provider over HTTP sees bodies of up to 300,000 bytes', overHttp({ maxRequestBytes: 300_000 }), {}, [
+  post(large, whole(large)), post(large, whole(large), { chunked: true }), post(large, whole(large), { http2: true }),
+  post(`${large}${large}`, tooLong), post(`${large}${large}`, tooLong, { http2: true }), post('hello', whole('hello')),
+])
+
 const failures: readonly Answer[] = [{ status: 503 }, { status: 500 }, { then: 'reset' }, { delayMs: 1500 }]
 const get = (expect: Expected, more: Partial<Ask> = {}): Ask => ({ path: '/asked', expect, ...more })
 

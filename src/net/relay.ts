@@ -22,6 +22,8 @@ export interface Relay {
   close(): void
 }
 
+const keepAliveMs = 60_000
+
 export async function startRelay(options: RelayOptions): Promise<Relay> {
   const open = new Set<Socket>()
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, (socket) => {
@@ -56,6 +58,8 @@ function carry(from: Socket, { target, connectTimeoutMs = 10_000 }: RelayOptions
   let connected = false
   to.once('connect', () => {
     connected = true
+    // Who vanishes without a word does not hold its two sockets for ever.
+    for (const socket of [from, to]) socket.setKeepAlive(true, keepAliveMs)
     clearTimeout(timer)
     from.pipe(to)
     to.pipe(from)

@@ -21,6 +21,8 @@ export interface Answer extends Omit<Explanation, 'policy' | 'denied'> {
     readonly path: string
     readonly headers: Readonly<Record<string, string>>
   }
+  /** What the client's look-up of the host finds, where its look-ups are captured; none: that is for its resolvers to say; null: nothing is looked up, or it was not asked for. */
+  readonly resolvesTo: readonly string[] | null
   readonly policy: Policy | null
   /** Null where the other end was not asked. */
   readonly denied: false | Denial | null
@@ -30,7 +32,7 @@ export async function answer(world: OfflineWorld, from: string, asked: AskedRequ
   const mesh = new MeshExplainer(world)
   const outcome = await mesh.explainTokens(from, asked)
   const without = answerOf(outcome, asked)
-  return { ...without, considered: [...without.considered, ...mesh.leftOut(asked, outcome)] }
+  return { ...without, resolvesTo: mesh.resolve(from, asked), considered: [...without.considered, ...mesh.leftOut(asked, outcome)] }
 }
 
 /** What the client's proxy was never sent is not among `considered`. */
@@ -39,7 +41,7 @@ export function answerOf({ from, explained, reception: { modes, denial: closed }
   const denial = explained.denied ?? closed ?? authorization
   return inOrder({
     ...explained,
-    from,
+    from, resolvesTo: null,
     request: { method, scheme, host, port: asked.port ?? destination.port, authority, path, headers: Object.fromEntries(asked.headers) },
     policy: explained.policy === null ? null : { ...explained.policy, peerAuthentication: modes.length === 0 ? null : modes.join(', ') },
     denied: denial ?? false,
@@ -55,11 +57,11 @@ const forbiddenStatus = 403
 /** Every key, always, in the order in which the documentation has them. */
 export function inOrder(all: Answer): Answer {
   const {
-    from, request, listener, protocol, tls, virtualHost, matchedVirtualService, routeIndex, routeName, matchIndex, destinations, timeout, retries, faults,
+    from, request, resolvesTo, listener, protocol, tls, virtualHost, matchedVirtualService, routeIndex, routeName, matchIndex, destinations, timeout, retries, faults,
     rewrite, redirect, directResponse, headers, mirrors, session, chosen, policy, endpoints, denied, status, passthrough, blocked, considered, origin,
   } = all
   return {
-    from, request, listener, protocol, tls, virtualHost, matchedVirtualService, routeIndex, routeName, matchIndex, destinations, timeout, retries, faults,
+    from, request, resolvesTo, listener, protocol, tls, virtualHost, matchedVirtualService, routeIndex, routeName, matchIndex, destinations, timeout, retries, faults,
     rewrite, redirect, directResponse, headers, mirrors, session, chosen, policy, endpoints, denied, status, passthrough, blocked, considered, origin,
   }
 }

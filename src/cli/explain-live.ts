@@ -14,7 +14,7 @@ export async function liveAnswer(admin: Address, name: string, asked: AskedReque
   for (const [header, value] of headers) query.append('header', `${header}: ${value}`)
   const explained = await fetchJson(admin, `/explain?${query.toString()}`) as Explanation
   return inOrder({
-    ...explained, from: name,
+    ...explained, from: name, resolvesTo: null,
     request: { method, scheme, host, port: port ?? (scheme === 'https' ? 443 : 80), authority, path, headers: Object.fromEntries(headers) },
     policy: explained.policy === null ? null : { ...explained.policy, peerAuthentication: null },
     denied: explained.denied ?? null,

@@ -13,6 +13,7 @@ import { denialBehind, tokensBehind } from './explain-authorization.ts'
 import { findClient } from './explain-client.ts'
 import type { Client } from './explain-client.ts'
 import { destinationOf, namesOf, outside } from './explain-destination.ts'
+import { resolvedBy } from './explain-names.ts'
 import { leftOut } from './explain-left-out.ts'
 import type { LeftOut } from './explain-left-out.ts'
 import { receptionOf } from './explain-reception.ts'
@@ -91,6 +92,11 @@ export class MeshExplainer {
       hosts: [...namesOf(asked.host, node.namespace, snapshot.mesh.domain), ...hostOf(explained)],
       declared: !explained.passthrough && !explained.blocked, protocol: explained.protocol,
     })
+  }
+
+  /** What the client's look-up of the host finds; null where nothing is looked up. */
+  resolve(from: string, { host }: AskedRequest): readonly string[] | null {
+    return resolvedBy(this.#asker(from).session, host, this.#world.state.snapshot.mesh.domain)
   }
 
   #asker(from: string): Asker {

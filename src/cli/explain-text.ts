@@ -6,7 +6,7 @@ type Line = readonly [label: string, text: string]
 
 export function explainText(answer: Answer): string {
   const { from, request, considered } = answer
-  const lines = [...matched(answer), ...outcome(answer), ...treatment(answer), ...way(answer)]
+  const lines = [...named(answer), ...matched(answer), ...outcome(answer), ...treatment(answer), ...way(answer)]
   const width = Math.max(...lines.map(([label]) => label.length))
   return [
     `${requestLine(request)} from ${from}`,
@@ -20,6 +20,15 @@ export function explainText(answer: Answer): string {
 /** `GET http://reviews:9080/reviews/1`, `TCP db:5432`. */
 export function requestLine({ method, scheme, authority, path }: Answer['request']): string {
   return scheme === 'tcp' || scheme === 'tls' ? `${method} ${authority}` : `${method} ${scheme}://${authority}${path}`
+}
+
+/** Many addresses of a headless service would fill the screen. */
+const shownAddresses = 4
+
+function named({ request, resolvesTo }: Answer): Line[] {
+  if (resolvesTo === null || resolvesTo.length === 0) return []
+  const more = resolvesTo.length > shownAddresses ? ` and ${resolvesTo.length - shownAddresses} more` : ''
+  return [['name', `${request.host} is ${resolvesTo.slice(0, shownAddresses).join(', ')}${more}, where look-ups are captured`]]
 }
 
 function matched({ matchedVirtualService, routeIndex, matchIndex, routeName, origin, listener, virtualHost, protocol }: Answer): Line[] {

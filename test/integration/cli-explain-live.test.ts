@@ -49,7 +49,7 @@ test('a running proxy says what the files say, but for what only the other end a
   for (const [request, ...more] of [['GET http://reviews:9080/reviews/1', '-H', 'end-user: jason'], ['POST http://reviews:9080/x?y=1'], ['GET http://details:9080/'], ['GET http://nobody.example/']] as const) {
     const offline = await explain([...files, '--from', 'productpage-v1'], request, ...more)
     const live = await explain(['--admin', admin.at], request, ...more)
-    const common = ({ from: _from, denied: _denied, policy, considered: _considered, ...rest }: Answer) => ({ ...rest, policy: { ...policy, peerAuthentication: null } })
+    const common = ({ from: _from, denied: _denied, resolvesTo: _resolvesTo, policy, considered: _considered, ...rest }: Answer) => ({ ...rest, policy: { ...policy, peerAuthentication: null } })
     assert.deepEqual(common(live), common(offline), request)
     assert.deepEqual([live.denied, live.from], [null, admin.at])
     assert.deepEqual(live.considered, offline.considered.slice(0, live.considered.length))

@@ -78,9 +78,21 @@ test('a request that misses a header goes on, and the answer says what was neede
   }])
 })
 
+test('a host is what the client would be told, by its namespace and its Sidecar; nobody tells of addresses, and of others their own resolvers', async () => {
+  const api = istio('ServiceEntry', 'api', { hosts: ['api.example.com', '*.apis.example.com'], addresses: ['10.9.9.9', 'fd00::0:7'], ports: [{ number: 80, name: 'http', protocol: 'HTTP' }], resolution: 'STATIC', endpoints: [{ address: '127.0.0.9' }] })
+  const sidecar = istio('Sidecar', 'default', { egress: [{ hosts: ['./reviews.default.svc.cluster.local'] }] })
+  const told = async (host: string, yaml = documents(api), from = 'default/productpage-v1') => (await explain(yaml, `GET http://${host}/`, { from })).resolvesTo
+  assert.deepEqual(await told('x.apis.example.com'), ['10.9.9.9', 'fd00::7'])
+  assert.deepEqual(await told('reviews.default'), ['10.96.210.153'])
+  assert.deepEqual(await told('details', documents(sidecar)), [], 'not imported')
+  assert.deepEqual(await told('elsewhere.example.net'), [])
+  assert.equal(await told('10.1.2.3'), null)
+  assert.equal(await told('localhost', '', 'default/bookinfo-gateway'), null)
+})
+
 test('every key is there, in one order, whatever the answer is', async () => {
   const keys = [
-    'from', 'request', 'listener', 'protocol', 'tls', 'virtualHost', 'matchedVirtualService', 'routeIndex', 'routeName', 'matchIndex', 'destinations', 'timeout',
+    'from', 'request', 'resolvesTo', 'listener', 'protocol', 'tls', 'virtualHost', 'matchedVirtualService', 'routeIndex', 'routeName', 'matchIndex', 'destinations', 'timeout',
     'retries', 'faults', 'rewrite', 'redirect', 'directResponse', 'headers', 'mirrors', 'session', 'chosen', 'policy', 'endpoints', 'denied', 'status', 'passthrough', 'blocked',
     'considered', 'origin',
   ]
@@ -415,6 +427,7 @@ test('the program answers people in words, with the file and line of what matche
   assert.equal(code, 0)
   assert.equal(stdout, `GET http://reviews:9080/reviews/1 from default/productpage-v1
 
+  name       reviews is 10.96.210.153, where look-ups are captured
   matched    VirtualService default/reviews http[1] (-:14)
   goes to    ${reviewsHost}:9080 subset v1  [outbound|9080|v1|${reviewsHost}]
   retries    2, on connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes

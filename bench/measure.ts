@@ -18,7 +18,12 @@ export interface Measured {
   /** Right after its start. */
   readonly idleRssBytes: number
   readonly samples: readonly Sample[]
+  /** Requests a second that it was asked for; undefined: as many as it could. */
+  readonly rate: number | undefined
 }
+
+/** So many a second, or a part of what each can do at most. */
+export type Rate = number | { readonly ofMaximum: number }
 
 export interface MeasureOptions {
   readonly generator: LoadGenerator
@@ -26,33 +31,37 @@ export interface MeasureOptions {
   readonly warmupSeconds: number
   /** Its logs are emptied between rounds. */
   readonly folder: string
-  readonly load: Omit<LoadOptions, 'port'>
+  readonly load: Omit<LoadOptions, 'port' | 'rate'>
+  readonly rate?: Rate | undefined
 }
 
 export async function measure(contenders: readonly Contender[], options: MeasureOptions): Promise<readonly Measured[]> {
   const { generator, rounds, warmupSeconds, load, folder } = options
   const measured = contenders.map((contender) => ({
-    contender, name: contender.name, idleRssBytes: usageOf(contender.pids).rssBytes, samples: [] as Sample[],
+    contender, name: contender.name, idleRssBytes: usageOf(contender.pids).rssBytes, samples: [] as Sample[], rate: undefined as number | undefined,
   }))
-  for (const contender of contenders) await generator.load({ ...loadFor(contender, load), seconds: warmupSeconds })
+  for (const one of measured) {
+    const { rps } = await generator.load({ ...loadFor(one.contender, load), seconds: warmupSeconds })
+    one.rate = options.rate === undefined || typeof options.rate === 'number' ? options.rate : Math.round(rps * options.rate.ofMaximum)
+  }
   for (let round = 0; round < rounds; round++) {
     for (const one of round % 2 === 0 ? measured : measured.toReversed()) {
       emptyLogs(folder)
-      one.samples.push({ round, ...(await sample(one.contender, options)) })
+      one.samples.push({ round, ...(await sample(one.contender, one.rate, options)) })
       await sleep(50) // what the kernel still does for it is not the next one's
     }
   }
-  return measured.map(({ name, idleRssBytes, samples }) => ({ name, idleRssBytes, samples }))
+  return measured.map(({ name, idleRssBytes, samples, rate }) => ({ name, idleRssBytes, samples, rate }))
 }
 
-function loadFor({ port, place, headers }: Contender, load: MeasureOptions['load']): LoadOptions {
+function loadFor({ port, place, headers }: Contender, load: MeasureOptions['load']): Omit<LoadOptions, 'rate'> {
   return { ...load, port, place, headers: headers ?? load.headers }
 }
 
-async function sample(contender: Contender, { generator, load }: MeasureOptions): Promise<Omit<Sample, 'round'>> {
+async function sample(contender: Contender, rate: number | undefined, { generator, load }: MeasureOptions): Promise<Omit<Sample, 'round'>> {
   const { pids } = contender
   let before = usageOf(pids)
-  const result = await generator.load(loadFor(contender, load), () => (before = usageOf(pids)))
+  const result = await generator.load({ ...loadFor(contender, load), rate }, () => (before = usageOf(pids)))
   const after = usageOf(pids)
   return { ...result, cpuMicrosPerRequest: (after.cpuSeconds - before.cpuSeconds) * 1e6 / result.requests, rssBytes: after.rssBytes }
 }

@@ -28,7 +28,7 @@ export const usage = `npm run bench -- [options]: our proxies beside nginx, HAPr
   --secs S       seconds of load in each (2)
   --conns N      connections (64)
   --rate N       requests a second, sent when they are due, instead of as fast as answers come
-  --only NAME    gateway, inbound, outbound, hop, relay, relay-bulk, tls-relay, tls-relay-bulk, bulk, churn, tls-churn, h2,
+  --only NAME    gateway, inbound, outbound, hop, hop-rate, tail, relay, relay-bulk, tls-relay, tls-relay-bulk, bulk, churn, tls-churn, h2,
                  grpc, h2-bulk or memory; may be given several times
   --json FILE    raw figures (bench/results/TIME.json)
   --gate         exit 1 when a bar is not held

@@ -10,12 +10,12 @@ import type { LoadGenerator } from './load/load.ts'
 import { measure } from './measure.ts'
 import type { Measured } from './measure.ts'
 import { measureMemory, memoryTable } from './memory.ts'
-import type { MemoryFigures } from './memory.ts'
+import type { Clients, MemoryFigures } from './memory.ts'
 import { readOptions, usage } from './options.ts'
 import type { BenchOptions } from './options.ts'
 import { loadOf, scenarios } from './scenarios.ts'
 import type { Bar, Scenario } from './scenarios.ts'
-import { markdownTable, ratioTo, summarize } from './table.ts'
+import { markdownTable, rateTable, ratioTo, summarize } from './table.ts'
 import type { Summary } from './table.ts'
 import { envoyMissing } from './twins/envoy.ts'
 import { hasNghttp2 } from './twins/nghttp2.ts'
@@ -55,7 +55,8 @@ async function runScenario(scenario: Scenario, options: BenchOptions, generator:
     const contenders = await scenario.start(world)
     const measured = await measure(contenders, {
       generator, folder, rounds: options.rounds, warmupSeconds: Math.min(5, options.seconds * 3),
-      load: { connections: options.connections, ...loadOf(scenario, folder), seconds: options.seconds, rate: options.rate === 0 ? undefined : options.rate },
+      load: { connections: options.connections, ...loadOf(scenario, folder), seconds: options.seconds },
+      rate: options.rate === 0 ? scenario.rate : options.rate,
     })
     const summary = summarize(measured)
     const { name, title } = scenario
@@ -71,28 +72,36 @@ const worldOf = ({ nodeFlags, base, withoutEnvoy }: BenchOptions): WorldOptions 
 function judge(bar: Bar, measured: readonly Measured[]): readonly JudgedBar[] {
   const peer = measured.find(({ name }) => name === bar.against)
   if (peer === undefined) return []
-  const ratio = ratioTo(measured.at(-1)!, peer)
+  const ratio = ratioTo(measured.at(-1)!, peer, bar.of)
   return [{ ...bar, ratio, held: ratio <= bar.most }]
 }
 
-/** Of idle clients of the gateway. */
-async function runMemory(options: BenchOptions, generator: LoadGenerator): Promise<readonly MemoryFigures[]> {
+/** Of clients of the gateway, or of the server's sidecar, that are idle or all ask at once. */
+async function runMemory(of: 'gateway' | 'inbound', clients: Clients, options: BenchOptions, generator: LoadGenerator): Promise<readonly MemoryFigures[]> {
   const folder = mkdtempSync(join(tmpdir(), 'trysail-bench-'))
   try {
     await using children = new Children()
-    const scenario = scenarios[0]!
+    const scenario = scenarios.find((one) => one.name === of)!
     const contenders = await scenario.start(await openWorld(folder, children, worldOf(options)))
-    return await measureMemory(contenders, generator, loadOf(scenario, folder))
+    return await measureMemory(contenders, generator, clients, loadOf(scenario, folder))
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
 }
 
+const memories = [
+  ['Memory: idle plain connections to the gateway', 'gateway', 'idle'],
+  ["Memory: idle connections of mutual TLS to the server's sidecar", 'inbound', 'idle'],
+  ['Memory: connections to the gateway that all ask at once', 'gateway', 'active'],
+] as const
+
 const isWanted = (name: string, { only }: BenchOptions): boolean => only.length === 0 || only.includes(name)
 
 function report({ title, bars, summary }: ScenarioResult): void {
   console.log(markdownTable(title, summary))
-  for (const { against, most, ratio, held } of bars) console.log(`bar: at most ${most} times ${against}: ${held ? 'held' : 'NOT held'} (${ratio.toFixed(2)})`)
+  const ofRate = rateTable(summary)
+  if (ofRate !== '') console.log(ofRate)
+  for (const { against, most, of, ratio, held } of bars) console.log(`bar: at most ${most} times ${against}${of === 'p999' ? ' in p99.9' : ''}: ${held ? 'held' : 'NOT held'} (${ratio.toFixed(2)})`)
   if (bars.length > 0) console.log()
 }
 
@@ -106,7 +115,7 @@ async function main(options: BenchOptions): Promise<number> {
     if (withoutEnvoy !== undefined) console.error(`no comparison with Envoy: ${withoutEnvoy}`)
     const results: ScenarioResult[] = []
     for (const scenario of scenarios.filter(({ name }) => isWanted(name, options))) {
-      if (scenario.tls && generator.missing !== undefined) continue
+      if ((scenario.tls || scenario.rate !== undefined) && generator.missing !== undefined) continue
       if (scenario.load?.h2 !== undefined && !hasNghttp2()) {
         console.error(`${scenario.name} is left out: apt-get install nghttp2`)
         continue
@@ -115,8 +124,11 @@ async function main(options: BenchOptions): Promise<number> {
       report(result)
       results.push(result)
     }
-    const memory = isWanted('memory', options) && generator.missing === undefined ? await runMemory(options, generator) : []
-    if (memory.length > 0) console.log(memoryTable('Memory: idle plain connections to the gateway', memory))
+    const memory: Record<string, readonly MemoryFigures[]> = {}
+    for (const [title, of, clients] of isWanted('memory', options) && generator.missing === undefined ? memories : []) {
+      memory[title] = await runMemory(of, clients, options, generator)
+      console.log(memoryTable(title, memory[title]))
+    }
     const file = options.json ?? join(import.meta.dirname, 'results', `${new Date().toISOString().replaceAll(':', '-')}.json`)
     mkdirSync(dirname(file), { recursive: true })
     writeFileSync(file, `${JSON.stringify({ about: { ...about, generator: generator.name }, options, scenarios: results, memory }, undefined, 1)}\n`)

@@ -2,7 +2,8 @@
 import { join } from 'node:path'
 import { freePort } from '../src/net/reserve-port.ts'
 import type { LoadOptions, LoadPlace } from './load/load.ts'
-import { serverHost } from './mesh-envoy.ts'
+import type { Rate } from './measure.ts'
+import { hopHost, serverHost } from './mesh-envoy.ts'
 import type { MeshProcesses } from './mesh-processes.ts'
 import type { World } from './world.ts'
 import { haproxyGateway, haproxyH2, haproxyInbound, haproxyOutbound, haproxyRelay, haproxyTlsRelay } from './twins/haproxy.ts'
@@ -26,6 +27,8 @@ export interface Contender {
 export interface Bar {
   readonly against: string
   readonly most: number
+  /** What is compared where it is not CPU. */
+  readonly of?: 'p999'
 }
 
 export interface Scenario {
@@ -36,6 +39,8 @@ export interface Scenario {
   readonly tls: boolean
   readonly headers: readonly string[]
   /** Where it is not 1 KB on connections that stay. */
+  /** Where it is not as many requests as each can serve. */
+  readonly rate?: Rate
   readonly load?: Partial<Pick<LoadOptions, 'path' | 'connections' | 'fresh' | 'h2'>>
   start(world: World): Promise<readonly Contender[]>
 }
@@ -73,7 +78,13 @@ async function envoys(world: World, role: EnvoyRole): Promise<readonly Contender
   const { folder, children, mesh, envoy } = world
   if (envoy === undefined) return []
   const pid = await startEnvoyTwin(role, { folder, children, plaintextPort: mesh.plaintextPort })
-  return [{ name: 'envoy', port: envoy[role], pids: [pid], ...(role === 'outbound' && { headers: [`Host: ${serverHost}:${envoy.outbound}`] }) }]
+  return [{ name: 'envoy', port: envoy[role], pids: [pid], ...((role === 'outbound' || role === 'hop') && { headers: [`Host: ${role === 'hop' ? hopHost : serverHost}:${envoy[role]}`] }) }]
+}
+
+async function envoyHop(world: World): Promise<readonly Contender[]> {
+  const [inward] = await envoys(world, 'inbound')
+  const [outward] = await envoys(world, 'hop')
+  return inward === undefined || outward === undefined ? [] : [joined(outward, inward)]
 }
 
 /** Two of the same make that looks like one: load goes into the first. */
@@ -147,6 +158,19 @@ export const scenarios: readonly Scenario[] = [
       await twinHop(world, 'nginx', nginxOutbound, nginxInbound),
       ...(await besideBase(world, (name, mesh) => ourHop(name, mesh, world.upstream))),
     ],
+  },
+  {
+    name: 'hop-rate', title: 'Sidecar to sidecar at a fixed rate: plain in, mTLS between, plain out', bars: [{ against: 'envoy', most: 0.5 }], tls: false, headers: atServer, rate: 2_000,
+    start: async (world) => [
+      await twinHop(world, 'haproxy', haproxyOutbound, haproxyInbound),
+      { name: 'direct', port: world.upstream, pids: [] },
+      ...(await envoyHop(world)),
+      ...(await besideBase(world, (name, mesh) => ourHop(name, mesh, world.upstream))),
+    ],
+  },
+  {
+    name: 'tail', title: 'Gateway at 60 % of what each can do at most', bars: [{ against: 'nginx', most: 1.5, of: 'p999' }], tls: false, headers: ['Host: bench.example.com'], rate: { ofMaximum: 0.6 },
+    start: gateways,
   },
   {
     name: 'relay', title: 'Bytes through a gateway, small messages', bars: [{ against: 'haproxy', most: 1.15 }], tls: false, headers: atServer, start: relays,

@@ -8,6 +8,7 @@ export interface Summary {
   readonly cpuMicrosPerRequest: number
   readonly rps: number
   readonly p50: number
+  readonly p90: number
   readonly p99: number
   readonly p999: number
   readonly idleRssBytes: number
@@ -23,18 +24,16 @@ export function summarize(measured: readonly Measured[]): readonly Summary[] {
     return {
       name, idleRssBytes,
       ratio: ratioTo(one, first),
-      cpuMicrosPerRequest: of('cpuMicrosPerRequest'), rps: of('rps'), p50: of('p50'), p99: of('p99'), p999: of('p999'), rssBytes: of('rssBytes'),
+      cpuMicrosPerRequest: of('cpuMicrosPerRequest'), rps: of('rps'), p50: of('p50'), p90: of('p90'), p99: of('p99'), p999: of('p999'), rssBytes: of('rssBytes'),
       errors: samples.reduce((sum, { errors }) => sum + errors, 0),
     }
   })
 }
 
-/** CPU a request of one contender as a multiple of another's, round by round. */
-export function ratioTo(one: Measured, other: Measured): number {
-  return median(one.samples.map((sample) => sample.cpuMicrosPerRequest / cpuInRound(other, sample.round)))
+/** CPU a request of one contender as a multiple of another's, or what else is compared, round by round. */
+export function ratioTo(one: Measured, other: Measured, of: 'cpuMicrosPerRequest' | 'p999' = 'cpuMicrosPerRequest'): number {
+  return median(one.samples.map((sample) => sample[of] / other.samples.find(({ round }) => round === sample.round)![of]))
 }
-
-const cpuInRound = ({ samples }: Measured, round: number): number => samples.find((one) => one.round === round)!.cpuMicrosPerRequest
 
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((one, other) => one - other)
@@ -49,6 +48,16 @@ export function markdownTable(title: string, summaries: readonly Summary[]): str
     `${megabytes(one.idleRssBytes)} / ${megabytes(one.rssBytes)}`, `${one.errors}`,
   ])
   return [`### ${title}`, '', row(head), row(head.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(row), ''].join('\n')
+}
+
+/** Of a fixed rate: what a proxy takes for a thousand requests a second, and what it adds to the latency of `direct`. */
+export function rateTable(summaries: readonly Summary[]): string {
+  const direct = summaries.find(({ name }) => name === 'direct')
+  if (direct === undefined) return ''
+  const head = ['', 'vCPU per 1,000 rps', 'added p50 us', 'added p90 us', 'added p99 us']
+  const rows = summaries.filter((one) => one !== direct).map((one) =>
+    [one.name, (one.cpuMicrosPerRequest / 1000).toFixed(3), ...(['p50', 'p90', 'p99'] as const).map((part) => (one[part] - direct[part]).toFixed(0))])
+  return [row(head), row(head.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(row), ''].join('\n')
 }
 
 const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`

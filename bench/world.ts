@@ -32,7 +32,7 @@ export interface WorldOptions {
 
 export async function openWorld(folder: string, children: Children, { nodeFlags, withEnvoy, base }: WorldOptions): Promise<World> {
   const [upstream, tlsUpstream, h2Upstream] = [await freePort(), await freePort(), await freePort()]
-  const envoy = withEnvoy ? { gateway: await freePort(), inbound: await freePort(), outbound: await freePort(), h2: await freePort() } : undefined
+  const envoy = withEnvoy ? { gateway: await freePort(), inbound: await freePort(), outbound: await freePort(), h2: await freePort(), hop: await freePort() } : undefined
   const envoyMesh = join(folder, 'envoy.yaml')
   if (envoy !== undefined) writeEnvoyMesh(envoyMesh, envoy, { plain: upstream, tls: tlsUpstream, h2: h2Upstream })
   const mesh = await MeshProcesses.start(children, folder, nodeFlags, envoy === undefined ? [] : [envoyMesh])

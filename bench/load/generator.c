@@ -390,8 +390,8 @@ int main(int argc, char **argv) {
   int up = 0;
   for (int i = 0; i < connections; i++) up += all[i].state >= IDLE;
   printf("{\"requests\":%llu,\"measured\":%llu,\"rps\":%.0f,\"errors\":%llu,\"not2xx\":%llu,\"connected\":%d,\"queued\":%zu,"
-         "\"p50\":%.0f,\"p99\":%.0f,\"p999\":%.0f,\"max\":%.0f}\n",
+         "\"p50\":%.0f,\"p90\":%.0f,\"p99\":%.0f,\"p999\":%.0f,\"max\":%.0f}\n",
          completed, measured, measured / duration, errors, not_2xx, up, waiting_end - waiting_first,
-         percentile(.5), percentile(.99), percentile(.999), percentile(.999999));
+         percentile(.5), percentile(.9), percentile(.99), percentile(.999), percentile(.999999));
   return 0;
 }

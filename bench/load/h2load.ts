@@ -37,5 +37,5 @@ function resultOf(output: string, log: string, seconds: number): LoadResult {
   const [, , , done, succeeded] = counts.map(Number)
   const times = log.split('\n').filter((line) => line !== '').map((line) => Number(line.split('\t')[2])).sort((one, other) => one - other)
   const at = (part: number): number => times[Math.floor(part * (times.length - 1))] ?? 0
-  return { requests: done!, rps: done! / seconds, errors: done! - succeeded!, p50: at(0.5), p99: at(0.99), p999: at(0.999), max: at(1) }
+  return { requests: done!, rps: done! / seconds, errors: done! - succeeded!, p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), max: at(1) }
 }

@@ -34,6 +34,7 @@ export interface LoadResult {
   readonly errors: number
   /** Microseconds. */
   readonly p50: number
+  readonly p90: number
   readonly p99: number
   readonly p999: number
   readonly max: number
@@ -106,6 +107,6 @@ function wrk(missing: string): LoadGenerator {
 function parse(output: string): LoadResult {
   const line = output.split('\n').find((one) => one.startsWith('{'))
   if (line === undefined) throw new Error(`the load generator said nothing that can be read:\n${output}`)
-  const { requests, rps, errors, not2xx, p50, p99, p999, max } = JSON.parse(line) as Record<string, number>
-  return { requests: requests!, rps: rps!, errors: errors! + not2xx!, p50: p50!, p99: p99!, p999: p999!, max: max! }
+  const { requests, rps, errors, not2xx, p50, p90, p99, p999, max } = JSON.parse(line) as Record<string, number>
+  return { requests: requests!, rps: rps!, errors: errors! + not2xx!, p50: p50!, p90: p90!, p99: p99!, p999: p999!, max: max! }
 }

@@ -16,8 +16,8 @@ export interface EnvoyPlace {
   readonly plaintextPort: number
 }
 
-const accounts = { gateway: 'gateway', inbound: 'server', outbound: 'client', h2: 'gateway' } as const
-const types = { gateway: 'router', inbound: 'sidecar', outbound: 'sidecar', h2: 'router' } as const
+const accounts = { gateway: 'gateway', inbound: 'server', outbound: 'client', h2: 'gateway', hop: 'client' } as const
+const types = { gateway: 'router', inbound: 'sidecar', outbound: 'sidecar', h2: 'router', hop: 'sidecar' } as const
 
 /** Why the bench goes without it; undefined when there is one. */
 export const envoyMissing = (): string | undefined => findEnvoy().missing

@@ -8,7 +8,7 @@ import { compileChainMatcher } from './listen/chain-match.ts'
 import type { ChainMatcher, ConnectionFacts } from './listen/chain-match.ts'
 import { decodeInspectors } from './listen/inspectors.ts'
 import type { Inspectors } from './listen/inspectors.ts'
-import { decodeChains, listenerAddress } from './xds/listener.ts'
+import { decodeChains, listenerAddresses } from './xds/listener.ts'
 import type { DecodedChain } from './xds/listener.ts'
 
 /** A connection, as its first bytes show it. */
@@ -42,7 +42,7 @@ export type FindChain = (connection: ExplainedConnection) => FoundChain | undefi
 export function compileListeners(messages: readonly Listener[]): FindChain {
   const handsOver = messages.find((one) => one.useOriginalDst === true)
   const takers = messages.filter((one) => one.useOriginalDst !== true)
-  const byAddress = new Map(takers.map((one) => [formatAddress(listenerAddress(one)), one]))
+  const byAddress = new Map(takers.flatMap((one) => listenerAddresses(one).map((address) => [formatAddress(address), one])))
   const compiled = new Map<Listener, OfflineListener>()
   return (connection) => {
     const message = atDestination(byAddress, connection.destination) ?? handsOver

@@ -1,5 +1,5 @@
 // The settings of one proxy: who it is, where its control plane is, how it serves and how it ends. File < env < flag.
-import { choice, duration, integer, onOff, pairs, port, readSettings, text } from '../lib/settings.ts'
+import { choice, duration, integer, list, onOff, pairs, port, readSettings, text } from '../lib/settings.ts'
 import type { SettingsLayers, SettingsOf, SettingsResult } from '../lib/settings.ts'
 
 export const proxySettingsTable = {
@@ -8,6 +8,7 @@ export const proxySettingsTable = {
   namespace: text('default', 'Namespace of the workload (POD_NAMESPACE).'),
   serviceAccount: text('default', 'Service account: its identity is spiffe://TRUST-DOMAIN/ns/NAMESPACE/sa/THIS.'),
   ip: text('127.0.0.1', 'Address of the workload, as its services know it (INSTANCE_IP).'),
+  instanceIps: list('IP', "Further addresses of the workload, such as IPv6's (INSTANCE_IPS)."),
   labels: pairs({}, 'Labels of the workload, as its services select it.'),
   autoRegisterGroup: text('', 'WorkloadGroup of its namespace by which the workload registers itself (ISTIO_META_AUTO_REGISTER_GROUP).'),
   workloadName: text('', 'What owns the workload, for metrics; its name without one.'),

@@ -10,7 +10,7 @@ import { findEnvoy } from '../interop/envoy-binary.ts'
 import { startAgent, startEnvoy } from '../interop/real-envoy.ts'
 
 const { path: envoy, missing } = findEnvoy()
-const { IPv4 } = places
+const { IPv4, IPv6 } = places
 const own = 'spiffe://cluster.local/ns/default/sa/default'
 /** As user 1337 it reads what the test wrote. */
 const asProxy = ['setpriv', '--reuid=1337', '--regid=1337', '--clear-groups', '--inh-caps=+net_admin,+dac_override', '--ambient-caps=+net_admin,+dac_override', '--']
@@ -29,7 +29,7 @@ for (const mode of ['REDIRECT', 'TPROXY'] as const) {
       envoy: envoy!, under: [...mesh.workload.enter(), ...asProxy], apiType: 'DELTA_GRPC', port: 15_010, agentPort: 15_011, strict: true,
       node: {
         id: `sidecar~${IPv4.workload}~echo-1.default~default.svc.cluster.local`,
-        metadata: { NAME: 'echo-1', NAMESPACE: 'default', SERVICE_ACCOUNT: 'default', LABELS: { app: 'echo' }, INTERCEPTION_MODE: mode },
+        metadata: { NAME: 'echo-1', NAMESPACE: 'default', SERVICE_ACCOUNT: 'default', LABELS: { app: 'echo' }, INSTANCE_IPS: `${IPv4.workload},${IPv6.workload}`, INTERCEPTION_MODE: mode },
       },
     })
     const until = Date.now() + patienceMs
@@ -42,5 +42,7 @@ for (const mode of ['REDIRECT', 'TPROXY'] as const) {
       ownAddress: { from: IPv4.workload, identity: '', proxied: false },
       stranger: { from: IPv4.workload, identity: '', proxied: false },
     }, running.output())
+    assert.deepEqual(mesh.ask(mesh.world, `http://[${IPv6.workload}]:9090/`), { from: mode === 'TPROXY' ? IPv6.peer : IPv6.ownSource, identity: '', proxied: true })
+    assert.deepEqual(mesh.ask(mesh.workload, `http://[${IPv6.service}]/`), { from: mode === 'TPROXY' ? IPv4.workload : IPv4.ownSource, identity: own, proxied: true })
   })
 }

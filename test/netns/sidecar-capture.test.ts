@@ -22,7 +22,7 @@ async function withSidecar(capture: Partial<CaptureSettings>, flags: readonly st
 }
 
 test('a captured workload is reached and reaches others through its sidecar, over both families', { skip: netnsSkip, timeout: 90_000 }, async () => {
-  await using mesh = await withSidecar({}, [])
+  await using mesh = await withSidecar({}, ['--instance-ips', IPv6.workload])
   const { workload, world } = mesh
   const inbound = { from: IPv4.ownSource, identity: '', proxied: true }
   assert.deepEqual(mesh.askAll(), {
@@ -33,6 +33,7 @@ test('a captured workload is reached and reaches others through its sidecar, ove
   })
   assert.deepEqual(mesh.ask(world, `http://[${IPv6.workload}]:8080/`), inbound, 'the application is known by its first address')
   assert.deepEqual(mesh.ask(world, `http://[${IPv6.workload}]:9090/`), { from: IPv6.ownSource, identity: '', proxied: true })
+  assert.deepEqual(mesh.ask(workload, `http://[${IPv6.service}]/`), { from: IPv4.ownSource, identity: own, proxied: true }, 'its own service by its other address')
   assert.deepEqual(mesh.ask(workload, `http://[${IPv6.peer}]:8000/`), { from: IPv6.workload, identity: '', proxied: false })
 })
 

@@ -22,7 +22,7 @@ const meshYaml = `
 apiVersion: v1
 kind: Service
 metadata: { name: echo, namespace: default }
-spec: { clusterIP: ${IPv4.service}, selector: { app: echo }, ports: [{ name: http, port: 80, targetPort: 8080 }] }
+spec: { clusterIP: ${IPv4.service}, clusterIPs: [${IPv4.service}, "${IPv6.service}"], selector: { app: echo }, ports: [{ name: http, port: 80, targetPort: 8080 }] }
 ---
 apiVersion: v1
 kind: Pod

@@ -39,6 +39,9 @@ export interface ProxyNode {
 }
 
 /** What of an Envoy node matters; the protobuf message and a NODE.json both fit. */
+/** Listeners of all addresses are those of both families for it. */
+export const isDualStack = ({ addresses }: ProxyNode): boolean => addresses.some((one) => one.includes(':'))
+
 export interface NodeLike {
   readonly id: string
   readonly metadata?: JsonObject | undefined

@@ -49,6 +49,9 @@ export class Acceptor {
   #shaking = 0
   #accepted = 0
   #draining = false
+  #refusesInbound = false
+  /** What has not reached a service by now never will. */
+  #inboundOver = false
   /** One for all connections. */
   readonly #onClose = (): void => void this.#open--
 
@@ -70,13 +73,24 @@ export class Acceptor {
     this.#draining = true
   }
 
+  /** From now on no connection comes to the workload any more: who is refused here asks another one, nothing of its request was sent. */
+  refuseInbound(): void {
+    this.#refusesInbound = true
+  }
+
+  /** Nor does what is in a handshake. */
+  endInbound(): void {
+    this.#refusesInbound = true
+    this.#inboundOver = true
+  }
+
   accept(name: string, inbound: Inbound, arrived: Arrival): void {
     const first = this.#parts.listeners().get(name)
     if (first === undefined) return inbound.destroy()
     const listener = handedOver(first, arrived, this.#parts.listeners())
     const sourceMark = listener.inspectors.originalSource
     const arrival = sourceMark === undefined ? arrived : { ...arrived, sourceMark }
-    const refusal = this.#refusal()
+    const refusal = this.#refusal(listener)
     if (refusal !== undefined) return this.#refuse(refusal, '', listener, inbound, arrival)
     this.#open++
     this.#accepted++
@@ -96,8 +110,8 @@ export class Acceptor {
     spawn('choosing a filter chain', this.#chooseAndServe(listener, inbound, arrival))
   }
 
-  #refusal(): Refusal | undefined {
-    if (this.#draining) return 'draining'
+  #refusal({ direction }: CompiledListener): Refusal | undefined {
+    if (this.#draining || (this.#refusesInbound && direction === 'inbound')) return 'draining'
     return this.#open >= this.#parts.maxConnections ? 'too-many-connections' : undefined
   }
 
@@ -163,6 +177,7 @@ export class Acceptor {
   }
 
   #hand(connection: AcceptedConnection, transport: Transport): void {
+    if (this.#inboundOver && connection.listener.direction === 'inbound') return transport.destroy()
     this.#parts.onServed?.(connection, transport.tls?.peerUris ?? [])
     connection.chain.service.serve(connection, transport)
   }
@@ -194,7 +209,7 @@ function indexOf(all: ReadonlyMap<string, CompiledListener>): ReadonlyMap<string
   const known = indexes.get(all)
   if (known !== undefined) return known
   const takers = [...all.values()].filter(({ handsOver }) => !handsOver)
-  const index = new Map(takers.map((listener) => [formatAddress(listener.address), listener]))
+  const index = new Map(takers.flatMap((listener) => listener.addresses.map((address) => [formatAddress(address), listener])))
   indexes.set(all, index)
   return index
 }

@@ -7,7 +7,7 @@ import type { Address } from '../../model/address.ts'
 import { TrafficDirection } from '../../proto/gen/envoy/config/core/v3/base_pb.ts'
 import { FilterChainSchema } from '../../proto/gen/envoy/config/listener/v3/listener_components_pb.ts'
 import type { Listener } from '../../proto/gen/envoy/config/listener/v3/listener_pb.ts'
-import { chainClusterNames, decodeChains, listenerAddress, routeNameOf } from '../xds/listener.ts'
+import { chainClusterNames, decodeChains, listenerAddress, listenerAddresses, routeNameOf } from '../xds/listener.ts'
 import type { DecodedChain, TerminalFilter } from '../xds/listener.ts'
 import { MeshError } from '../../lib/errors.ts'
 import { compileChainMatcher } from './chain-match.ts'
@@ -33,6 +33,8 @@ export interface CompiledListener {
   readonly name: string
   readonly message: Listener
   readonly address: Address
+  /** All that destinations find it by; it stands at the first, and at the others where a capture brings what is meant for them. */
+  readonly addresses: readonly Address[]
   /** False for listeners that only get connections handed over by `use_original_dst`. */
   readonly binds: boolean
   readonly handsOver: boolean
@@ -67,6 +69,7 @@ export function compileListener(message: Listener, previous: CompiledListener | 
     name: message.name,
     message,
     address,
+    addresses: listenerAddresses(message),
     binds: message.bindToPort ?? true,
     handsOver: message.useOriginalDst ?? false,
     transparent: message.transparent ?? false,

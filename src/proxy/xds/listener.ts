@@ -42,6 +42,11 @@ export function listenerAddress(listener: Listener): Address {
   return at
 }
 
+/** All that it stands for: those of another family among them. */
+export function listenerAddresses(listener: Listener): readonly Address[] {
+  return [listenerAddress(listener), ...listener.additionalAddresses.flatMap(({ address }) => socketAddress(address) ?? [])]
+}
+
 function socketAddress(address: AddressMessage | undefined): Address | undefined {
   if (address?.address.case === 'pipe') return { host: `unix://${address.address.value.path}`, port: 0 }
   if (address?.address.case !== 'socketAddress') return undefined

@@ -36,7 +36,7 @@ function metadataOf(settings: ProxySettings): JsonObject {
     WORKLOAD_NAME: workloadName || name,
     CLUSTER_ID: clusterId,
     MESH_ID: meshId,
-    INSTANCE_IPS: settings.ip,
+    INSTANCE_IPS: [settings.ip, ...settings.instanceIps].join(','),
     INTERCEPTION_MODE: settings.interceptionMode,
     ...(dnsCapture && { DNS_CAPTURE: 'true', DNS_AUTO_ALLOCATE: 'true' }),
     ...(autoRegisterGroup === '' ? {} : { AUTO_REGISTER_GROUP: autoRegisterGroup }),

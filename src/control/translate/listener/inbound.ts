@@ -23,6 +23,7 @@ import type { InboundPort } from '../inbound-ports.ts'
 import { metadataOf } from '../metadata.ts'
 import { blackHoleCluster, inboundCluster, inboundPassthroughCluster, listenerName, virtualInbound } from '../names.ts'
 import { httpIdleMs, takesHttp10 } from '../proxy-config.ts'
+import { isDualStack } from '../proxy-node.ts'
 import type { ProxyNode } from '../proxy-node.ts'
 import { inboundRouteTable, passthroughRouteTable } from '../route/inbound.ts'
 import { acceptedTokens } from '../security/authentication.ts'
@@ -32,6 +33,7 @@ import { translator } from '../translator.ts'
 import { noRouteLogs } from './access-log.ts'
 import { httpConnectionManager, httpInspector, originalDestination, originalSource, plainHttp, tcpProxy, tlsInspector, toCluster } from './filters.ts'
 import type { ListenerFilter, NetworkFilter, TcpOptions } from './filters.ts'
+import { alsoV6 } from './outbound.ts'
 import type { FilterChainInit, ListenerInit } from './outbound.ts'
 import { serverTlsSocket } from './server-tls.ts'
 
@@ -50,6 +52,7 @@ interface InboundView {
   readonly defaultMode: PeerMode
   readonly http10: boolean
   readonly transparent: boolean
+  readonly dualStack: boolean
   readonly httpIdleMs: number | false
   readonly authorizations: readonly AuthorizationPolicy[]
   readonly asked: string
@@ -78,6 +81,7 @@ function inboundView(proxy: ProxyNode, snapshot: Snapshot): InboundView {
     address: '0.0.0.0',
     port: String(snapshot.mesh.inboundPort),
     transparent: proxy.transparent,
+    dualStack: isDualStack(proxy),
     http10: takesHttp10(proxy, snapshot),
     httpIdleMs: httpIdleMs(proxy, snapshot),
     ...authorizationOf(peer, proxy.type, snapshot),
@@ -98,7 +102,7 @@ function boundView(proxy: ProxyNode, snapshot: Snapshot, name: string): InboundV
   if (port === undefined) return undefined
   return {
     name, address: port.bind!, port: String(port.targetPort), ports: JSON.stringify([listed(port)]), policyPorts: '[]', defaultMode: port.mode,
-    transparent: false, http10: takesHttp10(proxy, snapshot), httpIdleMs: httpIdleMs(proxy, snapshot), ...authorizationOf(peerOf(proxy, snapshot), proxy.type, snapshot), ...acceptedTokens(peerOf(proxy, snapshot), proxy.type, snapshot), mesh: snapshot.mesh,
+    transparent: false, dualStack: false, http10: takesHttp10(proxy, snapshot), httpIdleMs: httpIdleMs(proxy, snapshot), ...authorizationOf(peerOf(proxy, snapshot), proxy.type, snapshot), ...acceptedTokens(peerOf(proxy, snapshot), proxy.type, snapshot), mesh: snapshot.mesh,
   }
 }
 
@@ -138,6 +142,7 @@ function buildInbound(view: InboundView): ListenerInit {
   return {
     name: virtualInbound,
     address: addressOf(view.address, view.mesh.inboundPort),
+    ...(view.dualStack && alsoV6(view.mesh.inboundPort)),
     trafficDirection: TrafficDirection.INBOUND,
     accessLog: noRouteLogs(view.mesh),
     ...(view.transparent ? { transparent: true, listenerFilters: [...listenerFilters(targets), originalSource()] } : { listenerFilters: listenerFilters(targets) }),

@@ -13,6 +13,7 @@ import { durationOf } from '../duration.ts'
 import { metadataOf, serviceProvenance } from '../metadata.ts'
 import { blackHoleCluster, httpProxyRoute, passthroughCluster, virtualOutbound } from '../names.ts'
 import { forwardProxyPort, httpIdleMs, takesHttp10 } from '../proxy-config.ts'
+import { isDualStack } from '../proxy-node.ts'
 import type { ProxyNode } from '../proxy-node.ts'
 import { translator } from '../translator.ts'
 import { noRouteLogs } from './access-log.ts'
@@ -42,6 +43,8 @@ interface ListenerView {
   /** Some of its services are declared to be no HTTP. */
   readonly declaredBytes: boolean
   readonly binds: boolean
+  /** It stands for addresses of IPv6 too. */
+  readonly dualStack: boolean
   readonly http10: boolean
   readonly idleMs: number | false
   readonly looksUp: boolean
@@ -67,14 +70,14 @@ function proxyListener(proxy: ProxyNode, { mesh }: Snapshot): readonly string[] 
 function listenerView(proxy: ProxyNode, snapshot: Snapshot, name: string): ListenerView | undefined {
   const scope = snapshot.scopeOf(proxy, proxy.type)
   const { registryOnly, egressCluster, resolvesUnknown } = scope
-  const none = { service: undefined, chains: '[]', routes: '', grpc: 'none', declaredBytes: false, binds: false } as const
+  const none = { dualStack: false, service: undefined, chains: '[]', routes: '', grpc: 'none', declaredBytes: false, binds: false } as const
   const base = { ...none, name, http10: takesHttp10(proxy, snapshot), idleMs: httpIdleMs(proxy, snapshot), looksUp: resolvesUnknown || hasDynamicNames(scope), mesh: snapshot.mesh, registryOnly, egressCluster }
-  if (name === virtualOutbound) return { ...base, address: anyAddress, port: snapshot.mesh.outboundPort }
-  if (proxyListener(proxy, snapshot).includes(name)) return { ...base, address: '127.0.0.1', port: forwardProxyPort(proxy, snapshot.mesh)!, routes: httpProxyRoute }
+  if (name === virtualOutbound) return { ...base, dualStack: isDualStack(proxy), address: anyAddress, port: snapshot.mesh.outboundPort }
+  if (proxyListener(proxy, snapshot).includes(name)) return { ...base, address: '127.0.0.1', port: forwardProxyPort(proxy, snapshot.mesh)!, binds: true, routes: httpProxyRoute }
   const bind = outboundPlan(proxy, snapshot).get(name)
   if (bind === undefined) return undefined
   const { address, port, routes, grpc, service } = bind
-  return { ...base, address, port, routes, grpc, service, chains: JSON.stringify(chainsAt(bind, proxy, snapshot)), declaredBytes: bind.declaredBytes, binds: bind.binds }
+  return { ...base, dualStack: address === anyAddress && isDualStack(proxy), address, port, routes, grpc, service, chains: JSON.stringify(chainsAt(bind, proxy, snapshot)), declaredBytes: bind.declaredBytes, binds: bind.binds }
 }
 
 function buildListener(view: ListenerView): ListenerInit {
@@ -82,14 +85,17 @@ function buildListener(view: ListenerView): ListenerInit {
   const common: ListenerInit = {
     name: view.name,
     address: addressOf(view.address, view.port),
+    ...(view.dualStack && alsoV6(view.port)),
     trafficDirection: TrafficDirection.OUTBOUND,
     accessLog: capture ? noRouteLogs(view.mesh) : [],
   }
   if (capture) return { ...common, useOriginalDst: true, filterChains: captureChains(view) }
   // Whoever connects means it, and says by authority to whom it wants to go.
-  if (view.routes === httpProxyRoute || view.routes.startsWith('unix://')) return { ...common, filterChains: [{ filters: [http(view)] }] }
+  if (view.routes.startsWith(httpProxyRoute) || view.routes.startsWith('unix://')) return { ...common, ...(!view.binds && { bindToPort: false }), filterChains: [{ filters: [http(view)] }] }
   return { ...common, ...serviceListener(view) }
 }
+
+export const alsoV6 = (port: number): ListenerInit => ({ additionalAddresses: [{ address: addressOf('::', port) }] })
 
 function serviceListener(view: ListenerView): ListenerInit {
   const claims = new Claims()

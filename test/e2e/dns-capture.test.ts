@@ -47,8 +47,8 @@ spec: { hostname: db-1, subdomain: db, containers: [{ name: db, ports: [{ contai
 status: { phase: Running, podIP: 10.9.0.11 }
 `
 
-for (const protocol of ['delta', 'sotw'] as const) {
-  test(`a workload looks up the mesh's names, and others at its resolver, over ${protocol} xDS`, { skip }, async () => {
+for (const [protocol, concurrency] of [['delta', 1], ['sotw', 2]] as const) {
+  test(`a workload looks up the mesh's names, and others at its resolver, over ${protocol} xDS, threads: ${concurrency}`, { skip }, async () => {
     await using resolver = await Resolver.start((asked) => reply(asked, { answers: [{ type: types.A, ttl: 60, data: ip('192.0.2.77') }] }))
     await using mesh = await ProcessMesh.create()
     mesh.write('names.yaml', names('10.9.9.9'))
@@ -56,7 +56,7 @@ for (const protocol of ['delta', 'sotw'] as const) {
     const { port } = await freeDnsPort()
     const resolvConf = mesh.file('resolv.conf', 'search default.svc.cluster.local svc.cluster.local cluster.local\nnameserver 192.0.2.1\n')
     const { proxy } = await mesh.startProductpage({
-      flags: ['--xds-protocol', protocol, '--dns-capture', '--dns-proxy-addr', `localhost:${port}`, '--resolv-conf', resolvConf, '--dns-resolvers', `127.0.0.1:${resolver.address.port}`],
+      flags: ['--xds-protocol', protocol, '--concurrency', String(concurrency), '--dns-capture', '--dns-proxy-addr', `localhost:${port}`, '--resolv-conf', resolvConf, '--dns-resolvers', `127.0.0.1:${resolver.address.port}`],
     })
     assert.deepEqual(await run('dig', port, 'reviews'), ['10.96.0.10'], proxy.output)
     assert.deepEqual(await run('kdig', port, '+tcp', 'reviews.default.svc.cluster.local', 'A'), ['10.96.0.10'])

@@ -61,7 +61,7 @@ export function failureOf(program: string, args: readonly string[], error: Error
   if (/not permitted|permission denied|unshare failed|read-only file system/i.test(stderr)) {
     return new MeshError('netns/permission', `network namespaces are refused here (${said}): ${otherwise}`)
   }
-  return new MeshError('netns/failed', `${[program, ...args].join(' ')}: ${said}`, error)
+  return new MeshError('netns/failed', `${[program, ...args].join(' ')}: ${said} (--capture env does without namespaces)`)
 }
 
 export const otherwise = 'run as root, allow user namespaces (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns=0), or use --capture env'

@@ -18,7 +18,7 @@ const addressOf = (socket: Socket) => ({ host: '127.0.0.1', port: socket.address
 test('each who asks gets the answer to its own question', async () => {
   const server = await bound((bytes, answer) => answer(`to ${bytes.toString()}`))
   const inner = await bound()
-  const relay = startDatagramRelay({ socket: inner, servers: [addressOf(server)] })
+  const relay = startDatagramRelay({ socket: inner, servers: () => [addressOf(server)] })
   const clients = await Promise.all(['a', 'b', 'c'].map(() => bound()))
   const answers = await Promise.all(clients.map(async (client, i) => {
     const answered = once(client, 'message') as Promise<[Buffer]>
@@ -36,7 +36,7 @@ test('a server that is not there is followed by the next one when the client ask
   gone.close()
   const server = await bound((_, answer) => answer('here'))
   const inner = await bound()
-  const relay = startDatagramRelay({ socket: inner, servers: [nowhere, addressOf(server)], timeoutMs: 200 })
+  const relay = startDatagramRelay({ socket: inner, servers: () => [nowhere, addressOf(server)], timeoutMs: 200 })
   const client = await bound()
   const answered = once(client, 'message') as Promise<[Buffer]>
   const again = setInterval(() => client.send('question', addressOf(inner).port, '127.0.0.1'), 20)
@@ -50,7 +50,7 @@ test('no more questions are open than the limit: the others are dropped, as by a
   let asked = 0
   const server = await bound(() => asked++)
   const inner = await bound()
-  const relay = startDatagramRelay({ socket: inner, servers: [addressOf(server)], maxOpen: 2 })
+  const relay = startDatagramRelay({ socket: inner, servers: () => [addressOf(server)], maxOpen: 2 })
   const client = await bound()
   for (let i = 0; i < 10; i++) client.send(`question ${i}`, addressOf(inner).port, '127.0.0.1')
   const heard = once(server, 'message')

@@ -8,8 +8,8 @@ import type { Address } from '../model/address.ts'
 export interface DatagramRelayOptions {
   /** Bound already. */
   readonly socket: Socket
-  /** Asked in turn when one does not answer. At least one. */
-  readonly servers: readonly Address[]
+  /** As they are now: asked in turn when one does not answer. */
+  servers(): readonly Address[]
   /** Questions without an answer so far; more are dropped, as a full network would. */
   readonly maxOpen?: number
   readonly timeoutMs?: number
@@ -23,7 +23,8 @@ export function startDatagramRelay({ socket, servers, maxOpen = 512, timeoutMs =
   const open = new Set<Socket>()
   let first = 0
   const ask = (question: Buffer, from: RemoteInfo): void => {
-    const server = servers[first % servers.length]
+    const now = servers()
+    const server = now[first % Math.max(1, now.length)]
     if (server === undefined || open.size >= maxOpen) return
     const asking = createSocket(isIPv6(server.host) ? 'udp6' : 'udp4')
     const end = (): void => {
@@ -31,7 +32,7 @@ export function startDatagramRelay({ socket, servers, maxOpen = 512, timeoutMs =
       if (open.delete(asking)) asking.close()
     }
     const lost = (): void => {
-      first = (first + 1) % servers.length // the client asks again: the next one then
+      first = (first + 1) % now.length // the client asks again: the next one then
       end()
     }
     const timer = setTimeout(lost, timeoutMs)

@@ -6,6 +6,8 @@ import type { Socket } from 'node:net'
 import { missingTool, toolEnvironment } from '../../agent/netns/commands.ts'
 import type { Namespace } from '../../agent/netns/namespace.ts'
 import { Switch, controlPort, dnsPort, egressPort, switchAddress } from '../../agent/netns/switch.ts'
+import { systemClock } from '../../lib/clock.ts'
+import type { Clock } from '../../lib/clock.ts'
 import type { Address } from '../../model/address.ts'
 import { startDatagramRelay } from '../../net/datagram-relay.ts'
 import { linuxOptions, socketOptions, descriptorOf } from '../../net/socket-options.ts'
@@ -31,6 +33,8 @@ export interface NetworksParts {
 
 /** What all of it is made with. */
 const tools = ['ip', 'nft', 'nsenter', 'unshare', 'mount', 'cat', 'setpriv']
+/** Who has changed networks asks again within seconds. */
+const resolvConfMs = 2000
 /** Of xDS streams and CA calls: two for each proxy. */
 const maxControlConnections = 2048
 
@@ -126,22 +130,28 @@ async function serve(namespace: Namespace, control: Address): Promise<readonly (
     { name: 'dns', protocol: 'tcp', address: { host: switchAddress, port: dnsPort } },
     { name: 'dns-datagrams', protocol: 'udp', address: { host: switchAddress, port: dnsPort } },
   ])
-  const servers = nameServers()
+  const servers = nameServers(systemClock)
   const relay = (name: string, target: (from: Socket) => Address | undefined, maxConnections: number): Promise<Relay> =>
     startRelay({ on: { handle: sockets.get(name)! }, target, maxConnections })
   const relays = await Promise.all([
     relay('control', () => control, maxControlConnections),
     relay('egress', originalDestination, 10_000),
-    relay('dns', () => servers[0], 256),
+    relay('dns', () => servers()[0], 256),
   ])
   const datagrams = startDatagramRelay({ socket: sockets.get('dns-datagrams') as DatagramSocket, servers })
   return [...relays.map((one) => () => one.close()), () => datagrams.close()]
 }
 
-/** This machine's own. */
-function nameServers(): readonly Address[] {
-  const found = [...resolvConf().matchAll(/^nameserver\s+(\S+)/gm)].map(([, host]) => ({ host: host!, port: 53 }))
-  return found.length === 0 ? [{ host: '127.0.0.1', port: 53 }] : found.slice(0, 3)
+/** This machine's own, which change with the network that it is in. */
+function nameServers(clock: Clock): () => readonly Address[] {
+  let servers: readonly Address[] = []
+  let readAt = Number.NEGATIVE_INFINITY
+  return () => {
+    if (clock.now() - readAt < resolvConfMs) return servers
+    readAt = clock.now()
+    const found = [...resolvConf().matchAll(/^nameserver\s+(\S+)/gm)].map(([, host]) => ({ host: host!, port: 53 }))
+    return (servers = found.length === 0 ? [{ host: '127.0.0.1', port: 53 }] : found.slice(0, 3))
+  }
 }
 
 function resolvConf(): string {

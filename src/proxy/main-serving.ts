@@ -128,9 +128,12 @@ export class Serving {
     return await this.finish(timeoutMs)
   }
 
-  /** Connections to the workload end when what they carry is done; who comes late is served once. The other direction goes on. */
-  drainInbound(timeoutMs: number): Promise<number> {
-    return this.services.drainInbound(timeoutMs)
+  /**
+   * Connections to the workload end when what they carry is done; who comes late is served once, in the first half of the time,
+   * and refused after it. At its end nobody is connected any more. The other direction goes on.
+   */
+  async drainInbound(timeoutMs: number): Promise<number> {
+    return await this.services.drainInbound(timeoutMs, { onHalf: () => this.#acceptor.refuseInbound(), onEnd: () => this.#acceptor.endInbound() })
   }
 
   /** What is open goes on for so long, nothing new comes. */

@@ -14,7 +14,8 @@ export const askAnotherHeader: readonly string[] = [name, 'true']
 /** What may be asked twice without harm (RFC 9110 §9.2.1). */
 const safeMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
 
-export const mayAskTwice = ({ method, bodyLength }: Exchange): boolean => bodyLength === 0 && safeMethods.has(method)
+/** What wants to become another protocol has sent nothing but its head before that is agreed to. */
+export const mayAskTwice = ({ method, bodyLength, upgrade }: Exchange): boolean => (bodyLength === 0 || upgrade !== '') && safeMethods.has(method)
 
 /** Only to peers of the mesh: others learn nothing of what is behind. */
 export function mayAskAnother(reason: ResetReason, exchange: Exchange, direction: Direction): boolean {

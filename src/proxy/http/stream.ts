@@ -4,6 +4,7 @@
 //                   `-> upstream tries (upstream-tries.ts) -> head -> body -> end
 //   The client may vanish and time may run out at any point: see onGone and onTick.
 import type { HeaderList } from '../../codec/header-list.ts'
+import { askAnotherHeader, mayAskAnother } from './ask-another.ts'
 import type { Downstream } from './downstream.ts'
 import { after, changesBody } from './chain.ts'
 import type { FilterChain, FilterChains } from './chain.ts'
@@ -336,7 +337,7 @@ export class HttpStream implements Timed {
       const farewell = this.#webSocket.leave()
       if (farewell !== undefined) this.#downstream.writeData(farewell, 0, farewell.length)
     } else if (this.#headSent) this.#endWhole()
-    else if (last) this.reply(endsNow)
+    else if (last) this.reply({ ...endsNow, headers: mayAskAnother('connection-termination', this.exchange, this.runtime.deps.direction) ? askAnotherHeader : [] })
   }
 
   #endWhole(): void {

@@ -229,7 +229,8 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
     if (this.#over) return
     const reused = this.#upstream?.reused === true
     this.#upstream = undefined
-    if (reused && this.#asksAgain(reason, begun)) return
+    const untouched = !begun && reason === 'connection-termination'
+    if ((reused || untouched) && this.#asksAgain(reason, begun)) return
     this.#onFailure(reason, detail, begun)
   }
 

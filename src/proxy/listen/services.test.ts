@@ -88,9 +88,37 @@ test('a drain has one deadline for everybody and says how many were left', async
   const services = new ChainServices(clock, 45_000)
   services.replace(plan(service(3), service(4)))
   const drained = services.drain(100)
-  await pass(50)
-  await pass(50)
+  for (const ms of [50, 25, 25]) await pass(ms)
   assert.equal(await drained, 7)
+})
+
+test('in the second half of a drain who may stay for ever is told, shortly before its end everybody, also by a process that was too busy to', async () => {
+  for (const [steps, expected] of [[[100, 300, 100, 450, 50], ['soon', 'now']], [[5_000, 50], ['now']]] as const) {
+    const { clock, pass } = handClock()
+    const services = new ChainServices(clock, 45_000)
+    const told: string[] = []
+    services.replace(plan({ ...service(1), announceEnd: (last) => void told.push(last ? 'now' : 'soon') }))
+    const drained = services.drain(1_000)
+    for (const ms of steps) await pass(ms)
+    assert.equal(await drained, 1)
+    assert.deepEqual(told, expected)
+  }
+})
+
+test('inbound connections drain alone, those of newer plans too, and what is left then ends', async () => {
+  const { clock, pass } = handClock()
+  const services = new ChainServices(clock, 45_000)
+  const [first, second, outbound] = [service(1), service(1), service(1)]
+  const both = (inbound: ChainService) => new Map(([['in', 'inbound', inbound], ['out', 'outbound', outbound]] as const).map(([name, direction, one]) =>
+    [name, { name, direction, chains: [{ service: one, decoded: { message: {} } }] } as unknown as CompiledListener]))
+  services.replace(both(first))
+  const events: string[] = []
+  const drained = services.drainInbound(100, { onHalf: () => void events.push('half'), onEnd: () => void events.push('end') })
+  services.replace(both(second))
+  for (const ms of [50, 25, 25]) await pass(ms)
+  assert.equal(await drained, 2)
+  assert.deepEqual([first.closed, second.drained, second.closed, outbound.drained, outbound.closed], [1, 1, 1, 0, 0])
+  assert.deepEqual([events[0], events.at(-1)], ['half', 'end'])
 })
 
 test('what a chain let in is asked again by whatever takes its place, until it is gone', () => {

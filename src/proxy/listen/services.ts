@@ -10,6 +10,8 @@ type Listeners = ReadonlyMap<string, CompiledListener>
 
 /** How often a drain looks whether everybody has left. */
 const lookEveryMs = 50
+/** How long the last words of a drain may take to reach their clients. */
+const lastWordsMs = 250
 /** How long a drain waits for who is in a handshake. Who is silent for longer has nothing that could be lost. */
 const unservedMs = 2_000
 
@@ -75,24 +77,33 @@ export class ChainServices {
     return open()
   }
 
-  /** The same for inbound connections alone; new plans go on to be served, their inbound chains drain as well. */
-  async drainInbound(timeoutMs: number): Promise<number> {
+  /** The same for inbound connections alone; new plans go on to be served, their inbound chains drain as well. What is left ends. */
+  async drainInbound(timeoutMs: number, { onHalf, onEnd }: InboundDrain): Promise<number> {
     this.#inboundDrains = true
     this.#drainInbound()
     await this.#wait(timeoutMs, () => this.#inboundActive(), (last) => {
+      onHalf()
       for (const service of this.#all()) if (this.#inbound.has(service)) service.announceEnd?.(last)
     })
-    return this.#inboundActive()
+    onEnd()
+    const left = this.#inboundActive()
+    for (const service of this.#all()) if (this.#inbound.has(service)) service.close()
+    return left
   }
 
-  /** Until nobody is left. Who may stay for ever is told in the second half of the time, and so are all at its end. */
+  /** Until nobody is left. Who may stay for ever is told in the second half of the time, and so are all shortly before its end. */
   async #wait(timeoutMs: number, left: () => number, announce: (last: boolean) => void): Promise<void> {
     const end = this.#clock.now() + timeoutMs
-    while (left() > 0 && this.#clock.now() < end) {
-      if (end - this.#clock.now() <= timeoutMs / 2) announce(false)
-      await new Promise<void>((resolve) => void this.#clock.after(Math.min(lookEveryMs, end - this.#clock.now()), resolve))
+    const lastWordsAt = end - Math.min(lastWordsMs, timeoutMs / 4)
+    let told = false
+    // A process that is busy may find the end of the time behind it: what was said last still needs a moment to leave.
+    while (left() > 0 && (this.#clock.now() < end || (!told && timeoutMs > 0))) {
+      const now = this.#clock.now()
+      told = now >= lastWordsAt
+      if (now >= end - timeoutMs / 2) announce(told)
+      const next = !told ? lastWordsAt : now < end ? end : now + lookEveryMs
+      await new Promise<void>((resolve) => void this.#clock.after(Math.min(lookEveryMs, next - now), resolve))
     }
-    if (left() > 0) announce(true)
   }
 
   #drainInbound(): void {
@@ -130,6 +141,13 @@ export class ChainServices {
     this.#retired.get(service)?.cancel()
     this.#retired.delete(service)
   }
+}
+
+export interface InboundDrain {
+  /** The second half of the time begins; may be called again and again. */
+  onHalf(): void
+  /** The time is up, or everybody has left. */
+  onEnd(): void
 }
 
 /** Its connections go on for a while. */

@@ -128,7 +128,7 @@ export class H1Connection implements TransportHandler, H1Events {
 
   onBroken(): void {
     const stream = this.#stream
-    if (stream?.reused === true && stream.begun && !this.#answered) this.#untaken = this.transport.untaken()
+    if (stream?.begun === true && !this.#answered) this.#untaken = this.transport.untaken()
   }
 
   onClose(): void {
@@ -211,7 +211,7 @@ export class H1Connection implements TransportHandler, H1Events {
     const stream = this.#stream
     if (stream === undefined) return this.close()
     const untouched = this.#isUntouched(stream)
-    if (untouched) this.#owner.onPeerClosedIdle(this)
+    if (untouched && stream.reused) this.#owner.onPeerClosedIdle(this)
     this.#endStream(stream)
     this.close()
     stream.reader.onReset(reason, detail, stream.begun && !untouched)

@@ -1,7 +1,6 @@
 // Datagrams: a socket that answers whoever writes to it, and one that talks to a single peer from a port of its own, which
 // the kernel picks at random and on which it takes from nobody else.
 import { createSocket } from 'node:dgram'
-import type { Socket } from 'node:dgram'
 import { isIPv6 } from 'node:net'
 import type { Address } from '../model/address.ts'
 import { connectError } from './errors.ts'
@@ -63,7 +62,9 @@ export interface UdpHandler {
 export function converseUdp(peer: Address, first: Uint8Array, handler: UdpHandler): UdpConversation {
   const socket = createSocket(typeFor(peer))
   let closed = false
+  let localPort = 0
   const close = (): void => {
+    localPort = 0
     if (!closed) socket.close()
     closed = true
   }
@@ -78,24 +79,16 @@ export function converseUdp(peer: Address, first: Uint8Array, handler: UdpHandle
   if (fd !== undefined) socket.bind({ fd, exclusive: true })
   socket.connect(peer.port, peer.host, (error?: Error) => {
     if (closed) return
-    if (error !== undefined) fail(error)
-    else socket.send(first, fail)
+    if (error !== undefined) return fail(error)
+    localPort = socket.address().port
+    socket.send(first, fail)
   })
   return {
     get localPort() {
-      return closed ? 0 : portOf(socket)
+      return localPort
     },
     close,
   }
 }
 
 const typeFor = ({ host }: Address): 'udp4' | 'udp6' => (isIPv6(host) ? 'udp6' : 'udp4')
-
-/** A socket that is not bound yet has no address. */
-function portOf(socket: Socket): number {
-  try {
-    return socket.address().port
-  } catch {
-    return 0
-  }
-}

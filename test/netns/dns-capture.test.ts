@@ -38,8 +38,8 @@ test('a captured workload looks up names by its own means, and its proxy answers
   const flags = [...await mesh.proxyFlags(), '--capture', 'netfilter', '--dns-capture', '--resolv-conf', join(mesh.folder, 'resolv.conf'), '--admin-port', '15000']
   const proxy = mesh.use(new TrysailProcess(flags, mesh.asProxy))
   await proxy.saying(/info +serves/)
-  assert.deepEqual(addresses(inside(mesh, 'getent ahosts echo')), [IPv4.service])
-  assert.deepEqual(addresses(inside(mesh, 'getent ahosts echo.default.svc.cluster.local')), [IPv4.service])
+  assert.deepEqual(addresses(inside(mesh, 'getent ahosts echo')), [IPv4.service, IPv6.service])
+  assert.deepEqual(addresses(inside(mesh, 'getent ahosts echo.default.svc.cluster.local')), [IPv4.service, IPv6.service])
   assert.deepEqual(addresses(inside(mesh, 'getent ahosts elsewhere.example.net')), ['192.0.2.77'])
   assert.equal(inside(mesh, 'getent ahosts nowhere.example.net || echo there is none'), 'there is none')
   const heard = JSON.parse(inside(mesh, 'curl -sS --max-time 20 http://echo/')) as Heard

@@ -33,6 +33,13 @@ export interface AnsweringOptions {
   readonly log: (line: string) => void
 }
 
+interface Asking {
+  readonly bytes: Buffer
+  readonly query: DnsQuery
+  readonly from: Address
+  readonly over: Over
+}
+
 const ttlSeconds = 30
 /** Each may have a socket of its own. */
 const maxForwarded = 1000
@@ -82,11 +89,11 @@ export class Answering {
     if (read.kind === 'not-a-query') return this.#end('not-a-query', undefined)
     if (read.kind === 'unreadable') return this.#end('malformed', errorResponse(bytes, undefined, rcode.formatError))
     const { query } = read
-    if (this.#forwarder.isOwn(from)) return this.#end('loop', this.#loops(bytes, query))
-    if (query.opcode !== 0 || query.class !== dnsClass.IN) return await this.#forward(bytes, query, over, undefined)
+    const asking: Asking = { bytes, query, from, over }
+    if (query.opcode !== 0 || query.class !== dnsClass.IN) return await this.#forward(asking, undefined)
     if (this.#names === undefined) return this.#end('not-ready', errorResponse(bytes, query, rcode.serverFailure))
     const found = this.#names.find(query.name)
-    if (found === undefined || (query.type !== dnsType.A && query.type !== dnsType.AAAA)) return await this.#forward(bytes, query, over, found)
+    if (found === undefined || (query.type !== dnsType.A && query.type !== dnsType.AAAA)) return await this.#forward(asking, found)
     if ((query.edns?.version ?? 0) > 0) return this.#end('refused', errorResponse(bytes, query, rcode.badVersion))
     const { v4, v6 } = found.addresses
     const addresses = shuffled(query.type === dnsType.A ? v4 : v6)
@@ -94,7 +101,8 @@ export class Answering {
   }
 
   /** A mesh name without records of this type is no name that does not exist. */
-  async #forward(bytes: Buffer, query: DnsQuery, over: Over, found: FoundName | undefined): Promise<Buffer> {
+  async #forward({ bytes, query, from: client, over }: Asking, found: FoundName | undefined): Promise<Buffer> {
+    if (this.#forwarder.isOwn(client)) return this.#end('loop', this.#loops(bytes, query))
     // A zone is many messages, and nobody's business behind a sidecar.
     if (over === 'tcp' && (query.type === dnsType.AXFR || query.type === dnsType.IXFR)) return this.#end('refused', errorResponse(bytes, query, rcode.refused))
     if (this.#servers()?.length === 0) return this.#end('failed', withoutResolvers(bytes, query, found))

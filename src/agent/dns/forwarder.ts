@@ -61,7 +61,7 @@ export class Forwarder {
 
   /** Whether a query with this source was sent from here: then it has come back. */
   isOwn({ port }: Address): boolean {
-    for (const question of this.#running) if (question.ports.includes(port)) return true
+    for (const question of this.#running) if (question.isFrom(port)) return true
     return false
   }
 
@@ -127,8 +127,9 @@ class Question {
     else this.#next()
   }
 
-  get ports(): readonly number[] {
-    return [...this.#open].map(({ localPort }) => localPort)
+  isFrom(port: number): boolean {
+    for (const { localPort } of this.#open) if (localPort === port) return true
+    return false
   }
 
   end(response: Buffer | undefined): void {

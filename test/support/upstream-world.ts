@@ -22,7 +22,7 @@ import type { Secrets } from '../../src/proxy/identity/secrets.ts'
 import { openClusters } from '../../src/proxy/upstream/cluster-set.ts'
 import type { Clusters } from '../../src/proxy/upstream/cluster-set.ts'
 import type { Caution } from '../../src/proxy/upstream/pool/idle-limit.ts'
-import type { Cluster, Host, RequestHead, ResetReason, ResponseReader, UpstreamStream } from '../../src/proxy/upstream/types.ts'
+import type { ClientAddresses, Cluster, Host, RequestHead, ResetReason, ResponseReader, UpstreamStream } from '../../src/proxy/upstream/types.ts'
 import { pack, socketAddress, typed } from './xds-messages.ts'
 
 type ClusterInit = Exclude<MessageInitShape<typeof ClusterSchema>, ClusterMessage>
@@ -68,14 +68,16 @@ export interface UpstreamWorldOptions {
   /** Always the same by default, so that balancers start at the first host. */
   readonly random?: () => number
   readonly dial?: (address: Address) => Address
+  /** As a proxy whose traffic the kernel captures. */
+  readonly bindsSources?: boolean
 }
 
 export class UpstreamWorld implements Disposable {
   readonly clusters: Clusters
 
-  constructor({ secrets = noSecrets, clock, resolve, random = () => 0, dial = (address) => address }: UpstreamWorldOptions = {}) {
+  constructor({ secrets = noSecrets, clock, resolve, random = () => 0, dial = (address) => address, bindsSources = false }: UpstreamWorldOptions = {}) {
     this.clusters = openClusters({
-      secrets, random, dial, ...(clock === undefined ? {} : { clock }), ...(resolve === undefined ? {} : { resolve }),
+      secrets, random, dial, bindsSources, ...(clock === undefined ? {} : { clock }), ...(resolve === undefined ? {} : { resolve }),
     })
   }
 
@@ -105,6 +107,7 @@ export interface AskOptions {
   readonly host?: Host
   readonly originalDestination?: Address
   readonly caution?: Caution
+  readonly client?: ClientAddresses
 }
 
 export interface Answer {
@@ -153,7 +156,7 @@ export class Asked implements ResponseReader {
   readonly #done = Promise.withResolvers<Answer>()
   readonly #started = Promise.withResolvers<UpstreamStream>()
 
-  constructor(cluster: Cluster, { method = 'GET', path = '/', authority = 'a.test', body, host, originalDestination, caution = 'any' }: AskOptions & { readonly silent?: boolean } = {}, sends = true) {
+  constructor(cluster: Cluster, { method = 'GET', path = '/', authority = 'a.test', body, host, originalDestination, caution = 'any', client }: AskOptions & { readonly silent?: boolean } = {}, sends = true) {
     this.answer = this.#done.promise
     this.answer.catch(() => {})
     this.#started.promise.catch(() => {})
@@ -177,7 +180,7 @@ export class Asked implements ResponseReader {
         stream.sendEnd(undefined)
       },
       onFailure: (reason, detail) => this.#fail(new Failed(reason, detail, false)),
-    }, authority)
+    }, authority, client)
   }
 
   get started(): Promise<UpstreamStream> {

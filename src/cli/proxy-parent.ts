@@ -111,7 +111,7 @@ class Channel implements ProxyParent {
       spawn('a readiness probe', ask(probe, { place, timeoutMs }).then((problem) => say({ kind: 'probed', id, ...(problem === undefined ? {} : { problem }) })))
     } else {
       const { id, timeoutMs } = message
-      spawn('draining', (this.#proxy?.proxy.drain(timeoutMs) ?? Promise.resolve(0)).then((left) => say({ kind: 'drained', id, left })))
+      spawn('draining', (this.#proxy?.proxy.drainInbound(timeoutMs) ?? Promise.resolve(0)).then((left) => say({ kind: 'drained', id, left })))
     }
   }
 

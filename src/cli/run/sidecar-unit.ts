@@ -109,12 +109,12 @@ export class SidecarUnit {
     await this.#capture.update([...this.ports.taps, ...this.#doors.taps], dialMap, this.#application())
   }
 
-  /** Its endpoints have been withdrawn: what is open finishes, then the program ends, then its sidecar. */
+  /** Its endpoints have been withdrawn: who is being served is served to the end, then the program ends, which may ask others to its last, then its sidecar. */
   async stop(): Promise<void> {
     this.#stopped = true
     this.#ending.resolve()
     const proxy = await this.#starting?.catch(() => undefined)
-    await proxy?.drain(this.wanted.graceMs)
+    await proxy?.drainInbound(this.wanted.graceMs)
     await this.#supervisor?.stop(this.wanted.graceMs)
     await proxy?.close()
     await this.#capture.stop()

@@ -56,7 +56,7 @@ for (const [protocol, concurrency] of [['delta', 1], ['sotw', 2]] as const) {
     const { port } = await freeDnsPort()
     const resolvConf = mesh.file('resolv.conf', 'search default.svc.cluster.local svc.cluster.local cluster.local\nnameserver 192.0.2.1\n')
     const { proxy } = await mesh.startProductpage({
-      flags: ['--xds-protocol', protocol, '--concurrency', String(concurrency), '--dns-capture', '--dns-proxy-addr', `localhost:${port}`, '--resolv-conf', resolvConf, '--dns-resolvers', `127.0.0.1:${resolver.address.port}`],
+      flags: ['--xds-protocol', protocol, '--concurrency', String(concurrency), '--instance-ips', 'fd00::3', '--dns-capture', '--dns-proxy-addr', `localhost:${port}`, '--resolv-conf', resolvConf, '--dns-resolvers', `127.0.0.1:${resolver.address.port}`],
     })
     assert.deepEqual(await run('dig', port, 'reviews'), ['10.96.0.10'], proxy.output)
     assert.deepEqual(await run('kdig', port, '+tcp', 'reviews.default.svc.cluster.local', 'A'), ['10.96.0.10'])

@@ -80,9 +80,11 @@ test('a request that misses a header goes on, and the answer says what was neede
 
 test('a host is what the client would be told, by its namespace and its Sidecar; nobody tells of addresses, and of others their own resolvers', async () => {
   const api = istio('ServiceEntry', 'api', { hosts: ['api.example.com', '*.apis.example.com'], addresses: ['10.9.9.9', 'fd00::0:7'], ports: [{ number: 80, name: 'http', protocol: 'HTTP' }], resolution: 'STATIC', endpoints: [{ address: '127.0.0.9' }] })
+  const six = istio('ServiceEntry', 'six', { hosts: ['six.example.com'], addresses: ['fd00::0:8'], ports: [{ number: 80, name: 'http', protocol: 'HTTP' }], resolution: 'STATIC', endpoints: [{ address: '127.0.0.9' }] })
   const sidecar = istio('Sidecar', 'default', { egress: [{ hosts: ['./reviews.default.svc.cluster.local'] }] })
   const told = async (host: string, yaml = documents(api), from = 'default/productpage-v1') => (await explain(yaml, `GET http://${host}/`, { from })).resolvesTo
-  assert.deepEqual(await told('x.apis.example.com'), ['10.9.9.9', 'fd00::7'])
+  assert.deepEqual(await told('x.apis.example.com'), ['10.9.9.9'], 'of the family that it has')
+  assert.deepEqual(await told('six.example.com', documents(six)), ['fd00::8'])
   assert.deepEqual(await told('reviews.default'), ['10.96.210.153'])
   assert.deepEqual(await told('details', documents(sidecar)), [], 'not imported')
   assert.deepEqual(await told('elsewhere.example.net'), [])

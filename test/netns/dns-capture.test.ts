@@ -35,7 +35,7 @@ const addresses = (text: string): readonly string[] => [...new Set(text.split('\
 
 test('a captured workload looks up names by its own means, and its proxy answers', { skip: netnsSkip, timeout: 90_000 }, async () => {
   await using mesh = await meshWithResolver()
-  const flags = [...await mesh.proxyFlags(), '--capture', 'netfilter', '--dns-capture', '--resolv-conf', join(mesh.folder, 'resolv.conf'), '--admin-port', '15000']
+  const flags = [...await mesh.proxyFlags(), '--capture', 'netfilter', '--instance-ips', IPv6.workload, '--dns-capture', '--resolv-conf', join(mesh.folder, 'resolv.conf'), '--admin-port', '15000']
   const proxy = mesh.use(new TrysailProcess(flags, mesh.asProxy))
   await proxy.saying(/info +serves/)
   assert.deepEqual(addresses(inside(mesh, 'getent ahosts echo')), [IPv4.service, IPv6.service])

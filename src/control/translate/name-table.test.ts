@@ -15,18 +15,20 @@ interface Wanted {
   readonly resources?: World['resources']
   readonly namespace?: string
   readonly network?: string
+  /** Of the proxy. */
+  readonly ips?: string
 }
 
 const cache = new BuildCache()
 
-function built(snapshot: Snapshot, namespace = 'default', network = '') {
-  const node = readProxyNode({ id: `sidecar~127.1.0.1~client.${namespace}~${namespace}.svc.cluster.local`, metadata: { NETWORK: network } })
+function built(snapshot: Snapshot, namespace = 'default', network = '', ips = '127.1.0.1,fd00::9') {
+  const node = readProxyNode({ id: `sidecar~${ips.split(',')[0]}~client.${namespace}~${namespace}.svc.cluster.local`, metadata: { NETWORK: network, INSTANCE_IPS: ips } })
   return new ProxyResources(node, cache, (problem) => assert.fail(problem.message)).get('NDS', '', snapshot)!
 }
 
 /** `host ip,ip` or, of Kubernetes, `host ip,ip short namespace`. */
-function names({ services, endpoints = [], resources = [], namespace, network }: Wanted): readonly string[] {
-  const { table } = built(createSnapshot({ resources, services, workloads: [], endpoints }), namespace, network).message as NameTable
+function names({ services, endpoints = [], resources = [], namespace, network, ips }: Wanted): readonly string[] {
+  const { table } = built(createSnapshot({ resources, services, workloads: [], endpoints }), namespace, network, ips).message as NameTable
   return Object.entries(table).map(([host, { ips, shortname, namespace: of }]) => [host, ips.join(','), shortname, of].filter((part) => part !== '').join(' '))
 }
 
@@ -41,6 +43,14 @@ test('Services are known by their host, with what their short names are made of'
     'ratings.other.svc.cluster.local 10.0.0.1,fd00::1 ratings other',
     'reviews.default.svc.cluster.local 240.240.0.1 reviews default',
   ])
+})
+
+test('a workload is told addresses of the families that it has, or else those that there are', () => {
+  const services = [service('both', { addresses: ['10.0.0.1', 'fd00::1'] }), service('six', { addresses: ['fd00::2'] })]
+  const shown = (ips: string) => names({ services, ips }).map((line) => line.split(' ')[1])
+  assert.deepEqual(shown('127.1.0.1'), ['10.0.0.1', 'fd00::2'])
+  assert.deepEqual(shown('fd00::9'), ['fd00::1', 'fd00::2'])
+  assert.deepEqual(shown('fd00::9,127.1.0.1'), ['10.0.0.1,fd00::1', 'fd00::2'])
 })
 
 test('ServiceEntries are known by their hosts, wildcards by what is below them, and those without an address not at all', () => {

@@ -18,7 +18,11 @@ interface NamesView {
   /** Of the headless ones, in their order. */
   readonly endpoints: readonly (readonly Endpoint[])[]
   readonly network: string
+  /** Of the addresses that it has: to others it has no way. */
+  readonly families: Families
 }
+
+type Families = 'v4' | 'v6' | 'both'
 
 type Table = NonNullable<Init<typeof NameTableSchema>['table']>
 type Info = Table[string]
@@ -38,6 +42,7 @@ function namesView(proxy: ProxyNode, snapshot: Snapshot): NamesView {
     services, aliases, aliased,
     endpoints: headless.map((service) => service.ports.flatMap((port) => snapshot.endpoints.of(service, port))),
     network: proxy.network,
+    families: familiesOf(proxy),
   }
 }
 
@@ -59,11 +64,16 @@ function standsIn(services: readonly Service[], namespace: string, index: Snapsh
   return now
 }
 
-function tableOf({ services, aliases, aliased, endpoints, network }: NamesView): Table {
+function familiesOf({ addresses }: ProxyNode): Families {
+  const v6 = addresses.filter((one) => one.includes(':')).length
+  return v6 === 0 ? 'v4' : v6 === addresses.length ? 'v6' : 'both'
+}
+
+function tableOf({ services, aliases, aliased, endpoints, network, families }: NamesView): Table {
   const table: Table = {}
   const members = new Map(services.filter(isHeadless).map((service, at) => [service, endpoints[at]!.filter((one) => answers(one, network))]))
   for (const service of services) {
-    const ips = addressesOf(service, members.get(service))
+    const ips = ofFamilies(addressesOf(service, members.get(service)), families)
     if (ips.length > 0 && isAskable(service.hostname)) table[service.hostname] = infoOf(service, ips)
     for (const { memberName, address } of members.get(service) ?? []) {
       if (memberName === undefined) continue
@@ -84,6 +94,12 @@ const answers = ({ health, address, network }: Endpoint, clients: string): boole
 
 function addressesOf(service: Service, members: readonly Endpoint[] | undefined): readonly string[] {
   return [...new Set(members === undefined ? service.addresses.filter(isIP) : members.map(({ address }) => address))]
+}
+
+/** A host that has none of them is known all the same. */
+function ofFamilies(ips: readonly string[], families: Families): readonly string[] {
+  const fit = ips.filter((one) => families === 'both' || one.includes(':') === (families === 'v6'))
+  return fit.length === 0 ? ips : fit
 }
 
 /** A wildcard stands for what is below a domain; nothing stands for every name. */

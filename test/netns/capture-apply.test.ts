@@ -10,7 +10,7 @@ import type { Backend } from '../../src/agent/capture/backend.ts'
 import { captureSettings } from '../../src/agent/capture/capture-settings.ts'
 import { iptablesBackend } from '../../src/agent/capture/iptables-backend.ts'
 import { nftBackend } from '../../src/agent/capture/nft-backend.ts'
-import { Net, iptablesSkip, netnsSkip } from '../support/capture-world.ts'
+import { Net, Observer, iptablesSkip, netnsSkip, places, wiredNets } from '../support/capture-world.ts'
 
 const settings = captureSettings({})
 const tproxy = captureSettings({ mode: 'TPROXY', dnsServers: '*', dropInvalid: true })
@@ -68,6 +68,35 @@ for (const { backend, skip, changes } of tamperings) {
     await removeCapture(place)
     assert.deepEqual(own(), [0, false, false])
     assert.doesNotMatch(net.sh(['ip', '-6', 'address', 'show', 'dev', 'lo']), /::6\//)
+  })
+}
+
+for (const { backend, skip } of tamperings) {
+  test(`while rules are replaced by ${backend.name}, again and again, no new connection goes past the proxy`, { skip }, async () => {
+    await using world = await wiredNets()
+    const place = { backend, run: world.workload.run }
+    await applyCapture(settings, place)
+    await using app = await Observer.open(world.workload, { uid: 1000, gid: 1000 }, { name: 'app', tcp: [8080], udp: [], udpHosts: [] })
+    await using _proxy = await Observer.open(world.workload, { uid: 1337, gid: 1337 }, { name: 'proxy', tcp: [15001, 15006], udp: [], udpHosts: [] })
+    await using peer = await Observer.open(world.world, { uid: 0, gid: 0 }, { name: 'peer', tcp: [80], udp: [], udpHosts: [] })
+    const { workload, peer: outside } = places.IPv4
+    const met = new Map<string, number>()
+    let replacing = true
+    const call = async (from: Observer, host: string, port: number): Promise<void> => {
+      while (replacing) {
+        const seen = await from.call({ protocol: 'tcp', host, port })
+        const by = typeof seen === 'string' ? seen : seen.by
+        met.set(by, (met.get(by) ?? 0) + 1)
+      }
+    }
+    const calling = [call(app, outside, 80), call(app, outside, 80), call(peer, workload, 8080), call(peer, workload, 8080)]
+    try {
+      for (let i = 1; i <= 8; i++) assert.equal(await applyCapture(captureSettings({ excludeOutboundPorts: [i] }), place), 'other')
+    } finally {
+      replacing = false
+      await Promise.all(calling)
+    }
+    assert.deepEqual([...met.keys()].toSorted(), ['proxy:15001', 'proxy:15006'], JSON.stringify([...met]))
   })
 }
 

@@ -118,8 +118,8 @@ function egressHosts(sidecar: Sidecar | undefined, namespace: string): readonly 
   return listeners.flatMap((listener) => listener.hosts.map((text) => egressHost(text, namespace, portOf(listener))))
 }
 
-/** A unix socket, whose port is 0, is for all ports. */
-const portOf = ({ port }: NonNullable<SidecarSpec['egress']>[number]): number | undefined => port?.number || undefined
+/** A forward proxy and a unix socket, whose port is 0, are for all ports. */
+const portOf = ({ port }: NonNullable<SidecarSpec['egress']>[number]): number | undefined => (port?.protocol === 'HTTP_PROXY' ? undefined : port?.number || undefined)
 
 /** Of these services, those that one egress listener imports. */
 export function importedBy({ hosts }: Pick<NonNullable<SidecarSpec['egress']>[number], 'hosts'>, namespace: string, services: readonly Service[]): readonly Service[] {

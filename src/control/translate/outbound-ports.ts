@@ -2,6 +2,8 @@
 import type { Service, ServicePort } from '../../model/service.ts'
 import type { SidecarScope } from '../snapshot-sidecars.ts'
 import { isHttp, usablePorts } from './cluster/protocol.ts'
+import { protocolNamed } from './inbound-ports.ts'
+import { httpProxyRoute } from './names.ts'
 
 /**
  * `shared`: by Host, on a listener of the port on all addresses. `sniffed`: on the service's own addresses, HTTP or not.
@@ -62,3 +64,18 @@ export function hasDynamicNames({ reachable }: SidecarScope): boolean {
   dynamic.set(reachable, known)
   return known
 }
+
+export type Egress = NonNullable<NonNullable<SidecarScope['sidecar']>['spec']['egress']>[number]
+
+/**
+ * The route table of an egress listener for requests that say by their authority to which service and port they go: on a
+ * unix socket, or of protocol HTTP_PROXY. Undefined for other listeners.
+ */
+export function forwardTable({ port, bind = '' }: Egress): string | undefined {
+  if (port === undefined) return undefined
+  if (bind.startsWith('unix://')) return isHttp(protocolNamed(port.protocol)) ? bind : undefined
+  return port.protocol === 'HTTP_PROXY' ? `${httpProxyRoute}.${bind === '' ? '' : `${bind}_`}${port.number}` : undefined
+}
+
+/** Listeners that have such a table. */
+export const forwardListeners = ({ sidecar }: SidecarScope): readonly Egress[] => (sidecar?.spec.egress ?? []).filter((one) => forwardTable(one) !== undefined)

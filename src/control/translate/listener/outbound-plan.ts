@@ -7,11 +7,10 @@ import { importedBy } from '../../snapshot-sidecars.ts'
 import type { SidecarScope } from '../../snapshot-sidecars.ts'
 import { meshGateway } from '../../snapshot-virtual-services.ts'
 import type { VirtualService } from '../../snapshot-virtual-services.ts'
-import { grpcOf, isHttp, speaksTls } from '../cluster/protocol.ts'
-import { protocolNamed } from '../inbound-ports.ts'
+import { grpcOf, speaksTls } from '../cluster/protocol.ts'
 import { listenerName } from '../names.ts'
-import { addressRanges, portsReached, sharedPorts, sniffedRoute, virtualAddresses } from '../outbound-ports.ts'
-import type { PortOfService, Reach } from '../outbound-ports.ts'
+import { addressRanges, forwardTable, portsReached, sharedPorts, sniffedRoute, virtualAddresses } from '../outbound-ports.ts'
+import type { Egress, PortOfService, Reach } from '../outbound-ports.ts'
 import type { ProxyNode } from '../proxy-node.ts'
 import type { GrpcKind } from './filters.ts'
 import { hasByteRules, servicePortChains } from './l4-routes.ts'
@@ -95,7 +94,7 @@ function makePlan(proxy: ProxyNode, snapshot: Snapshot, scope: SidecarScope): Ou
   }
   for (const { address, port, binds, bytes, http } of ownListeners(scope)) {
     if (http !== undefined) Object.assign(at(address, port), http)
-    if (shared.has(port)) Object.assign(at(address, port), shared.get(port))
+    else if (shared.has(port)) Object.assign(at(address, port), shared.get(port))
     for (const reached of bytes) add(address, reached, alone, port)
     const bind = plan.get(listenerName(address, port))
     if (bind !== undefined) bind.binds = binds
@@ -112,14 +111,12 @@ function sharedHttp(scope: SidecarScope): ReadonlyMap<number, Pick<Bind, 'routes
   return new Map(sharedPorts(scope).map((port) => [port, { routes: String(port), grpc: grpcOf(byPort.get(port)!.map((one) => one.port.protocol)) }]))
 }
 
-type Egress = NonNullable<NonNullable<SidecarScope['sidecar']>['spec']['egress']>[number]
-
 interface OwnListener {
   readonly address: string
   readonly port: number
   readonly binds: boolean
   readonly bytes: readonly PortOfService[]
-  /** Of a unix socket: on others it is that of the port. */
+  /** Of a forward proxy and of a unix socket: on others it is that of the port. */
   readonly http?: Pick<Bind, 'routes' | 'grpc'>
 }
 
@@ -132,6 +129,10 @@ function ownListeners(scope: SidecarScope): readonly OwnListener[] {
     const { port, bind = '', captureMode } = listener
     if (port !== undefined && bind.startsWith('unix://')) return [unixListener(scope, listener, bind)]
     const binds = captureMode === 'NONE'
+    const routes = forwardTable(listener)
+    if (routes !== undefined) {
+      return [{ address: bind || (binds ? '127.0.0.1' : anyAddress), port: port!.number, binds, bytes: [], http: { routes, grpc: grpcImported(scope, listener) } }]
+    }
     if (port === undefined || (bind === '' && !binds)) return []
     const bytes = (['opaque', 'any-address', 'endpoints'] as const).flatMap((reach) => portsReached(scope, reach).filter((one) => one.port.number === port.number))
     return [{ address: bind === '' ? '127.0.0.1' : bind, port: port.number, binds, bytes: bytes.slice(0, 1) }]
@@ -140,14 +141,18 @@ function ownListeners(scope: SidecarScope): readonly OwnListener[] {
 
 /** Requests say by their authority to which service and port they go; bytes go to the first service that there is for them. */
 function unixListener(scope: SidecarScope, listener: Egress, bind: string): OwnListener {
-  const imported = importedBy(listener, scope.sidecar!.metadata.namespace, scope.services)
   const own = { address: bind, port: 0, binds: true }
-  const of = (reach: Reach) => portsReached(scope, reach).filter((one) => imported.includes(one.service))
-  if (isHttp(protocolNamed(listener.port!.protocol))) {
-    return { ...own, bytes: [], http: { routes: bind, grpc: grpcOf([...of('shared'), ...of('sniffed')].map((one) => one.port.protocol)) } }
-  }
-  return { ...own, bytes: (['opaque', 'any-address', 'endpoints'] as const).flatMap(of).slice(0, 1) }
+  const routes = forwardTable(listener)
+  if (routes !== undefined) return { ...own, bytes: [], http: { routes, grpc: grpcImported(scope, listener) } }
+  return { ...own, bytes: importedPorts(scope, listener, ['opaque', 'any-address', 'endpoints']).slice(0, 1) }
 }
+
+function importedPorts(scope: SidecarScope, listener: Egress, reaches: readonly Reach[]): readonly PortOfService[] {
+  const imported = importedBy(listener, scope.sidecar!.metadata.namespace, scope.services)
+  return reaches.flatMap((reach) => portsReached(scope, reach).filter((one) => imported.includes(one.service)))
+}
+
+const grpcImported = (scope: SidecarScope, listener: Egress): GrpcKind => grpcOf(importedPorts(scope, listener, ['shared', 'sniffed']).map((one) => one.port.protocol))
 
 /** By ranges of addresses; else, where it speaks TLS, by the name that clients ask for. */
 function knownAnywhere({ service, port }: PortOfService): KnownBy {

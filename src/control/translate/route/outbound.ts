@@ -11,10 +11,8 @@ import { destinationsOf, hostsOf, meshGateway } from '../../snapshot-virtual-ser
 import type { VirtualService } from '../../snapshot-virtual-services.ts'
 import type { Snapshot } from '../../snapshot.ts'
 import type { Init } from '../any.ts'
-import { isHttp } from '../cluster/protocol.ts'
-import { protocolNamed } from '../inbound-ports.ts'
 import { httpProxyRoute } from '../names.ts'
-import { portsReached, sharedPorts, sniffedRoute } from '../outbound-ports.ts'
+import { forwardListeners, forwardTable, portsReached, sharedPorts, sniffedRoute } from '../outbound-ports.ts'
 import type { PortOfService } from '../outbound-ports.ts'
 import { forwardProxyPort } from '../proxy-config.ts'
 import type { ProxyNode } from '../proxy-node.ts'
@@ -85,12 +83,9 @@ function routeNames(proxy: ProxyNode, snapshot: Snapshot): readonly string[] {
     ...sharedPorts(scope).map(String),
     ...portsReached(scope, 'sniffed').map(({ service, port }) => sniffedRoute(service, port)),
     ...(forwardProxyPort(proxy, snapshot.mesh) === undefined ? [] : [httpProxyRoute]),
-    ...unixListeners(scope).map(({ bind }) => bind!),
+    ...forwardListeners(scope).map((one) => forwardTable(one)!),
   ]
 }
-
-/** Egress listeners on unix sockets, whose tables are for requests as a forward proxy gets them. */
-const unixListeners = ({ sidecar }: SidecarScope) => (sidecar?.spec.egress ?? []).filter(({ port, bind }) => port !== undefined && bind?.startsWith('unix://') === true && isHttp(protocolNamed(port.protocol)))
 
 export function outboundRouteView(proxy: ProxyNode, snapshot: Snapshot, name: string): OutboundRouteView | undefined {
   if (proxy.type !== 'sidecar') return undefined
@@ -127,10 +122,10 @@ function servicesOfTable(scope: SidecarScope, name: string): { table: OutboundRo
   const shared = portsReached(scope, 'shared')
   const services = (ports: readonly PortOfService[]) => [...new Set(ports.map((one) => one.service))]
   if (name === httpProxyRoute) return { table: 'proxy', services: services([...shared, ...portsReached(scope, 'sniffed')]) }
-  const socket = unixListeners(scope).find(({ bind }) => bind === name)
-  if (socket !== undefined) {
+  const own = forwardListeners(scope).find((one) => forwardTable(one) === name)
+  if (own !== undefined) {
     const all = services([...shared, ...portsReached(scope, 'sniffed')])
-    return { table: 'proxy', services: importedBy(socket, scope.sidecar!.metadata.namespace, all) }
+    return { table: 'proxy', services: importedBy(own, scope.sidecar!.metadata.namespace, all) }
   }
   if (/^\d+$/.test(name)) {
     const found = services(shared.filter((one) => one.port.number === Number(name)))

@@ -10,6 +10,7 @@ import { HealthStatus } from '../proto/gen/envoy/config/core/v3/health_check_pb.
 import type { LbEndpoint } from '../proto/gen/envoy/config/endpoint/v3/endpoint_components_pb.ts'
 import type { ClusterLoadAssignment } from '../proto/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
 import { durationText } from './explain-route.ts'
+import { dnsTypeOf } from './upstream/dns-type.ts'
 
 export interface ExplainedPolicy {
   readonly loadBalancer: string
@@ -37,14 +38,20 @@ const discoveryNames: Readonly<Record<number, string>> = {
   [Discovery.EDS]: 'EDS', [Discovery.ORIGINAL_DST]: 'ORIGINAL_DST',
 }
 
+function discoveryOf(cluster: Cluster): string {
+  const { clusterDiscoveryType: type } = cluster
+  const dns = dnsTypeOf(cluster)
+  if (dns !== undefined) return dns.kind === 'strict-dns' ? 'STRICT_DNS' : 'LOGICAL_DNS'
+  return type.case === 'type' ? (discoveryNames[type.value] ?? 'unknown') : (type.value?.name ?? 'STATIC')
+}
+
 /** `assignment` is what EDS says, where the cluster asks it. */
 export function explainPolicy(cluster: Cluster, assignment: ClusterLoadAssignment | undefined): ExplainedPolicy {
   const endpoints = assignment === undefined ? undefined : healthyIn(assignment)
   const thresholds = cluster.circuitBreakers?.thresholds[0]
-  const kind = cluster.clusterDiscoveryType
   return {
     loadBalancer: policyNames[cluster.lbPolicy] ?? 'unknown',
-    discovery: kind.case === 'type' ? (discoveryNames[kind.value] ?? 'unknown') : (kind.value?.name ?? 'STATIC'),
+    discovery: discoveryOf(cluster),
     connectTimeout: durationText(cluster.connectTimeout),
     tls: tlsOf(cluster, endpoints ?? []),
     maxConnections: limitOf(thresholds?.maxConnections),

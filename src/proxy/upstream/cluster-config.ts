@@ -28,6 +28,7 @@ import { ringHashDefaults } from './balancer/ring-hash.ts'
 import type { RingHashSettings } from './balancer/ring-hash.ts'
 import { defaultBreakerLimits } from './breakers.ts'
 import type { BreakerLimits } from './breakers.ts'
+import { dnsTypeOf } from './dns-type.ts'
 import { decodeEndpoints } from './endpoints.ts'
 import type { EndpointSettings } from './endpoints.ts'
 import { errorCodesOf } from './outlier/error-codes.ts'
@@ -128,7 +129,10 @@ export function serviceOf(message: ClusterMessage): Cluster['service'] {
   return { host: text(first['host']), name: text(first['name']), namespace: text(first['namespace']) }
 }
 
-function discoveryOf({ name, clusterDiscoveryType: type }: ClusterMessage): Discovery {
+function discoveryOf(message: ClusterMessage): Discovery {
+  const { name, clusterDiscoveryType: type } = message
+  const dns = dnsTypeOf(message)
+  if (dns !== undefined) return dns.kind
   if (type.case === 'clusterType') {
     const { name: kind, typedConfig } = type.value
     if (typedConfig === undefined || !anyIs(typedConfig, DynamicForwardProxySchema)) throw bad(name, `cluster_type ${kind} is not served yet`)
@@ -208,6 +212,8 @@ function dnsSettings(message: ClusterMessage): DnsSettings {
   const cache = kind === 'clusterType' && value.typedConfig !== undefined ? anyUnpack(value.typedConfig, DynamicForwardProxySchema)?.clusterImplementationSpecifier : undefined
   // A cache of names asks again when an answer's time is over.
   if (cache?.case === 'dnsCacheConfig') return { refreshMs: timeOr(cache.value.dnsRefreshRate, defaultCacheRefreshMs), respectsTtl: true, family: familyOf(cache.value.dnsLookupFamily) }
+  const dns = dnsTypeOf(message)
+  if (dns !== undefined) return { refreshMs: timeOr(dns.refreshRate, defaultDnsRefreshMs), respectsTtl: dns.respectsTtl, family: dns.family }
   return { refreshMs: timeOr(dnsRefreshRate, defaultDnsRefreshMs), respectsTtl: respectDnsTtl, family: familyOf(dnsLookupFamily) }
 }
 

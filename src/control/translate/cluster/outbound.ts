@@ -10,7 +10,10 @@ import type { MeshSettings } from '../../mesh-settings.ts'
 import type { Snapshot } from '../../snapshot.ts'
 import type { PolicyBlocks, WholePolicyBlocks } from '../../specs.ts'
 import { ApiVersion } from '../../../proto/gen/envoy/config/core/v3/config_source_pb.ts'
-import { Cluster_DiscoveryType as DiscoveryType, Cluster_DnsLookupFamily, Cluster_LbPolicy, ClusterSchema } from '../../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import { Cluster_DiscoveryType as DiscoveryType, Cluster_LbPolicy, ClusterSchema } from '../../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import { DnsLookupFamily } from '../../../proto/gen/envoy/extensions/clusters/common/dns/v3/dns_pb.ts'
+import { DnsClusterSchema } from '../../../proto/gen/envoy/extensions/clusters/dns/v3/dns_cluster_pb.ts'
+import { packed } from '../any.ts'
 import { durationOf } from '../duration.ts'
 import { loadAssignment } from '../endpoint/assignment.ts'
 import { withPeerModes } from '../endpoint/peer-modes.ts'
@@ -200,12 +203,20 @@ function discovery(view: OutboundView, name: string): ClusterInit {
     case 'dns':
     case 'logical-dns':
       return {
-        clusterDiscoveryType: { case: 'type', value: view.discovery === 'dns' ? DiscoveryType.STRICT_DNS : DiscoveryType.LOGICAL_DNS },
-        dnsLookupFamily: Cluster_DnsLookupFamily.V4_ONLY,
-        dnsRefreshRate: durationOf(view.mesh.dnsRefreshMs),
-        respectDnsTtl: true,
+        clusterDiscoveryType: { case: 'clusterType', value: namesByDns(view) },
         loadAssignment: loadAssignment(name, dnsEndpoints(view), { dns: true, placement: view }),
       }
+  }
+}
+
+/** Envoy has deprecated the fields of Cluster that said the same. */
+function namesByDns({ discovery: kind, mesh }: OutboundView) {
+  return {
+    name: 'envoy.clusters.dns',
+    typedConfig: packed(DnsClusterSchema, {
+      dnsRefreshRate: durationOf(mesh.dnsRefreshMs), respectDnsTtl: true, dnsLookupFamily: DnsLookupFamily.V4_ONLY,
+      allAddressesInSingleEndpoint: kind === 'logical-dns',
+    }),
   }
 }
 

@@ -85,7 +85,8 @@ describe('a mesh in networks of its own, over time', { skip: netnsSkip }, () => 
     await until('everything has ended', () => leftSince(asItWas, own).length === 0)
   })
 
-  test('a machine that lacks what it takes is told in one line what, and what to do instead', async () => {
+  test('a machine that lacks what it takes is told in one line what, and what to do instead', async (context) => {
+    if (spawnSync('unshare', ['--user', '--map-root-user', '--', 'true']).status !== 0) return context.skip('skipped: no user namespaces here')
     await using folder = await TempFolder.create()
     await folder.write('mesh/all.yaml', echo('web'))
     await folder.write('bin/.keep', '')

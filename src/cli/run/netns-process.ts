@@ -13,6 +13,7 @@ import type { WriteAudit } from '../../telemetry/audit/events.ts'
 import { startChild } from './child.ts'
 import { findProgram } from './find-program.ts'
 import type { Guard } from './guard.ts'
+import type { Life } from './life.ts'
 import type { RunLog } from './log.ts'
 import { netnsEnvironment } from './netns-environment.ts'
 import { listensIn } from './netns-left.ts'
@@ -34,6 +35,8 @@ export interface NetnsUnitParts {
   readonly roots: string
   readonly inheritedEnv: Readonly<Record<string, string | undefined>>
   token(wanted: WantedProcess): string
+  /** How it begins and ends, by what the mesh says now. */
+  life(wanted: WantedProcess): Life
   accessLog(proxy: string, line: string): void
   audit(source: string): WriteAudit | undefined
   onReadiness(key: string, ready: boolean): void
@@ -98,7 +101,7 @@ export class NetnsProcess {
     this.#ending.resolve()
     const { graceMs } = this.wanted
     const cell = await this.#starting?.catch(() => undefined)
-    await this.#proxy?.drain(graceMs)
+    await this.#proxy?.drain(this.#parts.life(this.wanted).drainMs)
     await this.#supervisor?.stop(graceMs)
     await this.#proxy?.stop()
     if (cell !== undefined) await this.#parts.networks.leave(cell)
@@ -111,7 +114,7 @@ export class NetnsProcess {
     const proxy = openProxy(this.wanted, { cell, address: this.address, capture }, this.#parts, { further: () => Promise.resolve(undefined), changed: () => this.#parts.onChange() })
     this.#proxy = proxy
     await proxy.start()
-    await Promise.race([proxy.whenReady, this.#ending.promise])
+    if (this.#parts.life(this.wanted).holds) await Promise.race([proxy.whenReady, this.#ending.promise])
   }
 
   #startProgram(cell: Namespace, services: readonly Service[]): void {

@@ -11,6 +11,7 @@ import { startChild } from './child.ts'
 import { Doors, maxDoors } from './doors.ts'
 import { environmentOf } from './environment.ts'
 import type { Guard } from './guard.ts'
+import type { Life } from './life.ts'
 import type { RunLog } from './log.ts'
 import { takenPort } from './ports.ts'
 import type { ProcessPorts } from './ports.ts'
@@ -24,6 +25,8 @@ export interface UnitParts {
   readonly log: RunLog
   readonly guard: Guard
   readonly inheritedEnv: Readonly<Record<string, string | undefined>>
+  /** How it begins and ends, by what the mesh says now. */
+  life(wanted: WantedProcess): Life
   /** Starts the sidecar; undefined for a process that has none. */
   startSidecar(wanted: WantedProcess, workloadAddress: string, capture: EnvCapture, httpProxyPort: number): Promise<Proxy>
   /** The program can take requests, or cannot any more. */
@@ -87,7 +90,7 @@ export class SidecarUnit {
       await this.update(services, dialMap)
       this.#starting = this.#parts.startSidecar(wanted, this.address, this.#capture, this.#httpProxyPort)
       this.#proxy = await this.#starting
-      await Promise.race([this.#proxy.whenReady, this.#ending.promise])
+      if (this.#parts.life(wanted).holds) await Promise.race([this.#proxy.whenReady, this.#ending.promise])
     }
     if (!this.#stopped) this.#startProgram()
   }
@@ -114,7 +117,7 @@ export class SidecarUnit {
     this.#stopped = true
     this.#ending.resolve()
     const proxy = await this.#starting?.catch(() => undefined)
-    await proxy?.drainInbound(this.wanted.graceMs)
+    await proxy?.drainInbound(this.#parts.life(this.wanted).drainMs)
     await this.#supervisor?.stop(this.wanted.graceMs)
     await proxy?.close()
     await this.#capture.stop()

@@ -11,6 +11,7 @@ import { dialMapOf } from './dial-map.ts'
 import { GatewayUnit } from './gateway-unit.ts'
 import type { GatewayPlacement, Places } from './gateway-places.ts'
 import type { Guard } from './guard.ts'
+import { lifeOf } from './life.ts'
 import { startLocalProxy } from './local-proxies.ts'
 import type { LocalProxyParts } from './local-proxies.ts'
 import type { RunLog } from './log.ts'
@@ -203,6 +204,7 @@ export class MeshUnits {
     const parts = {
       networks, log, guard, inheritedEnv, onReadiness, trustDomain, clock: systemClock, domain: control.state.snapshot.mesh.domain, roots: control.roots,
       token: ({ namespace, serviceAccount }: WantedProcess) => control.bootstrapToken({ trustDomain, namespace, serviceAccount }),
+      life: (of: WantedProcess) => lifeOf(of, this.#world?.meshConfig),
       accessLog: (proxy: string, line: string) => this.#parts.accessLog(proxy, line),
       audit: (source: string) => this.#parts.audit(source),
       onChange: () => this.#parts.onChange(),
@@ -224,6 +226,7 @@ export class MeshUnits {
     const httpProxyPort = wanted.proxyType === 'sidecar' ? await freePort() : 0
     return new SidecarUnit(wanted, address, ports, httpProxyPort, {
       clock: systemClock, log, guard, inheritedEnv, onReadiness: (key, ready) => onReadiness(key, ready),
+      life: (of) => lifeOf(of, this.#world?.meshConfig),
       startSidecar: (of, ip, capture) => startLocalProxy(of, { ip, capture, httpProxyPort }, this.#proxyParts),
     })
   }

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { formatPath } from '../../model/resource.ts'
 import { readDocuments } from '../document.ts'
 import type { Finding, Frozen, NotServed } from '../kind.ts'
+import { duration } from '../fields/duration.ts'
 import { compileNotServed } from '../not-served.ts'
 import { withoutNulls } from '../nulls.ts'
 import { shape } from '../shape.ts'
@@ -20,11 +21,10 @@ const gatewayTopology = z.strictObject({
 const ofIstiosProxies = [
   'discoveryAddress', 'configPath', 'binaryPath', 'serviceCluster', 'proxyAdminPort', 'statusPort', 'statNameLength', 'controlPlaneAuthPolicy',
   'image', 'concurrency', 'proxyBootstrapTemplatePath', 'availabilityZone', 'customConfigFile', 'drainDuration', 'parentShutdownDuration',
-  'terminationDrainDuration',
 ] as const
 
 const notYet = [
-  'tracing', 'tracingServiceName', 'zipkinAddress', 'interceptionMode', 'holdApplicationUntilProxyStarts', 'proxyStatsMatcher', 'extraStatTags',
+  'tracing', 'tracingServiceName', 'zipkinAddress', 'interceptionMode', 'proxyStatsMatcher', 'extraStatTags',
   'runtimeValues', 'readinessProbe', 'caCertificatesPem', 'privateKeyProvider', 'proxyHeaders', 'connectionSettings', 'meshId',
   'envoyAccessLogService', 'envoyMetricsService', 'envoyMetricsServiceAddress', 'statsdUdpAddress', 'fileFlushInterval', 'fileFlushMinSizeKb',
   'statsCompression', 'sds', 'discoveryRefreshDelay',
@@ -37,6 +37,8 @@ const all = <Name extends string>(names: readonly Name[]): Record<Name, typeof a
 export const proxyConfigSchema = z.strictObject({
   gatewayTopology: gatewayTopology.optional(),
   proxyMetadata: z.record(z.string(), z.string()).optional(),
+  holdApplicationUntilProxyStarts: z.boolean().optional(),
+  terminationDrainDuration: duration.optional(),
   ...all(ofIstiosProxies),
   ...all(notYet),
 })

@@ -36,6 +36,8 @@ interface Entry {
   readonly patient: Backoff
   keys: string | undefined
   trying: boolean
+  /** A key was found missing while it was tried. */
+  again: boolean
   /** When it was last tried because a key was missing. */
   missingAt: number
   said: string
@@ -79,7 +81,9 @@ export class KeyStore {
   /** A proxy was shown a token of a key that this source should have: it may be newer than ours. Anybody can write such a token. */
   missing(id: string): void {
     const entry = this.#entries.get(id)
-    if (entry === undefined || entry.trying) return
+    if (entry === undefined) return
+    entry.again = entry.trying
+    if (entry.trying) return
     const now = this.#parts.clock.now()
     const due = Math.max(now, entry.missingAt + leastRefreshMs)
     if (due >= entry.due) return
@@ -97,7 +101,7 @@ export class KeyStore {
     const backoff = (firstMs: number, maxMs: number): Backoff => createBackoff({ firstMs, maxMs, ...(random === undefined ? {} : { random }) })
     const { promise: firstTry, resolve } = Promise.withResolvers<void>()
     const entry: Entry = {
-      id, timeoutMs, since: clock.now(), keys: undefined, trying: false, missingAt: -Infinity, said: '', due: Infinity, cancel: () => {},
+      id, timeoutMs, since: clock.now(), keys: undefined, trying: false, again: false, missingAt: -Infinity, said: '', due: Infinity, cancel: () => {},
       eager: backoff(250, 1500), patient: backoff(1000, 60_000),
     }
     this.#entries.set(id, entry)
@@ -122,11 +126,11 @@ export class KeyStore {
     try {
       const { roots } = this.#parts
       const fetched = await fetchKeys(entry, { signal: this.#closing.signal, ...(roots === undefined ? {} : { roots }) })
+      entry.trying = false
       if (this.#isWanted(entry)) await this.#succeeded(entry, fetched)
     } catch (error) {
-      if (this.#isWanted(entry)) this.#failed(entry, error)
-    } finally {
       entry.trying = false
+      if (this.#isWanted(entry)) this.#failed(entry, error)
     }
   }
 
@@ -156,6 +160,7 @@ export class KeyStore {
     entry.cancel()
     entry.due = this.#parts.clock.now() + ms
     entry.cancel = this.#parts.clock.after(ms, () => spawn(`keys of ${entry.id}`, this.#try(entry)))
+    if (entry.again) this.missing(entry.id)
   }
 
   /** Whether they are new. */

@@ -9,6 +9,7 @@ import { startProxy } from '../src/proxy/main.ts'
 import type { Capture } from '../src/proxy/main.ts'
 import { proxySettings } from '../src/proxy/settings.ts'
 import type { ProxySettings } from '../src/proxy/settings.ts'
+import { answerHeldMemory } from './held-memory.ts'
 
 export interface ProxyTask {
   readonly settings: Partial<ProxySettings>
@@ -34,6 +35,7 @@ const proxy = await startProxy(proxySettings({ adminPort: 0, ...task.settings })
   log: (line) => console.error(line),
 })
 await proxy.whenReady
+answerHeldMemory()
 giveBackLoaded()
 process.once('SIGTERM', () => void proxy.close().then(() => process.exit(0)))
 console.log('{}')

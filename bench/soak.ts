@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { freePort } from '../src/net/reserve-port.ts'
 import { Children } from './children.ts'
+import { heldBytes } from './held-memory.ts'
 import { openGenerator } from './load/load.ts'
 import type { LoadOptions } from './load/load.ts'
 import { usageOf } from './process-usage.ts'
@@ -20,10 +21,8 @@ const usage = `npm run soak -- [--minutes N]   (30): mixed load on a gateway and
 growing in the second half, or descriptors are left at the end. Needs what npm run bench needs.
 `
 
-/** Garbage collection and allocator make single samples jump by megabytes; a leak goes on. */
+/** The allocator makes single samples jump by megabytes; a leak goes on. */
 const mostGrowthPerHour = 24 * 2 ** 20
-/** V8 widens its young generation for minutes, up to what it may have: that is no leak, and hides none when all of it is there from the start. */
-const youngAtOnce = ['--min-semi-space-size=32']
 /** Pooled connections to upstreams stay for a while. */
 const spareDescriptors = 300
 const roundSeconds = 2
@@ -32,7 +31,7 @@ interface Watched {
   readonly name: string
   readonly pid: number
   readonly startDescriptors: number
-  readonly samples: { readonly minutes: number; readonly rssBytes: number }[]
+  readonly samples: { readonly minutes: number; readonly rssBytes: number; readonly heldBytes: number }[]
 }
 
 const descriptors = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length
@@ -42,11 +41,12 @@ const watch = (name: string, pid: number): Watched => ({ name, pid, startDescrip
 
 function judge({ name, pid, startDescriptors, samples }: Watched): boolean {
   const half = samples.slice(Math.floor(samples.length / 2))
-  const perHour = slopeOf(half.map(({ minutes, rssBytes }) => [minutes / 60, rssBytes]))
+  const perHour = slopeOf(half.map(({ minutes, heldBytes: held }) => [minutes / 60, held]))
   const left = descriptors(pid) - startDescriptors
   const good = perHour <= mostGrowthPerHour && left <= spareDescriptors
-  console.log(`${name}: ${megabytes(samples[0]!.rssBytes)} MB at first, ${megabytes(samples.at(-1)!.rssBytes)} MB at the end; second half `
-    + `${perHour < 0 ? '-' : '+'}${megabytes(Math.abs(perHour))} MB an hour; ${left} more descriptors than at its start: ${good ? 'good' : 'NOT good'}`)
+  const [first, last] = [samples[0]!, samples.at(-1)!]
+  console.log(`${name}: holds ${megabytes(first.heldBytes)} MB at first, ${megabytes(last.heldBytes)} MB at the end (resident ${megabytes(first.rssBytes)} and ${megabytes(last.rssBytes)}); `
+    + `second half ${perHour < 0 ? '-' : '+'}${megabytes(Math.abs(perHour))} MB an hour; ${left} more descriptors than at its start: ${good ? 'good' : 'NOT good'}`)
   return good
 }
 
@@ -56,7 +56,7 @@ async function soak(minutes: number): Promise<boolean> {
     await using children = new Children()
     const generator = openGenerator(folder)
     if (generator.missing !== undefined) throw new Error(generator.missing)
-    const world = await openWorld(folder, children, { nodeFlags: youngAtOnce, withEnvoy: false })
+    const world = await openWorld(folder, children, { nodeFlags: ['--expose-gc'], withEnvoy: false })
     const [gatewayPort, inboundPort, h2Port] = [await freePort(), await freePort(), await freePort()]
     const watched = [watch('gateway', await world.mesh.gateway(gatewayPort, world.upstream)), watch('sidecar', await world.mesh.inbound(inboundPort, world.upstream))]
     const tls = { certificate: join(folder, 'client.pem'), key: join(folder, 'client.key'), serverName: 'server.bench' }
@@ -79,7 +79,7 @@ async function soak(minutes: number): Promise<boolean> {
       requests += result.requests
       errors += result.errors
       if (round % mix.length !== mix.length - 1) continue
-      for (const { pid, samples } of watched) samples.push({ minutes: (Date.now() - start) / 60_000, rssBytes: usageOf([pid]).rssBytes })
+      for (const { pid, samples } of watched) samples.push({ minutes: (Date.now() - start) / 60_000, rssBytes: usageOf([pid]).rssBytes, heldBytes: await heldBytes(pid) })
     }
     await sleep(2_000) // closed connections are noticed
     console.log(`${requests} requests in ${minutes} minutes, ${errors} errors`)

@@ -29,9 +29,9 @@ test("root's proxy is Istio's user 1337; without root its packets have a mark, a
   assert.ok(asRoot.includes('--reuid=1337') && asRoot.includes('--regid=1337') && asRoot.includes('--capture=netfilter'))
   assert.ok(!asRoot.some((word) => word.startsWith('--proxy-mark')))
   const asUser = proxyCommand(wanted, { ...place, rootless: true, capture: captureOf(wanted, true) })
-  assert.ok(!asUser.includes('setpriv') && asUser.includes('--proxy-mark=1337'))
+  assert.ok(!asUser.includes('setpriv') && asUser.includes('--proxy-mark=1339'))
   const { proxyUids, proxyGids, proxyMarks, dnsServers } = captureOf(wanted, true)
-  assert.deepEqual({ proxyUids, proxyGids, proxyMarks, dnsServers }, { proxyUids: [], proxyGids: [], proxyMarks: [1337], dnsServers: '*' })
+  assert.deepEqual({ proxyUids, proxyGids, proxyMarks, dnsServers }, { proxyUids: [], proxyGids: [], proxyMarks: [1339], dnsServers: '*' })
 })
 
 test('neither tokens nor keys are on the command line of a proxy', () => {

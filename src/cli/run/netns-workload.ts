@@ -12,8 +12,8 @@ import { MeshError } from '../../lib/errors.ts'
 import { controlName } from './netns-files.ts'
 import type { WantedProcess } from './wanted-process.ts'
 
-/** Of a proxy that shares its user with the program: there is one user only without root. */
-export const proxyMark = proxyId
+/** Of a proxy that shares its user with the program: there is one user only without root. 1337 and 1338 are TPROXY's own marks. */
+export const proxyMark = 1339
 
 /** How long open exchanges may take once the mesh ends. */
 const terminationMs = 2000
@@ -52,13 +52,13 @@ export function proxyCommand({ name, namespace, serviceAccount, labels, proxyTyp
     'discovery-address': `${controlName}:${controlPort}`,
     'termination-drain-duration': `${terminationMs}ms`,
     ...(capture === undefined ? {} : { 'status-port': String(statusPort) }),
-    ...(isCaptured(capture) ? { capture: 'netfilter', ...(rootless ? { 'proxy-mark': String(proxyMark) } : {}) } : {}),
+    ...(isCaptured(capture) ? { capture: 'netfilter', 'interception-mode': capture.mode, ...(rootless ? { 'proxy-mark': String(proxyMark) } : {}) } : {}),
   }
   const given = Object.entries(flags).filter(([, value]) => value !== '').map(([flag, value]) => `--${flag}=${value}`)
   return [...cell.entering(), '--', ...(rootless ? [] : asProxy), process.execPath, trysail, 'proxy', '--supervised', ...(isCaptured(capture) ? ['--dns-capture'] : []), ...given]
 }
 
-const isCaptured = (capture: CaptureSettings | undefined): boolean => capture !== undefined && capture.mode !== 'NONE'
+const isCaptured = (capture: CaptureSettings | undefined): capture is CaptureSettings => capture !== undefined && capture.mode !== 'NONE'
 
 /** It may read its own files wherever they lie, and listen on the ports of a Gateway; nothing else of root's. */
 const kept = ['dac_read_search', 'net_bind_service', 'net_admin'].map((one) => `+${one}`).join(',')

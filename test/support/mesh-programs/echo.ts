@@ -39,6 +39,8 @@ const answers: Record<string, Answer> = {
     const onward = request({ host, port, path: '/count', method: 'POST', agent: false }, (answer) => answer.pipe(response.writeHead(answer.statusCode ?? 500)))
     incoming.on('error', failed).pipe(onward.on('error', failed))
   },
+  /** The address that the connection came from. */
+  '/source': (_, incoming, response) => json(response, { ...me, source: incoming.socket.remoteAddress }),
   '/exit': (_, __, response) => {
     json(response, me)
     response.on('close', () => process.exit(1))

@@ -38,6 +38,26 @@ spec: { selector: { app: ${name} }, ports: [{ name: tcp, port: ${port} }] }
 ---`
 }
 
+/** Its port 9080 is on loopback alone; that it is ready, 9081 says. */
+const shy = `
+apiVersion: trysail.dev/v1
+kind: Process
+metadata: { name: shy, labels: { app: shy } }
+spec:
+  command: [sh, -c, "python3 -m http.server 9081 & exec python3 -m http.server 9080 --bind 127.0.0.1"]
+  ports: [{ name: http, containerPort: 9080 }, { name: ready, containerPort: 9081 }]
+  readiness: { tcpSocket: { port: 9081 } }
+---`
+
+const atLoopback = `
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: { name: shy }
+spec:
+  workloadSelector: { labels: { app: shy } }
+  ingress: [{ port: { number: 9080, name: http, protocol: HTTP }, defaultEndpoint: "127.0.0.1:9080" }]
+`
+
 const registryOnly = `
 apiVersion: v1
 kind: ConfigMap
@@ -73,7 +93,7 @@ describe('programs in networks of their own', { skip }, () => {
       ...(noRedis === false ? [served('redis', "exec redis-server --bind 0.0.0.0 --protected-mode no --save '' --appendonly no", 6379)] : []),
       ...(noPostgres === false ? [served('postgres', await postgres(folder), 5432)] : []),
     ]
-    mesh = await startLocalMesh({ 'all.yaml': [echo('web', { spec: 'serviceAccount: web' }), service('web'), client, ...databases, gatewayTo('web')].join('\n') }, { capture: 'netns', watch: true })
+    mesh = await startLocalMesh({ 'all.yaml': [echo('web', { spec: 'serviceAccount: web' }), service('web'), client, shy, service('shy'), ...databases, gatewayTo('web')].join('\n') }, { capture: 'netns', watch: true })
     own.push(...networksOf([process.pid]))
     vip = (await call('client', ['getent', 'hosts', 'web'])).out.split(/\s+/)[0] ?? ''
     podIp = mesh.mesh.processes.find(({ name }) => name === 'web')?.inbound[0]?.split(':')[0] ?? ''
@@ -101,6 +121,16 @@ describe('programs in networks of their own', { skip }, () => {
     assert.deepEqual(heard(await call('web', ['curl', '-sS', '-m', '10', 'http://web'])), { name: 'web', by: spiffe('web') })
     assert.equal(heard(await call('web', ['curl', '-sS', '-m', '10', `http://${podIp}:9080`])).name, 'web')
     assert.equal(heard(await call('web', ['curl', '-sS', '-m', '10', 'http://localhost:9080'])).name, 'web')
+  })
+
+  test('a program on 127.0.0.1 alone is reached by nobody, until a Sidecar says that it is there', async () => {
+    const status = async (): Promise<string> => (await call('client', ['curl', '-s', '-m', '10', '-o', '/dev/null', '-w', '%{http_code}', 'http://shy'])).out
+    assert.equal((await call('shy', ['curl', '-s', '-m', '10', '-o', '/dev/null', '-w', '%{http_code}', 'http://127.0.0.1:9080'])).out, '200')
+    assert.equal(await status(), '503')
+    const refused = (line: string): boolean => line.includes('inbound|9080||') && line.includes('503 UF')
+    await mesh.until('its sidecar has logged that the connection was refused', () => mesh.accessLog.some(refused))
+    await mesh.folder.write('mesh/shy.yaml', atLoopback)
+    await mesh.until('an answer', async () => await status() === '200')
   })
 
   test('each has a network of its own, and of this machine only what it was given', async () => {

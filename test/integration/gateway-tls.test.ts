@@ -2,7 +2,7 @@
 // under load, requests that came by the wrong connection.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { X509Certificate } from 'node:crypto'
+import { X509Certificate, createHash } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { connect as connectTcp } from 'node:net'
 import type { AddressInfo } from 'node:net'
@@ -57,6 +57,9 @@ spec: ${JSON.stringify({
       server('mutual.test', { mode: 'MUTUAL', credentialName: 'mutual', subjectAltNames: ['client.test'] }),
       server('optional.test', { mode: 'OPTIONAL_MUTUAL', credentialName: 'optional' }),
       server('pinned.test', { mode: 'MUTUAL', credentialName: 'pinned', verifyCertificateHash: [fingerprint(good)] }),
+      server('key.test', { mode: 'MUTUAL', credentialName: 'pinned', verifyCertificateSpki: [keyDigest(good)] }),
+      server('curve.test', { mode: 'SIMPLE', credentialName: 'simple', ecdhCurves: ['P-384'] }),
+      server('list.test', { mode: 'SIMPLE', tlsCertificates: ['tls', 'rsa'].map((name) => ({ serverCertificate: `${folder}/${name}.crt`, privateKey: `${folder}/${name}.key` })) }),
       server('two.test', { mode: 'SIMPLE', credentialNames: ['rsa', 'ec'] }),
       server('files.test', { mode: 'SIMPLE', serverCertificate: `${folder}/tls.crt`, privateKey: `${folder}/tls.key` }),
       server('missing.test', { mode: 'SIMPLE', credentialName: 'missing' }),
@@ -96,6 +99,10 @@ function fingerprint({ chain }: TestCertificate): string {
   return new X509Certificate(chain).fingerprint256
 }
 
+function keyDigest({ chain }: TestCertificate): string {
+  return createHash('sha256').update(new X509Certificate(chain).publicKey.export({ type: 'spki', format: 'der' })).digest('base64')
+}
+
 let mesh: LocalMesh
 const passServer = createServer({ cert: certificate['pass']!.chain, key: certificate['pass']!.key }, (socket) => socket.on('error', () => {}).end(`hello ${String(socket.servername)}`))
 
@@ -104,6 +111,8 @@ before(async () => {
   const folder = await TempFolder.create()
   await folder.write('certificates/tls.crt', certificate['files']!.chain)
   await folder.write('certificates/tls.key', certificate['files']!.key)
+  await folder.write('certificates/rsa.crt', rsa.chain)
+  await folder.write('certificates/rsa.key', rsa.key)
   mesh = await startLocalMesh({ 'a.yaml': echo('a') + service('a'), 'gateway.yaml': gatewayYaml(folder.at('certificates')) }, { watch: true, gatewayPorts: new Map([[443, 0], [8443, 0]]) })
   certificateFolder = folder
 })
@@ -166,6 +175,10 @@ const cases: readonly (readonly [title: string, serverName: string, asking: Aski
   ['OPTIONAL_MUTUAL: expired', 'optional.test', { client: expired }, /^failed/],
   ['a pinned certificate', 'pinned.test', { client: good }, /^200$/],
   ['another certificate of the same name where one is pinned', 'pinned.test', { client: clients.issue('DNS:client.test') }, /^failed/],
+  ['a pinned key', 'key.test', { client: good, tls: { rejectUnauthorized: false } }, /^200$/],
+  ['another key where one is pinned', 'key.test', { client: clients.issue('DNS:client.test'), tls: { rejectUnauthorized: false } }, /^failed/],
+  ['a curve that the server takes', 'curve.test', { tls: { ecdhCurve: 'P-384', rejectUnauthorized: false } }, /^200$/],
+  ['another curve than the server takes', 'curve.test', { tls: { ecdhCurve: 'P-256', rejectUnauthorized: false } }, /^failed/],
   ['ISTIO_MUTUAL: a client from outside of the mesh', 'istio.test', { client: good, tls: { rejectUnauthorized: false } }, /^failed/],
   ['certificates from files', 'files.test', {}, /^200$/],
   ['a credential that is missing', 'missing.test', {}, /^failed/],
@@ -193,6 +206,8 @@ test('of two credentials the client gets the one that it can check', async () =>
   const tls12 = { maxVersion: 'TLSv1.2', checkServerIdentity: () => undefined } as const
   assert.equal((await shown('two.test', { ...tls12, ciphers: 'ECDHE-RSA-AES128-GCM-SHA256' })).fingerprint, fingerprint(rsa))
   assert.equal((await shown('two.test', { ...tls12, ciphers: 'ECDHE-ECDSA-AES128-GCM-SHA256' })).fingerprint, fingerprint(certificate['ec']!))
+  assert.equal((await shown('list.test', { ...tls12, ciphers: 'ECDHE-RSA-AES128-GCM-SHA256' })).fingerprint, fingerprint(rsa), 'from files')
+  assert.equal((await shown('list.test', { ...tls12, ciphers: 'ECDHE-ECDSA-AES128-GCM-SHA256' })).fingerprint, fingerprint(certificate['files']!), 'from files')
 })
 
 test('a client without a server name is refused where no server takes any', async () => {

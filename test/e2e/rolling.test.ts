@@ -21,16 +21,18 @@ const webSockets = 200
 const grpcStreams = 20
 const keepAliveClients = 8
 const drainMs = 2_000
+/** Of the application, at the address of its instance. */
+const [httpPort, grpcPort] = [8_081, 8_082]
 
 /** The application of one instance, from the start of its program to its end. */
-function startShop(http: { readonly host: string; readonly port: number }, grpcPort: number): LifeProgram {
+function startShop(host: string): LifeProgram {
   const ended = Promise.withResolvers<{ readonly code: number }>()
   const sockets = new Set<Socket>()
   const server = createServer((incoming, response) => void incoming.resume().on('end', () => response.end('ok')))
   server.on('connection', (socket: Socket) => sockets.add(socket.once('close', () => sockets.delete(socket))))
   server.on('upgrade', (incoming, socket: Socket) => agreeToWebSocket(incoming.headers['sec-websocket-key'] ?? '', socket))
-  server.listen(http.port, http.host)
-  const grpc = GrpcEcho.start(grpcPort)
+  server.listen(httpPort, host)
+  const grpc = GrpcEcho.start(grpcPort, host)
   return {
     ended: ended.promise,
     signal() {
@@ -136,12 +138,10 @@ test(`${steps} times one of ${instances} instances is replaced, the control plan
 
   const start = (i: number): RunningWorkload => {
     const ip = `${mesh.net}.${10 + i}`
-    const app = { host: '127.0.0.1', port: 10_000 + (process.pid % 500) * 2 * instances + i }
-    const grpcPort = app.port + instances
     return runWorkload({
-      name: `shop-${i}`, roots, inbound: [`${ip}:9081=127.0.0.1:${app.port}`, `${ip}:9082=127.0.0.1:${grpcPort}`],
+      name: `shop-${i}`, roots, inbound: [`${ip}:9081=${ip}:${httpPort}`, `${ip}:9082=${ip}:${grpcPort}`],
       settings: { ...settings, serviceAccount: 'shop', labels: { app: 'shop' }, ip, token: tokens.shop },
-    }, () => startShop(app, grpcPort))
+    }, () => startShop(ip))
   }
   const running = Array.from({ length: instances }, (_, i) => start(i))
   const [http, grpc] = [`${mesh.net}.3:9181`, `${mesh.net}.3:9182`] as const

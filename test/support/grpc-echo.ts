@@ -26,7 +26,7 @@ export class GrpcEcho implements AsyncDisposable {
     this.port = port
   }
 
-  static async start(port = 0): Promise<GrpcEcho> {
+  static async start(port = 0, host = '127.0.0.1'): Promise<GrpcEcho> {
     const server = new Server(options)
     let echo: GrpcEcho | undefined
     server.addService(
@@ -50,7 +50,7 @@ export class GrpcEcho implements AsyncDisposable {
         never: (call: ServerUnaryCall<Buffer, Buffer>) => void call.on('cancelled', () => echo!.cancelled++),
       },
     )
-    const bound = await new Promise<number>((resolve, reject) => server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, at) => (error === null ? resolve(at) : reject(error))))
+    const bound = await new Promise<number>((resolve, reject) => server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, at) => (error === null ? resolve(at) : reject(error))))
     echo = new GrpcEcho(server, bound)
     return echo
   }

@@ -49,7 +49,9 @@ export class Http2Connection implements TransportHandler, ServedConnection {
     this.#session.goAway()
   }
 
+  /** What is on its way has not been looked at: GOAWAY says so. */
   close(): void {
+    if (!this.life.closing) this.#goAway()
     this.#endStreams(flag.LR, 'connection_closed_by_proxy')
     this.life.transport.destroy()
   }

@@ -51,7 +51,7 @@ export interface UpstreamStream {
   readonly host: Host
   readonly localAddress: Address
   readonly tls: TlsInfo | undefined
-  /** The connection carried requests before: the peer may have closed it while this one was on its way. */
+  /** The connection was there before: the peer may have closed it while this request was on its way. */
   readonly reused: boolean
   /** Sends the head, at once or joined with the first piece of body. */
   sendHead(head: RequestHead): void

@@ -60,7 +60,8 @@ export class H1Connection implements TransportHandler, H1Events {
   }
 
   begin(reader: ResponseReader): H1Stream {
-    const stream = new H1Stream(this, this.#host, reader, this.served > 0)
+    // One that was opened and not needed at once may have been closed as well as one that was kept.
+    const stream = new H1Stream(this, this.#host, reader, this.served > 0 || this.idleSince > 0)
     this.served++
     this.#stream = stream
     this.#responded = false

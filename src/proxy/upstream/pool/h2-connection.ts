@@ -81,7 +81,7 @@ export class H2Connection implements TransportHandler {
   begin(reader: ResponseReader): H2Stream {
     if (this.active === 0 && this.#pings !== undefined) this.#pings.onUse(this.#owner.clock.now() - this.idleSince)
     const stream = new H2Stream(this, this.#host, reader)
-    stream.first = this.served === 0
+    stream.first = this.served === 0 && this.#owner.clock.now() === this.idleSince
     stream.attach(this.#session.open(stream)!)
     this.served++
     this.active++

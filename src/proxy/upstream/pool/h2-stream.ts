@@ -16,7 +16,7 @@ export class H2Stream implements UpstreamStream {
   readonly reader: ResponseReader
   /** The host went away before it looked at this request (GOAWAY), or without a word before it answered. */
   reused = false
-  /** Of its connection: that carried none before. */
+  /** Of its connection, which was opened for it. */
   first = false
   /** Some of the answer has come. */
   answered = false

@@ -217,7 +217,7 @@ for (const rawHandles of [true, false]) describe(rawHandles ? 'over raw handles'
     const cluster = world.serve(staticCluster('c', [peer.address]))
     const after = async (idleMs: number): Promise<boolean> => (clock.advance(idleMs), (await ask(cluster, { method: 'POST', caution: 'sure' })).reused)
     const seen: boolean[] = []
-    for (const idleMs of [0, 900, 5_000, 5_000, 5_000, 9_000]) seen.push(await after(idleMs))
+    for (const idleMs of [0, 400, 5_000, 5_000, 5_000, 9_000]) seen.push(await after(idleMs))
     assert.deepEqual(seen, [false, true, false, true, true, true])
   })
 

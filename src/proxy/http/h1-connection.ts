@@ -260,10 +260,15 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
     this.#transport.destroy(true)
   }
 
-  /** What the client has sent meanwhile is read first: timers run before sockets, and those of a busy process are late. */
+  /**
+   * What the client has sent meanwhile is read first: timers run before sockets, and those of a busy process are late. What
+   * comes after the FIN is not taken, not even by the system: so the client can know that nobody has seen it.
+   */
   #endWhenIdle(): void {
     setImmediate(() => {
-      if (this.idle) this.#endConnection()
+      if (!this.idle) return
+      this.#endConnection()
+      setImmediate(() => this.#transport.destroy())
     })
   }
 

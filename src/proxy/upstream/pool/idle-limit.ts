@@ -10,8 +10,8 @@ export type Caution =
   | 'sure'  // it may not: only a connection that the host has certainly not begun to close
   | 'new'   // it has met closed ones already
 
-/** Hardly any server gives up a connection sooner, so that this much needs no proof. */
-const firstSureMs = 1_000
+/** Hardly any server gives up a connection before twice this, so that this much needs no proof. */
+const firstSureMs = 500
 const longestMarginMs = 1_000
 
 /** What a host does at some time may be under way so much earlier: a second, or half of the time where that is less. */

@@ -134,7 +134,7 @@ export class Exchange implements AccessLogEntry, RequestHead, RoutedRequest {
   }
 
   get upstreamHost(): string {
-    return this.host?.name ?? ''
+    return this.host?.place ?? this.host?.name ?? ''
   }
 
   get upstreamCluster(): string {

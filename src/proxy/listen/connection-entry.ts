@@ -26,7 +26,7 @@ export function sessionEntry(session: TcpSession): AccessLogEntry {
     upstreamTransportFailureReason: upstream === undefined ? session.failure : '',
     bytesReceived: result?.received ?? 0,
     bytesSent: result?.sent ?? 0,
-    upstreamHost: session.host?.name ?? '',
+    upstreamHost: session.host?.place ?? session.host?.name ?? '',
     upstreamCluster: session.clusterName,
     upstreamLocalAddress: upstream === undefined ? '' : formatAddress(upstream.localAddress),
     downstreamLocalAddress: formatAddress(connection.arrival.originalDestination),

@@ -1,6 +1,7 @@
 // One endpoint of a cluster while it is known: its state, its counters, its pool. It is told how connections and requests
 // to it end, and tells its cluster when that makes it suspect.
 import type { Address } from '../../model/address.ts'
+import { hostName } from './endpoints.ts'
 import type { EndpointSettings } from './endpoints.ts'
 import type { OutlierMonitor } from './outlier/monitor.ts'
 import { IdleLimit } from './pool/idle-limit.ts'
@@ -33,6 +34,7 @@ export class RuntimeHost implements Host {
   readonly socketKey: string
   /** Where new connections go. */
   connectTo: Address
+  place: string | undefined = undefined
   weight = 1
   health: HostHealth = 'healthy'
   priority = 0
@@ -63,8 +65,9 @@ export class RuntimeHost implements Host {
   }
 
   /** What may change while it stays the same host. */
-  apply({ connectTo, weight, health, priority, locality, localityWeight, workload }: EndpointSettings): void {
+  apply({ address, connectTo, weight, health, priority, locality, localityWeight, workload }: EndpointSettings): void {
     this.connectTo = connectTo
+    this.place = connectTo === address ? undefined : hostName(connectTo)
     if (health === 'healthy' && this.health !== 'healthy') {
       this.suspicion.forget()
       this.since = this.#parts.now()

@@ -86,6 +86,8 @@ export interface Host {
   readonly address: Address
   /** `1.2.3.4:9080`. */
   readonly name: string
+  /** Where connections to it go, if that is not its name: what the name of its only endpoint was looked up to. */
+  readonly place?: string | undefined
   readonly weight: number
   readonly health: HostHealth
   /** Left out for a while, because connections to it failed. */

@@ -8,6 +8,7 @@ import type { HttpMatch, HttpRule } from '../control/specs.ts'
 import { gatewayKey, gatewayServers, serverHosts } from '../control/translate/gateway-servers.ts'
 import type { PlacedServer } from '../control/translate/gateway-servers.ts'
 import type { ProxyNode } from '../control/translate/proxy-node.ts'
+import { canBeSent } from '../control/translate/route/action.ts'
 import { matchesEverything, obstacleTo } from '../control/translate/route/match.ts'
 import type { Obstacle } from '../control/translate/route/match.ts'
 import type { Origin } from '../model/resource.ts'
@@ -97,7 +98,7 @@ function blocks(one: VirtualService, query: LeftOutQuery): readonly LeftOut[] {
 }
 
 /** What translation reads of a block is the same for requests and connections. */
-type Rules = readonly Pick<HttpRule, 'match' | 'delegate'>[]
+type Rules = readonly Pick<HttpRule, 'match' | 'delegate' | 'redirect'>[]
 
 function blocksOf(one: VirtualService, list: 'http' | 'tcp' | 'tls', query: LeftOutQuery): readonly LeftOut[] {
   const rules = (one.spec as Readonly<Partial<Record<typeof list, Rules>>>)[list] ?? []
@@ -110,7 +111,7 @@ function blocksOf(one: VirtualService, list: 'http' | 'tcp' | 'tls', query: Left
       const path = match === undefined ? `${list}[${index}]` : `${list}[${index}].match[${position}]`
       const origin = one.locate(match === undefined ? ['spec', list, index] : ['spec', list, index, 'match', position])
       const obstacle = obstacleTo(match ?? {}, one, context)
-      const missing = rule.delegate === undefined ? undefined : missingDelegate(one, rule.delegate, query.snapshot)
+      const missing = rule.delegate === undefined ? unsent(rule.redirect) : missingDelegate(one, rule.delegate, query.snapshot)
       if (closedBy !== undefined) found.push(entry(one, path, origin, `is never reached: ${closedBy} takes every ${list === 'http' ? 'request' : 'connection'}`))
       else if (obstacle !== undefined) found.push(entry(one, path, origin, wordsFor(obstacle, match ?? {}, one, context)))
       else if (missing !== undefined) found.push(entry(one, path, origin, missing))
@@ -119,6 +120,9 @@ function blocksOf(one: VirtualService, list: 'http' | 'tcp' | 'tls', query: Left
   }
   return found
 }
+
+const unsent = (redirect: HttpRule['redirect']): string | undefined =>
+  (redirect === undefined || canBeSent(redirect) ? undefined : `redirects with ${redirect.redirectCode}, which cannot be sent`)
 
 function missingDelegate(root: VirtualService, delegate: { readonly name?: string | undefined; readonly namespace?: string | undefined }, { virtualServices }: Snapshot): string | undefined {
   const namespace = delegate.namespace || root.metadata.namespace

@@ -198,6 +198,13 @@ test('rules of a delegate are followed, and matched under its name', async () =>
   assert.equal(alone.considered.some(({ whyNot }) => whyNot.includes('delegates to default/inner')), true)
 })
 
+test('a redirect with a status that cannot be sent is none, and says so; what follows it is reached', async () => {
+  const rules = virtualService({ hosts: ['reviews'], http: [{ redirect: { uri: '/x', redirectCode: 304 } }, { route: [to('v1')] }] })
+  const { routeIndex, considered } = await explain(rules, 'GET http://reviews:9080/reviews/1')
+  assert.equal(routeIndex, 1)
+  assert.deepEqual(considered.map(({ whyNot }) => whyNot), ['redirects with 304, which cannot be sent'])
+})
+
 test('a gateway takes requests from outside by its own hosts and ports', async () => {
   const page = await explain('', 'GET http://localhost:8080/productpage', { from: 'default/bookinfo-gateway' })
   assert.deepEqual([page.from, page.listener, page.matchedVirtualService, page.routeIndex, page.matchIndex], ['default/bookinfo-gateway', '0.0.0.0_8080', 'default/bookinfo', 0, 0])

@@ -8,10 +8,19 @@ import type { FromAgentProxy, ToAgentProxy } from './proxy-agent-link.ts'
 
 const program = fileURLToPath(new URL('../../bin/trysail.js', import.meta.url))
 
-/** `args`: those of `trysail proxy`. */
-export function startProxyProcess(args: readonly string[], takesOver: boolean): LifeProxy {
+export interface ProxyProcess {
+  /** Those of `trysail proxy`. */
+  readonly args: readonly string[]
+  /** What makes it another user, before its program; without it, it is ours. */
+  readonly as: readonly string[]
+  readonly takesOver: boolean
+}
+
+export function startProxyProcess({ args, as: [become, ...how], takesOver }: ProxyProcess): LifeProxy {
   const child = fork(program, ['proxy', ...args, ...(takesOver ? ['--takeover'] : [])], {
-    env: { ...process.env, [agentVariable]: 'true' }, detached: true, stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    env: { ...process.env, ...(become === undefined ? {} : { XDG_RUNTIME_DIR: undefined }), [agentVariable]: 'true' }, // that folder is our user's
+    ...(become === undefined ? {} : { execPath: become, execArgv: [...how, process.execPath, ...process.execArgv] }),
+    detached: true, stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
   const ready = Promise.withResolvers<void>()
   const left = Promise.withResolvers<void>()

@@ -1,4 +1,5 @@
 // `trysail agent run`: a workload as a Pod would run it. Its proxy first, then the program, and one end for both.
+import { proxyId } from '../agent/capture/capture-settings.ts'
 import { ProxyKeeper } from '../agent/life/proxy-keeper.ts'
 import { runLife } from '../agent/life/life.ts'
 import { startProgram } from '../agent/life/program.ts'
@@ -6,11 +7,12 @@ import type { LifeProgram } from '../agent/life/program.ts'
 import { createBackoff } from '../lib/backoff.ts'
 import { systemClock } from '../lib/clock.ts'
 import { spawn } from '../lib/errors.ts'
-import { duration, onOff } from '../lib/settings.ts'
+import { duration, integer, onOff } from '../lib/settings.ts'
 import { startProxyProcess } from './agent-proxy-process.ts'
 import type { Command, Invocation, Option } from './command.ts'
 import { proxyConfigVariables } from './proxy-config-env.ts'
-import { command as proxyCommand } from './proxy.ts'
+import { command as proxyCommand, proxySettingsOf } from './proxy.ts'
+import { asUser } from './proxy-user.ts'
 import { serviceLog } from './service-log.ts'
 import { settingsOf, settingsOptions } from './settings-options.ts'
 import { UsageError } from './usage-error.ts'
@@ -20,6 +22,7 @@ const envPrefix = 'TRYSAIL_AGENT_'
 const table = {
   holdApplicationUntilProxyStarts: onOff(true, 'The program starts once its proxy has certificate, configuration and a passed probe of its own; false: at once.'),
   programGrace: duration('30s', 'How long the program may take to end once it is told to; then it is killed.'),
+  proxyUser: integer(proxyId, "With --capture netfilter: user and group as whom the proxy runs, so that the rules tell it from the program; takes root. 0: as this one, which takes --proxy-mark."),
 }
 
 /** Those of the proxy that only make sense without an agent. */
@@ -47,7 +50,8 @@ signals go to the program.`,
     const log = serviceLog(io, 'info')
     const say = (line: string): void => log('info', line)
     const args = proxyArguments(invocation)
-    const proxy = new ProxyKeeper({ start: (takesOver) => startProxyProcess(args, takesOver), backoff: createBackoff(restart), clock: systemClock, log: say })
+    const as = userOf(settings.proxyUser, invocation)
+    const proxy = new ProxyKeeper({ start: (takesOver) => startProxyProcess({ args, as, takesOver }), backoff: createBackoff(restart), clock: systemClock, log: say })
     const upgrade = (): void => spawn('a newer proxy', proxy.upgrade())
     process.on('SIGUSR2', upgrade)
     let stopForwarding = (): void => {}
@@ -71,6 +75,15 @@ signals go to the program.`,
 function onlyOwn(invocation: Invocation): Invocation {
   if (invocation.operands[0] === '') throw new UsageError(['PROGRAM is empty: what is to run comes after --'])
   return { ...invocation, text: (name) => (name === 'config' ? undefined : invocation.text(name)) }
+}
+
+/** Where the kernel captures, proxy and program have to be told apart; a mark does so too. */
+function userOf(proxyUser: number, invocation: Invocation): readonly string[] {
+  const { capture, proxyMark } = proxySettingsOf(invocation)
+  if (capture !== 'netfilter' || proxyMark !== 0) return []
+  if (proxyUser === 0) throw new UsageError(['--proxy-user 0 takes --proxy-mark: else nothing tells the proxy from the program'])
+  if (process.geteuid?.() !== 0) throw new UsageError([`--capture netfilter takes root: the proxy becomes user ${proxyUser}, the program stays who runs this`])
+  return asUser(proxyUser)
 }
 
 function proxyArguments(invocation: Invocation): readonly string[] {

@@ -103,8 +103,11 @@ interface Wanted {
 }
 
 /** Throws `UsageError` with every mistake. */
+export const proxySettingsOf = (invocation: Invocation): WantedSettings => settingsOf(table, { envPrefix: proxyEnvPrefix, env: environment() }, invocation)
+
+/** Throws `UsageError` with every mistake. */
 async function wantedProxy(invocation: Invocation): Promise<Wanted> {
-  const settings = settingsOf(table, { envPrefix: proxyEnvPrefix, env: environment() }, invocation)
+  const settings = proxySettingsOf(invocation)
   const mistakes = settings.name === '' ? ['--name is needed: the name of the workload'] : []
   const places = placesOf(settings, settings, mistakes)
   const credentials = settings.supervised ? { roots: '' } : credentialsOf(settings, mistakes)

@@ -25,7 +25,16 @@ export interface Announcement {
 }
 
 /** Only this user can read it. */
-export const runtimeFolder = (): string => join(process.env['XDG_RUNTIME_DIR'] ?? join(tmpdir(), `trysail-${userInfo().username}`), 'trysail')
+export const runtimeFolder = (): string => join(process.env['XDG_RUNTIME_DIR'] ?? join(tmpdir(), `trysail-${userName()}`), 'trysail')
+
+/** A user that has no name, as 1337 on most machines, is known by its number. */
+function userName(): string {
+  try {
+    return userInfo().username
+  } catch {
+    return String(process.geteuid?.() ?? 'unknown')
+  }
+}
 
 export function announce(at = runtimeFolder()): Announcement {
   mkdirSync(at, { recursive: true, mode: 0o700 })

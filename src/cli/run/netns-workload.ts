@@ -9,6 +9,7 @@ import type { RunCommand } from '../../agent/capture/commands.ts'
 import type { Namespace } from '../../agent/netns/namespace.ts'
 import { controlPort, switchAddress } from '../../agent/netns/switch.ts'
 import { MeshError } from '../../lib/errors.ts'
+import { asUser } from '../proxy-user.ts'
 import { controlName } from './netns-files.ts'
 import type { WantedProcess } from './wanted-process.ts'
 
@@ -55,14 +56,10 @@ export function proxyCommand({ name, namespace, serviceAccount, labels, proxyTyp
     ...(isCaptured(capture) ? { capture: 'netfilter', 'interception-mode': capture.mode, ...(rootless ? { 'proxy-mark': String(proxyMark) } : {}) } : {}),
   }
   const given = Object.entries(flags).filter(([, value]) => value !== '').map(([flag, value]) => `--${flag}=${value}`)
-  return [...cell.entering(), '--', ...(rootless ? [] : asProxy), process.execPath, trysail, 'proxy', '--supervised', ...(isCaptured(capture) ? ['--dns-capture'] : []), ...given]
+  return [...cell.entering(), '--', ...(rootless ? [] : asUser(proxyId)), process.execPath, trysail, 'proxy', '--supervised', ...(isCaptured(capture) ? ['--dns-capture'] : []), ...given]
 }
 
 const isCaptured = (capture: CaptureSettings | undefined): capture is CaptureSettings => capture !== undefined && capture.mode !== 'NONE'
-
-/** It may read its own files wherever they lie, and listen on the ports of a Gateway; nothing else of root's. */
-const kept = ['dac_read_search', 'net_bind_service', 'net_admin'].map((one) => `+${one}`).join(',')
-const asProxy = ['setpriv', `--reuid=${proxyId}`, `--regid=${proxyId}`, '--clear-groups', `--inh-caps=${kept}`, `--ambient-caps=${kept}`, '--']
 
 const trysail = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..', 'bin', 'trysail.js')
 

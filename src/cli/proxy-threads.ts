@@ -19,7 +19,7 @@ export interface ThreadData {
 }
 
 /** As many as there are cores for this process, by affinity and cgroup, where none is named. */
-export const threadCount = ({ concurrency }: ProxySettings): number => (concurrency === 0 ? availableParallelism() : concurrency)
+const threadCount = ({ concurrency }: ProxySettings): number => (concurrency === 0 ? availableParallelism() : concurrency)
 
 /** The limit of connections is the proxy's: each thread keeps its share of it. */
 export function threadSettings(settings: ProxySettings): ProxySettings {

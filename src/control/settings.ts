@@ -1,6 +1,6 @@
 // The settings of the control plane: where it listens, what it reads, whom it vouches for. File < env < flag.
-import { choice, duration, port, readSettings, text } from '../lib/settings.ts'
-import type { SettingsLayers, SettingsOf, SettingsResult } from '../lib/settings.ts'
+import { choice, duration, port, text } from '../lib/settings.ts'
+import type { SettingsOf } from '../lib/settings.ts'
 
 export const controlSettingsTable = {
   address: text('127.0.0.1', 'Address to listen on with TLS (15012) and debug. 0.0.0.0 serves other hosts.'),
@@ -29,11 +29,6 @@ export const controlSettingsTable = {
 export type ControlSettings = SettingsOf<typeof controlSettingsTable>
 
 export const controlEnvPrefix = 'TRYSAIL_CONTROL_'
-
-/** All mistakes together, for exit code 64. */
-export function readControlSettings(layers: SettingsLayers): SettingsResult<typeof controlSettingsTable> {
-  return readSettings(controlSettingsTable, { env: process.env, envPrefix: controlEnvPrefix, ...layers })
-}
 
 /** The defaults, with some replaced: for tests, and for a control plane inside another process. */
 export function controlSettings(over: Partial<ControlSettings>): ControlSettings {

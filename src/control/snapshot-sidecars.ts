@@ -93,11 +93,6 @@ function finder(services: readonly Service[]): SidecarScope['serviceAt'] {
   return (hostname) => byHost.get(hostname)
 }
 
-/** Gateways see all that is visible to their namespace, and ignore Sidecar resources. */
-export function gatewayScope(world: ScopeWorld, namespace: string): SidecarScope {
-  return sidecarScope(world, namespace, undefined)
-}
-
 function registryOnly(sidecar: Sidecar | undefined, mesh: MeshSettings): boolean {
   const policy = sidecar?.spec.outboundTrafficPolicy
   return policy === undefined ? mesh.registryOnly : policy.mode === 'REGISTRY_ONLY' || policy.mode === undefined

@@ -21,7 +21,7 @@ export function unconfirmedAt(fd: number | undefined): number | undefined {
 }
 
 /** The confirmation of our SYN counts as a byte (RFC 4898), so that one too few is said at most. */
-export function unconfirmedIn(info: Buffer): number | undefined {
+function unconfirmedIn(info: Buffer): number | undefined {
   if (info.length < neededBytes) return undefined
   const sent = info.readBigUInt64LE(at.bytesSent) - info.readBigUInt64LE(at.bytesSentAgain)
   const confirmed = info.readBigUInt64LE(at.bytesAcked) - 1n

@@ -1,6 +1,6 @@
 // The settings of one proxy: who it is, where its control plane is, how it serves and how it ends. File < env < flag.
-import { choice, duration, integer, list, onOff, pairs, port, readSettings, text } from '../lib/settings.ts'
-import type { SettingsLayers, SettingsOf, SettingsResult } from '../lib/settings.ts'
+import { choice, duration, integer, list, onOff, pairs, port, text } from '../lib/settings.ts'
+import type { SettingsOf } from '../lib/settings.ts'
 
 export const proxySettingsTable = {
   type: choice(['sidecar', 'router'], 'sidecar', 'What this proxy is: beside a workload, or a gateway.'),
@@ -44,11 +44,6 @@ export const proxySettingsTable = {
 export type ProxySettings = SettingsOf<typeof proxySettingsTable>
 
 export const proxyEnvPrefix = 'TRYSAIL_PROXY_'
-
-/** All mistakes together, for exit code 64. */
-export function readProxySettings(layers: SettingsLayers): SettingsResult<typeof proxySettingsTable> {
-  return readSettings(proxySettingsTable, { env: process.env, envPrefix: proxyEnvPrefix, ...layers })
-}
 
 /** The defaults, with some replaced: for tests and for proxies that share a process. */
 export function proxySettings(over: Partial<ProxySettings>): ProxySettings {

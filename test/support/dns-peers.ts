@@ -53,7 +53,7 @@ export function reply(asked: Buffer, { flags = 0x8180, answers = [], authority =
   return Buffer.concat([asked.subarray(0, 2), u16(flags, 1, answers.length, authority.length, 0), question, ...records])
 }
 
-export function questionEnd(message: Buffer): number {
+function questionEnd(message: Buffer): number {
   let at = 12
   while (message[at] !== 0) at += 1 + message[at]!
   return at + 5

@@ -19,7 +19,7 @@ import type { Cluster } from '../../src/proto/gen/envoy/config/cluster/v3/cluste
 type Named = { readonly name: string } | { readonly clusterName: string }
 
 /** The other end of the stream: sends what a test tells it to. */
-export class ScriptedControl {
+class ScriptedControl {
   readonly subscribed = new Map<string, readonly string[]>()
   readonly nacks: string[] = []
   #onUpdate: (update: XdsUpdate) => string | undefined = () => undefined
@@ -92,7 +92,7 @@ export async function startProxyWorld({ settings = {}, upstreams, identity = noI
   return { proxy, control, logs, entries, [Symbol.asyncDispose]: () => proxy.close() }
 }
 
-export function addressCluster(name: string, address: Address | undefined) {
+function addressCluster(name: string, address: Address | undefined) {
   return {
     name, service: undefined, connectTimeoutMs: 1000,
     chooseHost: () => (address === undefined ? undefined : hostAt(address)),

@@ -59,7 +59,7 @@ export const limits = (thresholds: MessageInitShape<typeof ThresholdsSchema>): C
 export const tlsSocket = (common: MessageInitShape<typeof CommonTlsContextSchema>, sni = '') =>
   typed('envoy.transport_sockets.tls', UpstreamTlsContextSchema, { sni, commonTlsContext: common })
 
-export const noSecrets: Secrets = { certificate: () => undefined, trust: () => undefined, onChange: () => () => {} }
+const noSecrets: Secrets = { certificate: () => undefined, trust: () => undefined, onChange: () => () => {} }
 
 export interface UpstreamWorldOptions {
   readonly secrets?: Secrets

@@ -25,7 +25,7 @@ export interface WorkloadInit {
 }
 
 /** The proxy of one workload, from its start to its end. */
-export function startLifeProxy({ name, settings: over, roots, inbound = [], outbound = [] }: WorkloadInit): LifeProxy {
+function startLifeProxy({ name, settings: over, roots, inbound = [], outbound = [] }: WorkloadInit): LifeProxy {
   const settings = proxySettings({ name, serviceAccount: name, adminPort: 0, ...over })
   const ended = Promise.withResolvers<number>()
   const begun = begin(settings, roots, inbound, outbound)

@@ -37,7 +37,7 @@ function hookType(table: TableName, hook: HookName): string {
   return table === 'mangle' && hook === 'output' ? 'route' : 'filter'
 }
 
-export function ruleText(rule: Rule): string {
+function ruleText(rule: Rule): string {
   const spoken = rule.matches.flatMap((match) => (match.on === 'protocol' ? match.protocol : []))[0] ?? 'tcp'
   const hasPorts = rule.matches.some(({ on }) => on === 'destination-port' || on === 'source-port')
   const told = rule.matches.some(({ on }) => on === 'source' || on === 'destination')

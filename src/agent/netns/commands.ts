@@ -64,7 +64,7 @@ export function failureOf(program: string, args: readonly string[], error: Error
   return new MeshError('netns/failed', `${[program, ...args].join(' ')}: ${said} (--capture env does without namespaces)`)
 }
 
-export const otherwise = 'run as root, allow user namespaces (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns=0), or use --capture env'
+const otherwise = 'run as root, allow user namespaces (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns=0), or use --capture env'
 
 export function missingTool(program: string, cause?: unknown): MeshError<NetnsCode> {
   const found = packages[program]

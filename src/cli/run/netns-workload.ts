@@ -14,7 +14,7 @@ import { controlName } from './netns-files.ts'
 import type { WantedProcess } from './wanted-process.ts'
 
 /** Of a proxy that shares its user with the program: there is one user only without root. 1337 and 1338 are TPROXY's own marks. */
-export const proxyMark = 1339
+const proxyMark = 1339
 
 /** How long open exchanges may take once the mesh ends. */
 const terminationMs = 2000

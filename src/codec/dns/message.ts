@@ -52,7 +52,7 @@ export interface DnsRecord {
   readonly dataBytes: number
 }
 
-export const idOf = (bytes: Buffer): number => bytes.readUInt16BE(0)
+const idOf = (bytes: Buffer): number => bytes.readUInt16BE(0)
 export const flagsOf = (bytes: Buffer): number => bytes.readUInt16BE(2)
 export const rcodeOf = (bytes: Buffer): number => bytes.readUInt16BE(2) & 0xf
 

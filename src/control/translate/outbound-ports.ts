@@ -12,7 +12,7 @@ import { httpProxyRoute } from './names.ts'
  */
 export type Reach = 'shared' | 'sniffed' | 'opaque' | 'any-address' | 'endpoints'
 
-export function reachOf(service: Service, port: ServicePort): Reach {
+function reachOf(service: Service, port: ServicePort): Reach {
   const own = virtualAddresses(service).length > 0
   if (isHttp(port.protocol)) return 'shared'
   if (port.protocol === 'auto') return own ? 'sniffed' : 'shared'

@@ -73,7 +73,7 @@ export function proxyConfigNotServed(at: string): readonly NotServed[] {
   ]
 }
 
-export const proxyConfigAnnotation = 'proxy.istio.io/config'
+const proxyConfigAnnotation = 'proxy.istio.io/config'
 
 const notServed = compileNotServed(proxyConfigNotServed(''))
 

@@ -9,7 +9,7 @@ import type { Inbound } from '../../net/listen.ts'
 import type { ServerTls } from '../../net/tls.ts'
 import type { Transport } from '../../net/transport.ts'
 import type { CompiledChain, CompiledListener } from './compile.ts'
-import type { AcceptedConnection, Arrival, Layer, Serve } from './connection.ts'
+import type { AcceptedConnection, Arrival } from './connection.ts'
 import { chooseAtOnce, chooseChain } from './detect.ts'
 import { introduce } from './introduce.ts'
 import { ServerFirst } from './server-first.ts'
@@ -192,7 +192,7 @@ export class Acceptor {
  * `use_original_dst`: the connection belongs to the listener that stands where the client meant to go, exactly or on the
  * wildcard address of that port; else to the one that took it.
  */
-export function handedOver(listener: CompiledListener, arrival: Arrival, all: ReadonlyMap<string, CompiledListener>): CompiledListener {
+function handedOver(listener: CompiledListener, arrival: Arrival, all: ReadonlyMap<string, CompiledListener>): CompiledListener {
   return listener.handsOver ? (atDestination(indexOf(all), arrival.originalDestination) ?? listener) : listener
 }
 
@@ -212,9 +212,4 @@ function indexOf(all: ReadonlyMap<string, CompiledListener>): ReadonlyMap<string
   const index = new Map(takers.flatMap((listener) => listener.addresses.map((address) => [formatAddress(address), listener])))
   indexes.set(all, index)
   return index
-}
-
-/** Folds layers around the innermost one, the first of the list outermost. */
-export function layered(layers: readonly Layer[], inner: Serve): Serve {
-  return layers.reduceRight((serve, layer) => layer(serve), inner)
 }

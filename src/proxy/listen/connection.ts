@@ -31,9 +31,6 @@ export interface AcceptedConnection extends Arrived {
 /** Takes a connection whose bytes are ready: plain, or behind a finished handshake. */
 export type Serve = (connection: AcceptedConnection, transport: Transport) => void
 
-/** Per connection, composition is by layers: each one does its part and hands on. */
-export type Layer = (inner: Serve) => Serve
-
 /** What a filter chain ends in: HTTP or opaque bytes. */
 export interface ChainService {
   readonly serve: Serve

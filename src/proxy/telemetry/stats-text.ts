@@ -15,7 +15,7 @@ export const defaultStatsMatcher: StatsMatcher = {
   suffixes: ['rbac.allowed', 'rbac.denied', 'shadow_allowed', 'shadow_denied'],
 }
 
-export function matchesStat({ prefixes, suffixes }: StatsMatcher, name: string): boolean {
+function matchesStat({ prefixes, suffixes }: StatsMatcher, name: string): boolean {
   return prefixes.some((prefix) => name.startsWith(prefix)) || suffixes.some((suffix) => name.endsWith(suffix))
 }
 

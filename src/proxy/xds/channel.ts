@@ -34,7 +34,7 @@ export interface ChannelLimits {
   readonly maxMessageBytes: number
 }
 
-export const defaultChannelLimits: ChannelLimits = { connectTimeoutMs: 10_000, pingIntervalMs: 30_000, pingTimeoutMs: 10_000, maxMessageBytes: 64 * 1024 * 1024 }
+const defaultChannelLimits: ChannelLimits = { connectTimeoutMs: 10_000, pingIntervalMs: 30_000, pingTimeoutMs: 10_000, maxMessageBytes: 64 * 1024 * 1024 }
 
 export interface ChannelOptions {
   readonly address: Address

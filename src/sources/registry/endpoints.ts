@@ -32,7 +32,7 @@ export function selectedEndpoints(service: Service, workloads: readonly Workload
 }
 
 /** The workload's port behind a service port; undefined when it has none of that name. */
-export function workloadPort(workload: Workload, { name, number, targetPort }: ServicePort): number | undefined {
+function workloadPort(workload: Workload, { name, number, targetPort }: ServicePort): number | undefined {
   const named = (wanted: string) => (wanted === '' ? undefined : workload.ports.find((one) => one.name === wanted)?.containerPort)
   const target = typeof targetPort === 'number' ? targetPort : named(targetPort)
   return workload.kind === 'WorkloadEntry' ? named(name) ?? target ?? number : target

@@ -75,7 +75,7 @@ export function entryNeedsAddress({ hostname, entries }: EntryHost): boolean {
 }
 
 /** Of the spec, or those that a controller wrote into the status. */
-export function givenAddresses({ spec, status }: ServiceEntry, hostname: string): readonly string[] {
+function givenAddresses({ spec, status }: ServiceEntry, hostname: string): readonly string[] {
   if (spec.addresses.length > 0) return spec.addresses
   const list = (status as { readonly addresses?: unknown } | undefined)?.addresses
   const all = Array.isArray(list) ? (list as readonly { readonly value?: unknown; readonly host?: unknown }[]) : []

@@ -26,16 +26,16 @@ type CommonTls = Init<typeof CommonTlsContextSchema>
 type Validation = Init<typeof CertificateValidationContextSchema>
 
 /** Names under which a proxy keeps its own certificate and the mesh's roots. */
-export const workloadCertificate = 'default'
-export const meshRoots = 'ROOTCA'
+const workloadCertificate = 'default'
+const meshRoots = 'ROOTCA'
 
 /** TLS 1.2's suites of Istio; 1.3 has its own. */
-export const meshCiphers = [
+const meshCiphers = [
   'ECDHE-ECDSA-AES256-GCM-SHA384', 'ECDHE-RSA-AES256-GCM-SHA384', 'ECDHE-ECDSA-AES128-GCM-SHA256',
   'ECDHE-RSA-AES128-GCM-SHA256', 'AES256-GCM-SHA384', 'AES128-GCM-SHA256',
 ]
 
-export const tlsVersions = { tlsMinimumProtocolVersion: TlsProtocol.TLSv1_2, tlsMaximumProtocolVersion: TlsProtocol.TLSv1_3 }
+const tlsVersions = { tlsMinimumProtocolVersion: TlsProtocol.TLSv1_2, tlsMaximumProtocolVersion: TlsProtocol.TLSv1_3 }
 
 /** A secret that the proxy's own agent serves, on Istio's cluster `sds-grpc`. */
 export function localSecret(name: string): Init<typeof SdsSecretConfigSchema> {
@@ -70,7 +70,7 @@ export const credentialSecret = (name: string): Init<typeof SdsSecretConfigSchem
 export const credentialRoots = (name: string): Init<typeof SdsSecretConfigSchema> =>
   (name === builtin ? localSecret(meshRoots) : remoteSecret(`${resourceOf(name)}-cacert`))
 
-export function remoteSecret(name: string): Init<typeof SdsSecretConfigSchema> {
+function remoteSecret(name: string): Init<typeof SdsSecretConfigSchema> {
   return {
     name,
     sdsConfig: {

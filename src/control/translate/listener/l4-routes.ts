@@ -137,7 +137,7 @@ export function gatewayTcpChain(owners: readonly VirtualService[], one: PlacedSe
 }
 
 /** Whether a VirtualService shares a host with a server that takes those of its namespace. */
-export function isOffered(owner: VirtualService, one: PlacedServer, mesh: MeshSettings): boolean {
+function isOffered(owner: VirtualService, one: PlacedServer, mesh: MeshSettings): boolean {
   const hosts = hostsOf(owner, mesh)
   return serverHosts(one).some(({ namespace, host }) =>
     (namespace === '*' || namespace === owner.metadata.namespace) && hosts.some((own) => overlaps(host, own)))

@@ -87,7 +87,7 @@ function routeNames(proxy: ProxyNode, snapshot: Snapshot): readonly string[] {
   ]
 }
 
-export function outboundRouteView(proxy: ProxyNode, snapshot: Snapshot, name: string): OutboundRouteView | undefined {
+function outboundRouteView(proxy: ProxyNode, snapshot: Snapshot, name: string): OutboundRouteView | undefined {
   if (proxy.type !== 'sidecar') return undefined
   const scope = snapshot.scopeOf(proxy, proxy.type)
   const chosen = servicesOfTable(scope, name)

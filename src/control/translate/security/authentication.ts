@@ -36,7 +36,7 @@ export function acceptedTokens(peer: Pick<Peer, 'namespace' | 'labels'>, type: s
 }
 
 /** Of all policies, sorted by issuer as istiod does. */
-export const jwtRulesOf = (policies: readonly RequestAuthentication[]): readonly JwtRule[] =>
+const jwtRulesOf = (policies: readonly RequestAuthentication[]): readonly JwtRule[] =>
   policies.flatMap(({ spec }) => spec.jwtRules).sort((one, other) => (one.issuer < other.issuer ? -1 : Number(one.issuer > other.issuer)))
 
 /** Undefined where the keys stand in the rule itself. */
@@ -44,7 +44,7 @@ export const sourceOf = ({ jwks, jwksUri, issuer, timeout }: JwtRule): KeySource
   (jwks === undefined || jwks === '' ? keySource(jwksUri, issuer, timeout) : undefined)
 
 /** What stands as keys in each of the rules. */
-export const keysOf = (rules: readonly JwtRule[], fetched: ReadonlyMap<string, string>): readonly string[] => rules.map((rule) => {
+const keysOf = (rules: readonly JwtRule[], fetched: ReadonlyMap<string, string>): readonly string[] => rules.map((rule) => {
   const source = sourceOf(rule)
   return source === undefined ? rule.jwks! : fetchedKeys(source.id, fetched) ?? keysOfNobody
 })

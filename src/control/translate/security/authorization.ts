@@ -91,7 +91,7 @@ export interface Naming {
 }
 
 /** `ns[default]-policy[viewers]-rule[0]`, as Istio calls them. */
-export function namedRules({ spec, metadata: { namespace, name } }: AuthorizationPolicy, { mesh, bytes, prefix, suffix }: Naming): (readonly [name: string, policy: RbacPolicy])[] {
+function namedRules({ spec, metadata: { namespace, name } }: AuthorizationPolicy, { mesh, bytes, prefix, suffix }: Naming): (readonly [name: string, policy: RbacPolicy])[] {
   const nameOf = (rule: number) => `${prefix}ns[${namespace}]-policy[${name}]-rule[${rule}]${suffix}`
   if (spec.rules.length === 0) return [[nameOf(0), matchesNothing]]
   const use = { trustDomains: [mesh.trustDomain, ...mesh.trustDomainAliases], namespace, bytes, allows: spec.action === 'ALLOW' }

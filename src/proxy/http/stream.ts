@@ -2,13 +2,12 @@
 //
 //   begin -> filters -> route's own answer ------------------------> reply -> end
 //                   `-> upstream tries (upstream-tries.ts) -> head -> body -> end
-//   The client may vanish and time may run out at any point: see onGone and onTick.
+//   The client may vanish and time may run out at any point: see onGone and onTick. The limits are in stream-time.ts.
 import type { HeaderList } from '../../codec/header-list.ts'
 import { askAnotherHeader, mayAskAnother } from './ask-another.ts'
 import type { Downstream } from './downstream.ts'
 import { after, changesBody } from './chain.ts'
 import type { FilterChain, FilterChains } from './chain.ts'
-import type { Timed } from './deadlines.ts'
 import type { Exchange } from './exchange.ts'
 import { BodyWish } from './filter.ts'
 import type { FilterResult, LocalReply } from './filter.ts'
@@ -16,15 +15,14 @@ import { flag, parseFlags } from './flags.ts'
 import { WebSocketHalf, endsNow, wholeEnd } from './goodbye.ts'
 import { buildReply } from './local-reply.ts'
 import { RequestBody } from './request-body.ts'
-import { bodyTooLong, filterFailed, maxDurationAfterRequest, maxDurationReached, noRoute, noRouteTable, requestTimeout, streamIdle, streamIdleAfterRequest, unsupportedUpgrade } from './rescue.ts'
+import { bodyTooLong, filterFailed, noRoute, noRouteTable, requestTimeout, unsupportedUpgrade } from './rescue.ts'
 import { finishResponseHeaders } from './response-headers.ts'
 import { chooseRoute, forgetRoute, mayUpgrade } from './route-choice.ts'
 import type { HttpRuntime } from './runtime.ts'
 import type { ForwardAction } from './router/forward.ts'
 import { applyHeaderEdits } from './router/header-edits.ts'
 import type { HeaderEdit } from './router/header-edits.ts'
-import { durationOf } from './router/stream-duration.ts'
-import type { StreamDuration } from './router/stream-duration.ts'
+import { StreamTime } from './stream-time.ts'
 import { UpstreamTries } from './upstream-tries.ts'
 
 /** A filter that waits for the body. */
@@ -39,9 +37,7 @@ const nothing = Buffer.alloc(0)
 /** What is held back while a filter or a connection is waited for; then the client has to wait too. */
 const heldBackBytes = 64 * 1024
 
-export class HttpStream implements Timed {
-  readonly exchange: Exchange
-  readonly runtime: HttpRuntime
+export class HttpStream extends StreamTime {
   readonly #downstream: Downstream
   #chain: FilterChain | undefined = undefined
   #tries: UpstreamTries | undefined = undefined
@@ -54,18 +50,9 @@ export class HttpStream implements Timed {
   #headSent = false
   #ended = false
   #requestPaused = false
-  /** For time limits; 0: none. */
-  #timeoutMs = 0
-  #deadline = Infinity
-  /** When all of it has to be over. */
-  #endsAt = Infinity
-  #idleMs = 0
-  #lastActive = 0
-  sweepIndex = -1
 
   constructor(runtime: HttpRuntime, exchange: Exchange, downstream: Downstream) {
-    this.runtime = runtime
-    this.exchange = exchange
+    super(runtime, exchange)
     this.#downstream = downstream
   }
 
@@ -80,12 +67,9 @@ export class HttpStream implements Timed {
   // --- The request ---
 
   begin(): void {
-    const { exchange, runtime } = this
-    this.#idleMs = runtime.config.streamIdleTimeoutMs
-    this.#lastActive = exchange.startTime
-    if (this.#idleMs > 0) this.watchTime()
+    this.limitSilence()
     const chain = this.#chooseRoute()
-    if (chain.length > 0) exchange.slots = chain.emptySlots.slice()
+    if (chain.length > 0) this.exchange.slots = chain.emptySlots.slice()
     this.#runFilters(chain, 0)
   }
 
@@ -94,9 +78,7 @@ export class HttpStream implements Timed {
     const chain = (this.#chain = chooseRoute(exchange, runtime))
     // Filters may make the body longer or shorter.
     if (exchange.bodyLength > 0 && changesBody(chain.onRequestData, exchange)) exchange.bodyLength = -1
-    const duration = exchange.route?.action.kind === 'forward' ? exchange.route.action.duration : undefined
-    const { maxStreamDurationMs } = runtime.config
-    if (duration !== undefined || maxStreamDurationMs > 0) this.#limitDuration(duration, maxStreamDurationMs)
+    this.limitDuration()
     return chain
   }
 
@@ -109,17 +91,11 @@ export class HttpStream implements Timed {
     this.#runFilters(chain, after(before.places[at]!, chain))
   }
 
-  #limitDuration(duration: StreamDuration | undefined, otherwise: number): void {
-    const ms = duration === undefined ? otherwise : durationOf(duration, this.exchange.requestHeaders, otherwise)
-    this.#endsAt = this.exchange.startTime + ms
-    if (ms !== Infinity) this.watchTime()
-  }
-
   /** `bytes` are only valid during the call. */
   onBody(bytes: Buffer, at: number, end: number): void {
     if (this.#ended) return
     this.exchange.bytesReceived += end - at
-    if (this.#idleMs > 0) this.#lastActive = this.runtime.deps.clock.now()
+    this.notSilent()
     const hooks = this.#chain?.onRequestData
     if (hooks === undefined || hooks.length === 0) return this.#sendBody(bytes, at, end)
     let piece = bytes.subarray(at, end)
@@ -131,7 +107,7 @@ export class HttpStream implements Timed {
     if (this.#ended) return
     this.exchange.requestComplete = true
     this.#trailers = trailers
-    if (this.#timeoutMs > 0) this.#startTimeout()
+    this.startTimeout()
     if (this.#wishing !== undefined) return this.#seeBody(this.#wishing)
     this.#tries?.onRequestEnd(trailers)
   }
@@ -253,11 +229,11 @@ export class HttpStream implements Timed {
     exchange.responseCode = status
     // What has become another protocol takes as long as it likes.
     if (status === 101) {
-      this.#timeoutMs = 0
+      this.limitTime(0)
       if (exchange.upgrade === 'websocket') this.#webSocket = new WebSocketHalf()
     }
     exchange.responseHeaders = headers
-    if (this.#idleMs > 0) this.#lastActive = runtime.deps.clock.now()
+    this.notSilent()
     if (edits !== undefined && edits.length > 0) applyHeaderEdits(edits, headers, exchange)
     const hooks = this.#chain?.onResponse
     if (hooks !== undefined) for (let i = 0; i < hooks.length; i++) hooks[i]!.onResponse(exchange, headers)
@@ -270,7 +246,7 @@ export class HttpStream implements Timed {
   /** False: the client cannot keep up. */
   sendData(bytes: Buffer, at: number, end: number): boolean {
     if (this.#ended) return true
-    if (this.#idleMs > 0) this.#lastActive = this.runtime.deps.clock.now()
+    this.notSilent()
     const hooks = this.#chain?.onResponseData
     if (hooks === undefined || hooks.length === 0) return this.#writeData(bytes, at, end)
     let piece = bytes.subarray(at, end)
@@ -349,50 +325,14 @@ export class HttpStream implements Timed {
     this.sendEnd(end.trailers)
   }
 
-  // --- Time ---
-
-  /** From the end of the request to the end of the response, all tries together. */
-  limitTime(timeoutMs: number): void {
-    this.#timeoutMs = timeoutMs
-    if (timeoutMs > 0 && this.exchange.requestComplete) this.#startTimeout()
-  }
-
-  /** Of the limit for all tries; all of it as long as it has not begun. */
-  timeLeftMs(): number {
-    return Math.min(this.#timeoutMs, this.#deadline - this.runtime.deps.clock.now())
-  }
-
-  #startTimeout(): void {
-    this.#deadline = this.runtime.deps.clock.now() + this.#timeoutMs
-    this.watchTime()
-  }
-
-  /** Asks for ticks; UpstreamTries does so for its own limits. */
-  watchTime(): void {
-    if (!this.#ended) this.runtime.deadlines.add(this)
-  }
+  // --- Its end ---
 
   onTick(now: number): void {
-    if (now >= this.#deadline) return this.#onTimeout()
-    if (now >= this.#endsAt) return this.#onMaxDuration()
-    if (this.#idleMs > 0 && now - this.#lastActive >= this.#idleMs) return this.#onIdle()
-    this.#tries?.onTick(now)
-  }
-
-  #onTimeout(): void {
-    this.#tries?.onTimeout()
-    if (this.#headSent) this.cutOff(flag.UT, requestTimeout.details)
-    else this.reply(requestTimeout)
-  }
-
-  #onMaxDuration(): void {
-    if (this.#headSent) this.cutOff(0, maxDurationReached.details)
-    else this.reply(this.exchange.requestComplete ? maxDurationAfterRequest : maxDurationReached)
-  }
-
-  #onIdle(): void {
-    if (this.#headSent) this.cutOff(flag.SI, streamIdle.details)
-    else this.reply(this.exchange.requestComplete ? streamIdleAfterRequest : streamIdle)
+    const reply = this.timeUp(now)
+    if (reply === undefined) return this.#tries?.onTick(now)
+    if (reply === requestTimeout) this.#tries?.onTimeout()
+    if (this.#headSent) this.cutOff(parseFlags(reply.flags), reply.details)
+    else this.reply(reply)
   }
 
   #end(): void {

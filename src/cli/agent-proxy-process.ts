@@ -1,6 +1,7 @@
 // The proxy of `trysail agent run` as a process of its own: so that a newer one can take over from it, and one that breaks does
 // not take the program with it. Signals reach it through the agent alone.
 import { fork } from 'node:child_process'
+import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import type { LifeProxy } from '../agent/life/proxy-keeper.ts'
 import { agentVariable } from './proxy-agent-link.ts'
@@ -26,7 +27,7 @@ export function startProxyProcess({ args, as: [become, ...how], takesOver }: Pro
   const left = Promise.withResolvers<void>()
   const ended = new Promise<number>((resolve) => {
     child.once('error', () => resolve(1))
-    child.once('exit', (code, signal) => resolve(code ?? (signal === null ? 1 : 128)))
+    child.once('exit', (code, signal) => resolve(code ?? (signal === null ? 1 : 128 + constants.signals[signal])))
   })
   child.on('message', (message: FromAgentProxy) => (message.kind === 'ready' ? ready.resolve() : left.resolve()))
   const say = (message: ToAgentProxy): void => void (child.connected && child.send(message, () => {}))

@@ -85,7 +85,7 @@ export class ProxyKeeper {
   #onEnd(code: number): void {
     if (!this.#everServed) return this.#lost.resolve(code)
     const pauseMs = this.#parts.backoff.next()
-    this.#parts.log(`the proxy ended with code ${code}; next start in ${pauseMs / 1000} s`)
+    this.#parts.log(`the proxy ended with code ${code}; next start in ${(pauseMs / 1000).toFixed(1)} s`)
     this.#cancelRestart = this.#parts.clock.after(pauseMs, () => {
       this.#current = this.#start(false)
     })

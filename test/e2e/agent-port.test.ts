@@ -4,8 +4,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { freePort } from '../support/hosts.ts'
 import { request } from '../support/http-load.ts'
-import { ProcessMesh, startApp, until } from '../support/process-mesh.ts'
+import { ProcessMesh, startApp } from '../support/process-mesh.ts'
 import { TrysailProcess } from '../support/trysail-process.ts'
+import { until } from '../support/until.ts'
 
 async function sidecar(mesh: ProcessMesh, app: string, flags: readonly string[] = []) {
   const port = await freePort()

@@ -5,9 +5,10 @@ import { execFile } from 'node:child_process'
 import { after, before, test } from 'node:test'
 import { promisify } from 'node:util'
 import { freePort } from '../support/hosts.ts'
-import { ProcessMesh, startApp, until } from '../support/process-mesh.ts'
+import { ProcessMesh, startApp } from '../support/process-mesh.ts'
 import type { TestApp } from '../support/process-mesh.ts'
 import { TrysailProcess } from '../support/trysail-process.ts'
+import { until } from '../support/until.ts'
 
 interface Workload {
   /** Its service account, too: `productpage` asks, `shop` is asked. */

@@ -8,8 +8,9 @@ import { test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
 import { createAuthority } from '../support/certificates.ts'
 import { request } from '../support/http-load.ts'
-import { ProcessMesh, startApp, until } from '../support/process-mesh.ts'
+import { ProcessMesh, startApp } from '../support/process-mesh.ts'
 import { TrysailProcess, trysail } from '../support/trysail-process.ts'
+import { until } from '../support/until.ts'
 
 type Event = Readonly<Record<string, unknown>>
 

@@ -5,7 +5,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { request } from '../support/http-load.ts'
-import { ProcessMesh, startApp, until } from '../support/process-mesh.ts'
+import { ProcessMesh, startApp } from '../support/process-mesh.ts'
+import { until } from '../support/until.ts'
 
 const written = /---\napiVersion: \S+\nkind: WorkloadEntry\nmetadata: \{ name: reviews,[^]*?(?=---)/
 

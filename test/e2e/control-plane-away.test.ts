@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { HttpLoad, request } from '../support/http-load.ts'
-import { ProcessMesh, reviewsYaml, startApp, until } from '../support/process-mesh.ts'
+import { ProcessMesh, reviewsYaml, startApp } from '../support/process-mesh.ts'
+import { until } from '../support/until.ts'
 
 const inForce = async (url: string, generation: string): Promise<boolean> => (await request(url)).headers['x-generation'] === generation
 

@@ -6,8 +6,9 @@ import { test } from 'node:test'
 import { promisify } from 'node:util'
 import { Resolver, ip, reply, types } from '../support/dns-peers.ts'
 import { freeDnsPort } from '../support/dns-world.ts'
-import { ProcessMesh, until } from '../support/process-mesh.ts'
+import { ProcessMesh } from '../support/process-mesh.ts'
 import { TrysailProcess, trysail } from '../support/trysail-process.ts'
+import { until } from '../support/until.ts'
 
 const hasDig = ['dig', 'kdig'].every((program) => spawnSync(program, ['-v']).status === 0 || spawnSync(program, ['-V']).status === 0)
 const skip = hasDig ? false : 'dig and kdig are not installed (dnsutils, knot-dnsutils)'

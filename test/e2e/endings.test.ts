@@ -8,8 +8,9 @@ import type { AddressInfo, Socket } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { request } from '../support/http-load.ts'
-import { ProcessMesh, startApp, until } from '../support/process-mesh.ts'
+import { ProcessMesh, startApp } from '../support/process-mesh.ts'
 import { TrysailProcess, trysail } from '../support/trysail-process.ts'
+import { until } from '../support/until.ts'
 
 test('SIGTERM lets requests finish, closes idle connections, refuses new ones and ends with 0', { timeout: 60_000 }, async () => {
   await using app = await startApp()

@@ -10,7 +10,8 @@ import { test } from 'node:test'
 import { freePort } from '../support/hosts.ts'
 import { Http2Client } from '../support/http2-peers.ts'
 import { request } from '../support/http-load.ts'
-import { ProcessMesh, until } from '../support/process-mesh.ts'
+import { ProcessMesh } from '../support/process-mesh.ts'
+import { until } from '../support/until.ts'
 import { agreeToWebSocket } from '../support/websocket-echo.ts'
 
 const webSockets = 500

@@ -4,7 +4,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { freePort } from '../support/hosts.ts'
 import { request } from '../support/http-load.ts'
-import { ProcessMesh, startApp, until } from '../support/process-mesh.ts'
+import { ProcessMesh, startApp } from '../support/process-mesh.ts'
+import { until } from '../support/until.ts'
 
 const networks = (port: number): string => `
 apiVersion: v1

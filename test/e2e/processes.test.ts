@@ -5,8 +5,9 @@ import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { request } from '../support/http-load.ts'
-import { ProcessMesh, reviewsYaml, startApp, until } from '../support/process-mesh.ts'
+import { ProcessMesh, reviewsYaml, startApp } from '../support/process-mesh.ts'
 import { trysail } from '../support/trysail-process.ts'
+import { until } from '../support/until.ts'
 
 test('four processes are a mesh: requests flow over mutual TLS, and the tools show what each has taken', { timeout: 60_000 }, async () => {
   await using app = await startApp()

@@ -7,8 +7,9 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { freePort } from '../support/hosts.ts'
 import { HttpLoad, request } from '../support/http-load.ts'
-import { ProcessMesh, startApp, until } from '../support/process-mesh.ts'
+import { ProcessMesh, startApp } from '../support/process-mesh.ts'
 import { TrysailProcess } from '../support/trysail-process.ts'
+import { until } from '../support/until.ts'
 
 /** A process starts, with threads, on a machine that has other things to do. */
 const startMs = 60_000

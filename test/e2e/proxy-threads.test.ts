@@ -6,8 +6,9 @@ import { Agent, createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { HttpLoad, request } from '../support/http-load.ts'
-import { ProcessMesh, reviewsYaml, startApp, until } from '../support/process-mesh.ts'
+import { ProcessMesh, reviewsYaml, startApp } from '../support/process-mesh.ts'
 import { readPrometheus } from '../support/prometheus-text.ts'
+import { until } from '../support/until.ts'
 
 test('threads serve side by side over mutual TLS, follow the configuration together, and are one proxy for who looks at it', { timeout: 90_000 }, async () => {
   await using app = await startApp()

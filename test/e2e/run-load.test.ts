@@ -11,9 +11,9 @@ import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { after, before, test } from 'node:test'
 import { echo, gatewayTo, service } from '../support/local-mesh.ts'
-import { until } from '../support/process-mesh.ts'
 import { Run } from '../support/run-process.ts'
 import { TempFolder } from '../support/temp-folder.ts'
+import { until } from '../support/until.ts'
 
 const megabyte = 1024 * 1024
 const connections = 10_000

@@ -8,7 +8,8 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { request } from '../support/http-load.ts'
-import { ProcessMesh, startApp, until } from '../support/process-mesh.ts'
+import { ProcessMesh, startApp } from '../support/process-mesh.ts'
+import { until } from '../support/until.ts'
 
 const group = (probe: string, failureThreshold = 1): string => `
 apiVersion: networking.istio.io/v1

@@ -6,8 +6,9 @@ import { test } from 'node:test'
 import { promisify } from 'node:util'
 import { createAuthority } from '../support/certificates.ts'
 import { request } from '../support/http-load.ts'
-import { ProcessMesh, startApp, until } from '../support/process-mesh.ts'
+import { ProcessMesh, startApp } from '../support/process-mesh.ts'
 import { TrysailProcess } from '../support/trysail-process.ts'
+import { until } from '../support/until.ts'
 
 const run = promisify(execFile)
 const identity = 'URI:spiffe://cluster.local/ns/default/sa/reviews'

@@ -13,7 +13,7 @@ import { DeltaClient, SotwClient, sidecarNode } from '../support/ads-client.ts'
 import { createAuthority } from '../support/certificates.ts'
 import { FakeSource } from '../support/fake-source.ts'
 import { GrpcClient } from '../support/grpc-client.ts'
-import { until } from '../support/process-mesh.ts'
+import { until } from '../support/until.ts'
 
 const authority = createAuthority()
 const server = authority.issue('DNS:istiod.istio-system.svc')

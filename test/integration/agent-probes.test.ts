@@ -19,8 +19,8 @@ import { ask } from '../../src/agent/probe/ask.ts'
 import type { Probe, ProbePlace } from '../../src/agent/probe/probe.ts'
 import { outsideOfCapture } from '../../src/net/dial-from.ts'
 import { createAuthority } from '../support/certificates.ts'
-import { until } from '../support/process-mesh.ts'
-import { temporaryFolder } from '../support/temporary-folder.ts'
+import { TempFolder } from '../support/temp-folder.ts'
+import { until } from '../support/until.ts'
 
 const place: ProbePlace = { ip: '127.0.0.1', at: (address) => address, from: () => undefined }
 const timeoutMs = 5000
@@ -116,7 +116,7 @@ test('a gRPC probe wants SERVING of its service', async () => {
 })
 
 test('a command is well with exit code 0; what it says is in the problem; over its time it is ended with all that it started', async () => {
-  await using folder = await temporaryFolder()
+  await using folder = await TempFolder.create()
   const run = (script: string, ms = timeoutMs) => ask({ kind: 'exec', command: ['/bin/sh', '-c', script] }, { place, timeoutMs: ms })
   assert.equal(await run('exit 0'), undefined)
   assert.equal(await run('echo no disk >&2; exit 3'), '/bin/sh ended with 3: no disk')

@@ -11,7 +11,7 @@ import { openCa } from '../../src/control/ca/ca.ts'
 import { createBootstrapTokens } from '../../src/control/ca/tokens.ts'
 import { proxyEnvPrefix, proxySettingsTable } from '../../src/proxy/settings.ts'
 import { captureIo } from '../support/capture-io.ts'
-import { temporaryFolder } from '../support/temporary-folder.ts'
+import { TempFolder } from '../support/temp-folder.ts'
 
 async function run(...args: string[]) {
   const io = captureIo()
@@ -24,7 +24,7 @@ const read = (args: readonly string[], env: Record<string, string> = {}) =>
   settingsOf(proxySettingsTable, { envPrefix: proxyEnvPrefix, env }, parseArguments(args, { options, operands: [] }))
 
 test('the settings file gives way to the environment, and that to flags', async () => {
-  await using folder = await temporaryFolder()
+  await using folder = await TempFolder.create()
   const file = join(folder.path, 'proxy.yaml')
   writeFileSync(file, 'name: file\nnamespace: file\nserviceAccount: file\nlabels: { app: reviews }\nadminPort: 1\nterminationDrainDuration: 3s\ndiscoveryPlaintext: true\n')
   const settings = read(['--config', file, '--name', 'flag', '--raw-handles', 'false'], { TRYSAIL_PROXY_NAME: 'env', TRYSAIL_PROXY_NAMESPACE: 'env' })
@@ -34,7 +34,7 @@ test('the settings file gives way to the environment, and that to flags', async 
 })
 
 test('a settings file that cannot be used is named, with the line where there is one', async () => {
-  await using folder = await temporaryFolder()
+  await using folder = await TempFolder.create()
   const file = join(folder.path, 'proxy.yaml')
   const said = async (text: string) => {
     writeFileSync(file, text)
@@ -66,7 +66,7 @@ test('a control plane without files, or told two things at once, is wrong usage'
 })
 
 test('a token that is printed is one that the control plane takes, for the identity that was named', async () => {
-  await using folder = await temporaryFolder()
+  await using folder = await TempFolder.create()
   const state = ['--state-dir', folder.path]
   assert.match((await run('control', 'token', '--identity', 'default/reviews', ...state)).err[0] ?? '', /no control plane has kept its root in/)
   const ca = await openCa({ stateDir: folder.path, trustDomain: 'cluster.local' })

@@ -24,7 +24,8 @@ import { bookinfo, resource } from '../support/bookinfo-world.ts'
 import { createAuthority } from '../support/certificates.ts'
 import { manualClock } from '../support/manual-clock.ts'
 import { Arrivals } from '../support/scripted-xds.ts'
-import { temporaryFolder } from '../support/temporary-folder.ts'
+import { TempFolder } from '../support/temp-folder.ts'
+import { until } from '../support/until.ts'
 
 const productpage = { trustDomain: 'cluster.local', namespace: 'default', serviceAccount: 'bookinfo-productpage' }
 const node = nodeOf(proxySettings({ name: 'productpage', ip: '127.1.0.1', serviceAccount: productpage.serviceAccount, labels: { app: 'productpage', version: 'v1' } }))
@@ -82,16 +83,9 @@ function openProxy(control: ControlPlane, identity: Secrets, protocol: 'delta' |
   return { stream, updates, lines, have, [Symbol.dispose]: () => stream.close() }
 }
 
-async function until(condition: () => boolean): Promise<void> {
-  for (let turn = 0; !condition(); turn++) {
-    assert.ok(turn < 2000, 'it did not happen within ten seconds')
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-}
-
 for (const protocol of ['delta', 'sotw'] as const) {
   test(`${protocol}: a proxy with a certificate of the CA gets its mesh, follows an edit, and finds a restarted control plane`, async () => {
-    await using folder = await temporaryFolder()
+    await using folder = await TempFolder.create()
     const world = bookinfo(subsets('v1', 'v2'))
     const first = await startControlPlane(folder.path, world)
     using identity = await identityFrom(first)
@@ -116,7 +110,7 @@ for (const protocol of ['delta', 'sotw'] as const) {
 }
 
 test('what a proxy rejects is known at the control plane, with the reason', async () => {
-  await using folder = await temporaryFolder()
+  await using folder = await TempFolder.create()
   await using control = await startControlPlane(folder.path, bookinfo())
   using identity = await identityFrom(control)
   using proxy = openProxy(control, identity, 'delta', ({ typeUrl }) => (typeUrl === typeUrls.LDS ? 'listener x: no such thing' : undefined))
@@ -125,7 +119,7 @@ test('what a proxy rejects is known at the control plane, with the reason', asyn
 })
 
 test('a proxy that says it is another one than its certificate gets nothing', async () => {
-  await using folder = await temporaryFolder()
+  await using folder = await TempFolder.create()
   await using control = await startControlPlane(folder.path, bookinfo())
   using identity = await identityFrom(control, { ...productpage, serviceAccount: 'bookinfo-details' })
   using proxy = openProxy(control, identity, 'delta')
@@ -134,7 +128,7 @@ test('a proxy that says it is another one than its certificate gets nothing', as
 })
 
 test('a proxy without a certificate, with one of a stranger, or with an expired one gets nothing', async () => {
-  await using folder = await temporaryFolder()
+  await using folder = await TempFolder.create()
   const lastWeek = await openCa({ stateDir: folder.path, trustDomain: 'cluster.local', clock: manualClock(Date.now() - 7 * 86_400_000) })
   await using control = await startControlPlane(folder.path, bookinfo())
   const stranger = createAuthority('stranger')

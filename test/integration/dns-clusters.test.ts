@@ -18,7 +18,8 @@ import { freePort } from '../support/hosts.ts'
 import { HttpWorld } from '../support/http-world.ts'
 import type { ClusterInit } from '../support/http-world.ts'
 import { ListenerWorld } from '../support/listener-world.ts'
-import { UpstreamWorld, until } from '../support/upstream-world.ts'
+import { until } from '../support/until.ts'
+import { UpstreamWorld } from '../support/upstream-world.ts'
 import { inspectors, pack, socketAddress, tcpChain, tcpListener, typed } from '../support/xds-messages.ts'
 
 /** Servers on the same port of two loopback addresses, each of which says which one it is. */

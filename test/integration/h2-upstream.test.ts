@@ -10,13 +10,12 @@ import { Http2Client, Http2Peer } from '../support/http2-peers.ts'
 import type { Http2Answer } from '../support/http2-peers.ts'
 import { httpPeer } from '../support/http-peers.ts'
 import { RawPeer, ok } from '../support/raw-peer.ts'
-import { Asked, UpstreamWorld, ask, httpOptions, limits, speaksHttp2, staticCluster, tlsSocket, until as untilTrue } from '../support/upstream-world.ts'
+import { until } from '../support/until.ts'
+import { Asked, UpstreamWorld, ask, httpOptions, limits, speaksHttp2, staticCluster, tlsSocket } from '../support/upstream-world.ts'
 
 const say = (status = 200): Http2Answer => ({ stream }) => (stream.respond({ ':status': status }), stream.end('peer'))
 const silent: Http2Answer = () => undefined
 const second = (ms: number) => ({ seconds: 0n, nanos: ms * 1_000_000 })
-
-const until = (what: () => boolean, why: string): Promise<void> => untilTrue(what, () => `waited in vain: ${why}`)
 
 describe('connections', () => {
   test('one carries many requests at once', async () => {

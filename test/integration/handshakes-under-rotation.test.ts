@@ -14,7 +14,7 @@ import type { Identity } from '../../src/proxy/identity/identity.ts'
 import { freePort } from '../support/hosts.ts'
 import { ListenerWorld } from '../support/listener-world.ts'
 import { mutualTls, tcpChain, tcpListener } from '../support/xds-messages.ts'
-import { temporaryFolder } from '../support/temporary-folder.ts'
+import { TempFolder } from '../support/temp-folder.ts'
 import { scriptedPeer } from '../support/http-peers.ts'
 import { shake } from '../support/shake.ts'
 
@@ -25,7 +25,7 @@ const lifetimeMs = wanted > 5000 ? 10_000 : 3000
 const atATime = 16
 
 async function startCa() {
-  const folder = await temporaryFolder()
+  const folder = await TempFolder.create()
   const ca = await openCa({ stateDir: folder.path, trustDomain: 'cluster.local' })
   const tokens = await createBootstrapTokens({ stateDir: folder.path })
   const certificate = ca.serverCertificate()

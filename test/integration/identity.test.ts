@@ -23,7 +23,7 @@ import { Recorder } from '../support/connection-pair.ts'
 import { manualClock } from '../support/manual-clock.ts'
 import type { ManualClock } from '../support/manual-clock.ts'
 import { Arrivals } from '../support/scripted-xds.ts'
-import { temporaryFolder } from '../support/temporary-folder.ts'
+import { TempFolder } from '../support/temp-folder.ts'
 
 const trustDomain = 'cluster.local'
 const reviews = { trustDomain, namespace: 'default', serviceAccount: 'reviews' }
@@ -37,7 +37,7 @@ interface CaWorldOptions {
 }
 
 async function startCa({ clock = systemClock, wrap = (service) => service, port = 0, stateDir }: CaWorldOptions = {}) {
-  const folder = await temporaryFolder()
+  const folder = await TempFolder.create()
   const lines = new Arrivals<string>()
   const ca = await openCa({ stateDir: stateDir ?? folder.path, trustDomain, clock })
   const tokens = await createBootstrapTokens({ stateDir: stateDir ?? folder.path, clock })
@@ -131,7 +131,7 @@ test('a CA that no root vouches for gets no token', async () => {
 
 test('while the CA is away, which is said once, the certificate goes on serving, and is renewed when the CA is back', async () => {
   const clock = clockOfYesterday()
-  await using folder = await temporaryFolder()
+  await using folder = await TempFolder.create()
   await using world = await startCa({ clock, stateDir: folder.path })
   using opened = open(world, { clock })
   const { identity, lines } = opened

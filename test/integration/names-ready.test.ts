@@ -12,7 +12,7 @@ import { serveAds } from '../support/ads-world.ts'
 import { bookinfo } from '../support/bookinfo-world.ts'
 import { createAuthority } from '../support/certificates.ts'
 import { manualClock } from '../support/manual-clock.ts'
-import { until } from '../support/upstream-world.ts'
+import { until } from '../support/until.ts'
 
 async function start(source: (state: WorldState) => ResourceSource, clock = manualClock()) {
   const state = new WorldState()

@@ -35,6 +35,7 @@ import { scriptedPeer } from '../support/http-peers.ts'
 import { ListenerWorld } from '../support/listener-world.ts'
 import { shake } from '../support/shake.ts'
 import { TempFolder } from '../support/temp-folder.ts'
+import { until } from '../support/until.ts'
 import { mutualTls, tcpChain, tcpListener } from '../support/xds-messages.ts'
 
 const trustDomain = 'cluster.local'
@@ -278,24 +279,19 @@ test('a Secret cacerts that comes later is adopted when it trusts the root of be
     sources: [watchFiles([folder.at('mesh')])], log: (_level, line) => void lines.push(line),
   })
   const own = control.roots
-  const until = async (what: string, condition: () => boolean): Promise<void> => {
-    for (let turn = 0; !condition(); turn++) {
-      assert.ok(turn < 1000, `${what}\n${lines.join('\n')}`)
-      await sleep(10)
-    }
-  }
+  const comesTo = (what: string, condition: () => boolean): Promise<void> => until(condition, () => `${what}\n${lines.join('\n')}`)
   const identity = openIdentity({ id, lifetimeMs: 2000, ca: { address: control.xds, tls: { roots: own, serverName: '' } }, bearer: () => control.bootstrapToken(id) })
   try {
     await identity.whenReady
     await folder.write('mesh/cacerts.yaml', cacerts({ 'ca-cert.pem': intermediate.chain, 'ca-key.pem': intermediate.key, 'root-cert.pem': one.roots }))
-    await until('nothing is said of the strange root', () => lines.some((line) => /first add the new root beside the old one/.test(line)))
+    await comesTo('nothing is said of the strange root', () => lines.some((line) => /first add the new root beside the old one/.test(line)))
     assert.equal(control.roots, own)
     await folder.write('mesh/cacerts.yaml', cacerts({ 'ca-cert.pem': intermediate.chain, 'ca-key.pem': intermediate.key, 'root-cert.pem': `${own}${one.roots}` }))
-    await until('the Secret is not adopted', () => control.roots === `${own}${one.roots}`)
+    await comesTo('the Secret is not adopted', () => control.roots === `${own}${one.roots}`)
     identity.takeTrust!({ roots: control.roots, crl: '' })
-    await until('no certificate is signed by it', () => issuerOf(identity) === 'O=intermediate')
+    await comesTo('no certificate is signed by it', () => issuerOf(identity) === 'O=intermediate')
     await folder.remove('mesh/cacerts.yaml')
-    await until('nothing is said of what is gone', () => lines.some((line) => /ca-cert\.pem is not in Secret istio-system\/cacerts.*goes on with what it has/.test(line)))
+    await comesTo('nothing is said of what is gone', () => lines.some((line) => /ca-cert\.pem is not in Secret istio-system\/cacerts.*goes on with what it has/.test(line)))
     assert.equal(control.roots, `${own}${one.roots}`)
   } finally {
     identity.close()

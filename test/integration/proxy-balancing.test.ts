@@ -8,7 +8,7 @@ import { httpPeer } from '../support/http-peers.ts'
 import type { Peer } from '../support/http-peers.ts'
 import { HttpWorld, routeTo } from '../support/http-world.ts'
 import type { ActionInit } from '../support/http-world.ts'
-import { until } from '../support/upstream-world.ts'
+import { until } from '../support/until.ts'
 
 async function peers(count: number, statusOf: (index: number) => number = () => 200) {
   const all = await Promise.all(Array.from({ length: count }, (_, i) => httpPeer((_request, response) => {

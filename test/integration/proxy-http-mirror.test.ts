@@ -8,7 +8,8 @@ import { HttpWorld, routeTo } from '../support/http-world.ts'
 import type { ActionInit, HttpWorldOptions } from '../support/http-world.ts'
 import { RawPeer, ok } from '../support/raw-peer.ts'
 import { Http2Client, Http2Peer } from '../support/http2-peers.ts'
-import { httpOptions, until } from '../support/upstream-world.ts'
+import { until } from '../support/until.ts'
+import { httpOptions } from '../support/upstream-world.ts'
 
 type MirrorInit = NonNullable<ActionInit['requestMirrorPolicies']>[number]
 

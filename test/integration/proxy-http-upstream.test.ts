@@ -7,7 +7,8 @@ import { Cluster_LbPolicy as LbPolicy } from '../../src/proto/gen/envoy/config/c
 import { freePort } from '../support/hosts.ts'
 import { httpPeer, onHeads, plainAnswer, scriptedPeer } from '../support/http-peers.ts'
 import { HttpWorld, routeTo } from '../support/http-world.ts'
-import { assignment, edsCluster, lbEndpoint, staticCluster, until } from '../support/upstream-world.ts'
+import { until } from '../support/until.ts'
+import { assignment, edsCluster, lbEndpoint, staticCluster } from '../support/upstream-world.ts'
 
 /** Istio's own, for routes that say nothing. */
 const istioRetries = {

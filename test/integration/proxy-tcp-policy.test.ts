@@ -17,7 +17,8 @@ import { compileTcpProxy } from '../../src/proxy/tcp/tcp-proxy.ts'
 import type { TcpSession } from '../../src/proxy/tcp/tcp-proxy.ts'
 import { scriptedPeer } from '../support/http-peers.ts'
 import { rawClient } from '../support/raw-peer.ts'
-import { UpstreamWorld, staticCluster, until } from '../support/upstream-world.ts'
+import { until } from '../support/until.ts'
+import { UpstreamWorld, staticCluster } from '../support/upstream-world.ts'
 
 type ProxyInit = Omit<Exclude<MessageInitShape<typeof TcpProxySchema>, { $typeName: string }>, 'clusterSpecifier'>
 

@@ -19,14 +19,14 @@ import { httpPeer } from '../support/http-peers.ts'
 import { HttpWorld } from '../support/http-world.ts'
 import { readPrometheus } from '../support/prometheus-text.ts'
 import { startProxyWorld } from '../support/proxy-world.ts'
-import { temporaryFolder } from '../support/temporary-folder.ts'
+import { TempFolder } from '../support/temp-folder.ts'
 import { tcpListener, typed } from '../support/xds-messages.ts'
 
 const settings = proxySettings({ name: 'web-1', namespace: 'shop', labels: { app: 'web' } })
 const meshWith = (accessLogFile: string, accessLogEncoding: 'TEXT' | 'JSON' = 'TEXT') => meshSettings({ accessLogFile, accessLogEncoding })
 
 async function logged(encoding: 'TEXT' | 'JSON', ...curl: string[]) {
-  await using folder = await temporaryFolder()
+  await using folder = await TempFolder.create()
   const path = join(folder.path, 'access.log')
   await using files = new LogFiles()
   await using peer = await httpPeer('hello')
@@ -63,7 +63,7 @@ test("a request is one object of Istio's JSON format, whatever the client wrote"
 const fixed = (name: string) => create(ClusterSchema, { name, clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STATIC } })
 
 test('TCP connections and connections that no chain takes are logged where their listener says, and counted', async () => {
-  await using folder = await temporaryFolder()
+  await using folder = await TempFolder.create()
   const path = join(folder.path, 'access.log')
   await using files = new LogFiles()
   await using backend = await namedServer('backend')

@@ -17,9 +17,9 @@ import type { ThreadHandle } from '../../src/proxy/threads/link.ts'
 import { ThreadSet } from '../../src/proxy/threads/thread-set.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { converse, freePort, namedServer } from '../support/hosts.ts'
-import { until } from '../support/process-mesh.ts'
 import { startProxyWorld } from '../support/proxy-world.ts'
-import { temporaryFolder } from '../support/temporary-folder.ts'
+import { TempFolder } from '../support/temp-folder.ts'
+import { until } from '../support/until.ts'
 import { tcpChain, tcpListener } from '../support/xds-messages.ts'
 
 const noIdentity = { certificate: () => undefined, trust: () => undefined, onChange: () => () => {} }
@@ -103,7 +103,7 @@ test('a port that somebody else has is not shared with them', { timeout: 60_000 
 
 /** Two sockets of one address, as they come from the process before: in nobody's hands yet. */
 async function passedOn(port: number): Promise<Inherited> {
-  await using folder = await temporaryFolder()
+  await using folder = await TempFolder.create()
   const servers = await Promise.all([0, 1].map(() => listen({ address: { host: '127.0.0.1', port }, reusePort: true, onConnection: () => assert.fail('the process before accepts') })))
   const sockets = servers.map(({ handle }) => ({ role: 'listener' as const, address: { host: '127.0.0.1', port }, on: { handle: handle! } }))
   const offer = await offerSockets(join(folder.path, 'offer'), { sockets: () => sockets, yieldTo: async () => void (await Promise.all(servers.map((one) => one.close()))) })

@@ -6,7 +6,8 @@ import { chooseTransports } from '../../src/net/transports.ts'
 import { Cluster_LbPolicy as LbPolicy } from '../../src/proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import { RunningCluster } from '../../src/proxy/upstream/running-cluster.ts'
 import { onHeads, plainAnswer, scriptedPeer } from '../support/http-peers.ts'
-import { Asked, Failed, UpstreamWorld, assignment, edsCluster, lbEndpoint, limits, until } from '../support/upstream-world.ts'
+import { until } from '../support/until.ts'
+import { Asked, Failed, UpstreamWorld, assignment, edsCluster, lbEndpoint, limits } from '../support/upstream-world.ts'
 
 /** mulberry32: the same run for the same seed, as far as the network lets it. */
 function randomOf(seed: number): () => number {

@@ -15,8 +15,9 @@ import { freePort, namedServer } from '../support/hosts.ts'
 import { httpPeer, onHeads, plainAnswer, scriptedPeer } from '../support/http-peers.ts'
 import type { Handler } from '../support/http-peers.ts'
 import {
-  Asked, ManualClock, UpstreamWorld, ask, assignment, choose, connectThrough, edsCluster, failureOf, lbEndpoint, limits, staticCluster, until,
+  Asked, ManualClock, UpstreamWorld, ask, assignment, choose, connectThrough, edsCluster, failureOf, lbEndpoint, limits, staticCluster,
 } from '../support/upstream-world.ts'
+import { until } from '../support/until.ts'
 
 /** The default. */
 const roundRobin = { lbPolicy: LbPolicy.ROUND_ROBIN }

@@ -9,9 +9,10 @@ import { TlsContexts } from '../../src/proxy/upstream/tls-contexts.ts'
 import { Recorder } from '../support/connection-pair.ts'
 import { httpPeer } from '../support/http-peers.ts'
 import { OpensslCa } from '../support/openssl-ca.ts'
+import { until } from '../support/until.ts'
 import { typed } from '../support/xds-messages.ts'
 import { RawBufferSchema } from '../../src/proto/gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.ts'
-import { UpstreamWorld, ask, assignment, choose, connectThrough, edsCluster, failureOf, httpOptions, lbEndpoint, staticCluster, tlsSocket, until } from '../support/upstream-world.ts'
+import { UpstreamWorld, ask, assignment, choose, connectThrough, edsCluster, failureOf, httpOptions, lbEndpoint, staticCluster, tlsSocket } from '../support/upstream-world.ts'
 
 const ca = new OpensslCa()
 const otherCa = new OpensslCa('another root')

@@ -16,7 +16,7 @@ import { ConnectionGuard } from '../../src/proxy/tcp/filters/rbac.ts'
 import { greetingMs } from '../../src/proxy/tcp/greeting.ts'
 import { converse, freePort, namedServer } from '../support/hosts.ts'
 import { ListenerWorld } from '../support/listener-world.ts'
-import { until } from '../support/process-mesh.ts'
+import { until } from '../support/until.ts'
 import { inspectors, tcpChain, tcpListener } from '../support/xds-messages.ts'
 
 interface CountingServer extends AsyncDisposable {

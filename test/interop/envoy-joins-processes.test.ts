@@ -9,10 +9,11 @@ import { createAuthority } from '../support/certificates.ts'
 import type { TestAuthority } from '../support/certificates.ts'
 import { freePort } from '../support/hosts.ts'
 import { request, requestThrough } from '../support/http-load.ts'
-import { ProcessMesh, startApp, until } from '../support/process-mesh.ts'
+import { ProcessMesh, startApp } from '../support/process-mesh.ts'
 import { findEnvoy } from './envoy-binary.ts'
 import { startAgent, startEnvoy } from './real-envoy.ts'
 import type { RunningEnvoy } from './real-envoy.ts'
+import { until } from '../support/until.ts'
 
 const { path: envoy, missing } = findEnvoy()
 const skip = missing ?? false

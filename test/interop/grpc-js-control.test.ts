@@ -16,7 +16,7 @@ import { exportKey, generateKey } from '../../src/security/x509/key.ts'
 import { createRequest } from '../../src/security/x509/request.ts'
 import { createAuthority } from '../support/certificates.ts'
 import { Arrivals } from '../support/scripted-xds.ts'
-import { temporaryFolder } from '../support/temporary-folder.ts'
+import { TempFolder } from '../support/temp-folder.ts'
 
 const asIs = (bytes: Buffer): Buffer => bytes
 const method = (path: string, stream: boolean) => ({
@@ -90,7 +90,7 @@ test('a stream ends with a reason when the server is gone', async () => {
 })
 
 test('a grpc-js client gets a certificate with a token, and renews it with the certificate', async () => {
-  await using folder = await temporaryFolder()
+  await using folder = await TempFolder.create()
   const ca = await openCa({ stateDir: folder.path, trustDomain: 'cluster.local' })
   const tokens = await createBootstrapTokens({ stateDir: folder.path })
   const certificate = ca.serverCertificate()

@@ -3,23 +3,15 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, test } from 'node:test'
 import { netnsSkip } from '../support/capture-world.ts'
 import { echo, gatewayTo, service, startLocalMesh } from '../support/local-mesh.ts'
 import { inside, leftSince, machine, networkOf, networksOf } from '../support/netns-mesh.ts'
 import { TempFolder } from '../support/temp-folder.ts'
 import { TrysailProcess } from '../support/trysail-process.ts'
+import { until } from '../support/until.ts'
 
 const patienceMs = 30_000
-
-async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-  const end = Date.now() + patienceMs
-  while (!(await condition())) {
-    assert.ok(Date.now() < end, `${what} did not come to pass`)
-    await sleep(20)
-  }
-}
 
 const isAlive = (pid: number): boolean => existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
 
@@ -65,7 +57,7 @@ describe('a mesh in networks of its own, over time', { skip: netnsSkip }, () => 
       const stray = (await inside(mesh, 'more', ['sh', '-c', 'setsid sleep 3600 >/dev/null 2>&1 & echo $!'])).out
       await mesh.folder.remove('mesh/more.yaml')
       await mesh.until('it has ended', () => !isAlive(gone) && !mesh.mesh.processes.some(({ name }) => name === 'more'))
-      await until('what left its process group has ended too', () => !isAlive(Number(stray)))
+      await until(() => !isAlive(Number(stray)), 'what left its process group has ended too')
 
       await mesh.folder.write('mesh/elsewhere.yaml', 'apiVersion: trysail.dev/v1\nkind: Process\nmetadata: { name: elsewhere }\nspec: { ports: [{ containerPort: 9 }] }\n')
       await mesh.untilSaid(/elsewhere: cannot be started \(.*elsewhere\.yaml:1\): Process default\/elsewhere .* has no command: .* use --capture env/)
@@ -82,7 +74,7 @@ describe('a mesh in networks of its own, over time', { skip: netnsSkip }, () => 
     const own = networksOf([run.pid])
     assert.ok(own.length >= 2, 'the workload has a network, and the switch')
     run.signal('SIGKILL')
-    await until('everything has ended', () => leftSince(asItWas, own).length === 0)
+    await until(() => leftSince(asItWas, own).length === 0, 'everything has ended')
   })
 
   test('a machine that lacks what it takes is told in one line what, and what to do instead', async (context) => {
@@ -115,6 +107,6 @@ describe('a mesh in networks of its own, over time', { skip: netnsSkip }, () => 
     assert.match(answer.stdout, /URI=spiffe:\/\/cluster\.local\/ns\/default\/sa\/asker/, `${answer.stderr}${run.output}`)
     run.signal('SIGTERM')
     await run.exited
-    await until('everything has ended', () => leftSince(asItWas, own).length === 0)
+    await until(() => leftSince(asItWas, own).length === 0, 'everything has ended')
   })
 })

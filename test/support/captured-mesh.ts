@@ -11,7 +11,7 @@ import { createBootstrapTokens } from '../../src/control/ca/tokens.ts'
 import type { TestAuthority } from './certificates.ts'
 import { places, wiredNets } from './capture-world.ts'
 import type { Net } from './capture-world.ts'
-import { temporaryFolder } from './temporary-folder.ts'
+import { TempFolder } from './temp-folder.ts'
 import { TrysailProcess, trysail } from './trysail-process.ts'
 
 const { IPv4, IPv6 } = places
@@ -73,7 +73,7 @@ export class CapturedMesh implements AsyncDisposable {
   static async open(capture: Partial<CaptureSettings> = {}, authority?: TestAuthority, ports: readonly number[] = [8080, 9090]): Promise<CapturedMesh> {
     const resources = new AsyncDisposableStack()
     try {
-      const folder = resources.use(await temporaryFolder())
+      const folder = resources.use(await TempFolder.create())
       const nets = resources.use(await wiredNets())
       const mesh = new CapturedMesh(folder.path, nets, resources)
       await mesh.#start(captureSettings(capture), authority, ports)

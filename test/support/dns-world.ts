@@ -1,12 +1,11 @@
 // A DNS proxy with a small mesh's names, as tests ask it.
-import assert from 'node:assert/strict'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { startDnsProxy } from '../../src/agent/dns/dns-proxy.ts'
 import type { DnsProxy, DnsProxySettings } from '../../src/agent/dns/dns-proxy.ts'
 import type { Outcome } from '../../src/agent/dns/counts.ts'
 import type { Address } from '../../src/model/address.ts'
 import type { NameAddresses, NameTable } from '../../src/proxy/main.ts'
 import { Resolver, askUdp, query, read, types } from './dns-peers.ts'
+import { until } from './until.ts'
 
 const host = (ips: readonly string[], shortname = '', namespace = ''): NameAddresses =>
   ({ ips, registry: shortname === '' ? 'External' : 'Kubernetes', shortname, namespace, aliases: [] })
@@ -21,7 +20,6 @@ export const dnsNames: NameTable = new Map([
   ['*.deep.example.org', host(['240.240.0.3'])],
 ])
 
-const patienceMs = 10_000
 const search = ['default.svc.cluster.local', 'svc.cluster.local', 'cluster.local']
 
 export interface DnsWorld extends AsyncDisposable {
@@ -49,13 +47,7 @@ export async function startDns(resolvers: readonly Resolver[] = [], more: Partia
     proxy, at, said, count,
     udp: (message) => askUdp(at, message),
     ended: (outcome) => count(`trysail_dns_answers_total{from="${outcome}"}`),
-    async until(condition) {
-      const end = Date.now() + patienceMs
-      while (!condition()) {
-        assert.ok(Date.now() < end, 'it did not come to pass')
-        await sleep(5)
-      }
-    },
+    until: (condition) => until(condition),
     [Symbol.asyncDispose]: () => proxy.close(),
   }
 }

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict'
 import { Agent, request } from 'node:http'
 import { text } from 'node:stream/consumers'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { startMesh } from '../../src/cli/run/mesh.ts'
 import type { CaptureMode } from '../../src/cli/run/mesh.ts'
 import type { Mesh } from '../../src/cli/run/mesh.ts'
 import { TempFolder } from './temp-folder.ts'
+import { until } from './until.ts'
 
 export interface Reply {
   /** 0 when there was no answer. */
@@ -90,12 +90,8 @@ export class LocalMesh implements AsyncDisposable {
   }
 
   /** Waits for what must come. */
-  async until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-    const end = Date.now() + patienceMs
-    while (!(await condition())) {
-      if (Date.now() > end) assert.fail(`${what} did not come to pass\n${[...this.lines, ...this.accessLog.slice(-5)].join('\n')}`)
-      await sleep(5)
-    }
+  until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
+    return until(condition, () => `${what}\n${[...this.lines, ...this.accessLog.slice(-5)].join('\n')}`, patienceMs)
   }
 
   untilSaid(line: RegExp): Promise<void> {

@@ -6,11 +6,10 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
 import { createBootstrapTokens } from '../../src/control/ca/tokens.ts'
 import type { TestAuthority } from './certificates.ts'
 import { freePort } from './hosts.ts'
-import { temporaryFolder } from './temporary-folder.ts'
+import { TempFolder } from './temp-folder.ts'
 import { TrysailProcess, trysail } from './trysail-process.ts'
 
 export interface ControlAddresses {
@@ -42,7 +41,7 @@ export class ProcessMesh implements AsyncDisposable {
   }
 
   static async create(): Promise<ProcessMesh> {
-    const folder = await temporaryFolder()
+    const folder = await TempFolder.create()
     const mesh = new ProcessMesh(folder.path)
     mesh.#resources.use(folder)
     mesh.write('mesh.yaml', meshYaml(mesh.net))
@@ -147,15 +146,6 @@ export class ProcessMesh implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#resources.disposeAsync()
-  }
-}
-
-/** Waits for a condition, with a limit. */
-export async function until(condition: () => boolean | Promise<boolean>, what: string, timeoutMs = 20_000): Promise<void> {
-  const end = Date.now() + timeoutMs
-  while (!(await condition())) {
-    assert.ok(Date.now() < end, `${what} did not happen within ${timeoutMs} ms`)
-    await pause(20)
   }
 }
 

@@ -237,15 +237,6 @@ export async function failureOf(work: Promise<unknown>): Promise<Failed> {
   throw new Error('it did not fail')
 }
 
-/** Waits for what another turn of the event loop will bring. */
-export async function until(what: () => boolean, says: () => string = () => 'it did not come to pass'): Promise<void> {
-  const limit = Date.now() + 5_000
-  while (!what()) {
-    if (Date.now() > limit) throw new Error(says())
-    await new Promise((resolve) => setTimeout(resolve, 2))
-  }
-}
-
 /** A clock that a test moves. */
 export class ManualClock implements Clock {
   #now = 1_000_000

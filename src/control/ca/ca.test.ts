@@ -4,7 +4,7 @@ import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promis
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { manualClock } from '../../../test/support/manual-clock.ts'
-import { temporaryFolder } from '../../../test/support/temporary-folder.ts'
+import { TempFolder } from '../../../test/support/temp-folder.ts'
 import { describe, hasCode } from '../../lib/errors.ts'
 import { exportKey, generateKey } from '../../security/x509/key.ts'
 import { createRequest } from '../../security/x509/request.ts'
@@ -25,7 +25,7 @@ function request(): string {
 }
 
 test('the root is made on the first start and is the same after every restart', async () => {
-  await using folder = await temporaryFolder()
+  await using folder = await TempFolder.create()
   const stateDir = join(folder.path, 'not', 'there yet')
   const first = await openCa({ stateDir, trustDomain })
   const again = await openCa({ stateDir, trustDomain: 'another.test' })
@@ -36,7 +36,7 @@ test('the root is made on the first start and is the same after every restart', 
 })
 
 test('of many first starts at a time one makes the root, and all use it', async () => {
-  await using folder = await temporaryFolder()
+  await using folder = await TempFolder.create()
   const all = await Promise.all(Array.from({ length: 12 }, () => openCa({ stateDir: folder.path, trustDomain })))
   assert.equal(new Set(all.map(({ roots }) => roots)).size, 1)
   assert.equal(await readFile(join(folder.path, 'ca', 'ca-cert.pem'), 'utf8'), all[0]!.roots)
@@ -44,7 +44,7 @@ test('of many first starts at a time one makes the root, and all use it', async 
 })
 
 test('a root of our own that is near its end is made again, of the same key: each vouches for what the other signed', { timeout: 20_000 }, async () => {
-  await using folder = await temporaryFolder()
+  await using folder = await TempFolder.create()
   const clock = manualClock()
   const lines: string[] = []
   const open = () => openCa({ stateDir: folder.path, trustDomain, rootLifetimeMs: 100 * day, clock, log: (line) => void lines.push(line) })
@@ -84,7 +84,7 @@ const damages: readonly Damage[] = [
 ]
 for (const { title, code, message, damage } of damages) {
   test(`${title} stops the CA with a clear message, and nothing is overwritten`, async () => {
-    await using folder = await temporaryFolder()
+    await using folder = await TempFolder.create()
     await openCa({ stateDir: folder.path, trustDomain })
     const ca = join(folder.path, 'ca')
     await damage(ca)
@@ -100,7 +100,7 @@ for (const { title, code, message, damage } of damages) {
 }
 
 test('a folder without its files stops the CA, which does not fill it', async () => {
-  await using folder = await temporaryFolder()
+  await using folder = await TempFolder.create()
   await mkdir(join(folder.path, 'ca'))
   await writeFile(join(folder.path, 'ca', 'notes.txt'), 'mine')
   await assert.rejects(openCa({ stateDir: folder.path, trustDomain }), { code: 'ca/state', message: /cannot read .*ca-key\.pem: it is not there/ })
@@ -108,14 +108,14 @@ test('a folder without its files stops the CA, which does not fill it', async ()
 })
 
 test('a state folder that cannot be one is named', async () => {
-  await using folder = await temporaryFolder()
+  await using folder = await TempFolder.create()
   await writeFile(join(folder.path, 'file'), '')
   await assert.rejects(openCa({ stateDir: '/proc/state/of/trysail', trustDomain }), { code: 'ca/state', message: /cannot make .proc.state.of.trysail.ca: no folder can be made in .proc.state.of/ })
   await assert.rejects(openCa({ stateDir: join(folder.path, 'file'), trustDomain }), { code: 'ca/state', message: /cannot make .*file.ca: there is a file where a folder should be/ })
 })
 
 test('an expired root stops the CA, and it signs nothing once its root is over', async () => {
-  await using folder = await temporaryFolder()
+  await using folder = await TempFolder.create()
   const clock = manualClock()
   const ca = await openCa({ stateDir: folder.path, trustDomain, rootLifetimeMs: day, clock })
   await clock.advance(day)
@@ -131,7 +131,7 @@ const lifetimes = [
 ]
 for (const { title, askedMs, gotMs } of lifetimes) {
   test(`of lifetimes, ${title} gives ${gotMs / 1000} s`, async () => {
-    await using folder = await temporaryFolder()
+    await using folder = await TempFolder.create()
     const clock = manualClock(Math.floor(Date.now() / 1000) * 1000)
     const ca = await openCa({ stateDir: folder.path, trustDomain, clock })
     const { notAfter, chain, serial } = ca.sign(request(), reviews, askedMs)
@@ -145,7 +145,7 @@ for (const { title, askedMs, gotMs } of lifetimes) {
 }
 
 test('more than 90 days is refused, and no certificate outlives the root', async () => {
-  await using folder = await temporaryFolder()
+  await using folder = await TempFolder.create()
   const ca = await openCa({ stateDir: folder.path, trustDomain, rootLifetimeMs: hour })
   const csr = request()
   assert.throws(() => ca.sign(csr, reviews, 91 * day), { code: 'ca/ttl', message: /7862400 s was asked for, at most 7776000 s/ })
@@ -153,7 +153,7 @@ test('more than 90 days is refused, and no certificate outlives the root', async
 })
 
 test("the control plane's certificate is renewed with a new key before half of its life, until it is closed", async () => {
-  await using folder = await temporaryFolder()
+  await using folder = await TempFolder.create()
   const clock = manualClock()
   const ca = await openCa({ stateDir: folder.path, trustDomain, clock })
   const server = ca.serverCertificate({ dnsNames: ['mesh.test'], addresses: ['10.0.0.1'] })
@@ -175,7 +175,7 @@ test("the control plane's certificate is renewed with a new key before half of i
 })
 
 test('a token shows one identity until it expires, also to a control plane that was started later', async () => {
-  await using folder = await temporaryFolder()
+  await using folder = await TempFolder.create()
   const clock = manualClock()
   const tokens = await createBootstrapTokens({ stateDir: folder.path, clock })
   const token = tokens.create(reviews, hour)
@@ -187,8 +187,8 @@ test('a token shows one identity until it expires, also to a control plane that 
 })
 
 test('a token of another control plane, a changed one and any other text are refused', async () => {
-  await using folder = await temporaryFolder()
-  await using second = await temporaryFolder()
+  await using folder = await TempFolder.create()
+  await using second = await TempFolder.create()
   const tokens = await createBootstrapTokens({ stateDir: folder.path })
   const foreign = (await createBootstrapTokens({ stateDir: second.path })).create(reviews, hour)
   const [head, body, signature] = tokens.create(reviews, hour).split('.')

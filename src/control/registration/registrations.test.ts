@@ -6,7 +6,7 @@ import { workloadGroup } from '../../kinds/networking/workload-group.ts'
 import type { Resource } from '../../model/resource.ts'
 import { emptyState } from '../../sources/source.ts'
 import type { SourceState } from '../../sources/source.ts'
-import { temporaryFolder } from '../../../test/support/temporary-folder.ts'
+import { TempFolder } from '../../../test/support/temp-folder.ts'
 import { manualClock } from '../../../test/support/manual-clock.ts'
 import { GrpcError, grpcStatus } from '../serve/rpc.ts'
 import type { Caller } from '../serve/rpc.ts'
@@ -155,7 +155,7 @@ test('an application that its agent says is unwell is not healthy until it says 
 })
 
 test('who has registered is known after a restart, until the time to come back is over', async () => {
-  await using folder = await temporaryFolder()
+  await using folder = await TempFolder.create()
   const store = registrationFile(folder.path)
   const before = start(states(plain), store)
   const stream = before.registrations.join(vm, nodeOf('10.0.0.1', { NETWORK: 'west' }))!
@@ -202,7 +202,7 @@ test('an entry of a group with a probe says that it waits for its health', () =>
 })
 
 test('health is known after a restart too, so that no client is sent to an application that is unwell', async () => {
-  await using folder = await temporaryFolder()
+  await using folder = await TempFolder.create()
   const store = registrationFile(folder.path)
   const before = start(states(probing), store)
   before.registrations.join(vm, nodeOf('10.0.0.1'))!.report(undefined)

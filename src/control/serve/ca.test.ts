@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import type { MessageInitShape } from '@bufbuild/protobuf'
-import { temporaryFolder } from '../../../test/support/temporary-folder.ts'
+import { TempFolder } from '../../../test/support/temp-folder.ts'
 import { createSigner, keySetOf } from '../../../test/support/tokens.ts'
 import { IstioCertificateRequestSchema, IstioCertificateResponseSchema } from '../../proto/gen/istio/v1/auth/ca_pb.ts'
 import { generateKey } from '../../security/x509/key.ts'
@@ -26,7 +26,7 @@ const loopback: Caller = { remoteAddress: { host: '127.0.0.1', port: 4000 }, enc
 const encrypted: Caller = { ...loopback, remoteAddress: { host: '10.1.2.3', port: 4000 }, encrypted: true }
 
 async function openService() {
-  const folder = await temporaryFolder()
+  const folder = await TempFolder.create()
   const lines: string[] = []
   const ca = await openCa({ stateDir: folder.path, trustDomain })
   const tokens = await createBootstrapTokens({ stateDir: folder.path })

@@ -172,7 +172,7 @@ export function comparable(one: Case, asked: Ask, { reply, deliveries, log, stat
 }
 
 interface Attributes extends Record<string, unknown> {
-  readonly request: { readonly http?: Record<string, unknown> & { readonly headers: Record<string, string> } }
+  readonly request?: { readonly http?: Record<string, unknown> & { readonly headers: Record<string, string> } }
   readonly source: { readonly principal?: string }
   readonly destination: { readonly principal?: string }
 }
@@ -183,7 +183,7 @@ function readableBody(line: string, body: string): unknown {
   const { attributes } = fromBinary(CheckRequestSchema, Buffer.from(body, 'latin1').subarray(prefixLength))
   const { request, source, destination, ...rest } = toJson(AttributeContextSchema, attributes!) as Attributes
   // About a connection.
-  if (request.http === undefined) return rest
+  if (request?.http === undefined) return rest
   const { headers, ...http } = request.http
   return { ...rest, http: { ...http, id: 'an id' }, headers: fields(Object.entries(headers)), principals: [source.principal, destination.principal] }
 }

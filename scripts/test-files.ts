@@ -14,11 +14,15 @@ export interface FileRun {
 /** What a test prints is passed on at once. */
 export async function runFile(file: string): Promise<FileRun> {
   const events: TestEvent[] = []
-  for await (const event of run({ files: [file], concurrency: 1, timeout: fileTimeoutMs }) as AsyncIterable<TestEvent>) {
+  // `timeout` alone names a file that hangs and leaves its process; the signal ends that, too.
+  const over = new AbortController()
+  const timer = setTimeout(() => over.abort(new Error(`not done after ${fileTimeoutMs} ms`)), fileTimeoutMs)
+  for await (const event of run({ files: [file], concurrency: 1, signal: over.signal }) as AsyncIterable<TestEvent>) {
     if (event.type === 'test:stdout' || event.type === 'test:stderr') process.stdout.write(event.data.message)
     else if (event.type === 'test:pass' || event.type === 'test:fail') events.push(event)
   }
-  return { file, failed: events.some(({ type }) => type === 'test:fail'), events }
+  clearTimeout(timer)
+  return { file, failed: over.signal.aborted || events.some(({ type }) => type === 'test:fail'), events }
 }
 
 /** All of them, `concurrency` at a time, in their order. */

@@ -30,7 +30,9 @@ const resetBy = async (socket: Socket): Promise<string> => {
 
 test('bytes pass both ways, and each half ends by itself', async () => {
   const { server, at } = await served((socket) => {
-    text(socket).then((all) => socket.end(`heard ${all.length}`), () => {})
+    let heard = 0
+    // Not by text(): from Node 26 on an iterated stream is destroyed at its end, its other half too.
+    socket.on('data', (bytes) => (heard += bytes.length)).on('end', () => socket.end(`heard ${heard}`))
   })
   const { relay, dial } = await relayTo(() => at)
   const socket = dial()

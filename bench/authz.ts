@@ -16,9 +16,12 @@ const many = 1_000
 const decisions = 100_000
 const rounds = 9
 
+/** Of one length: what costs is how many lengths of prefixes there are, not how many prefixes. */
+const padded = (i: number): string => String(i).padStart(4, '0')
+
 /** The rule of the i-th policy, and a request that the last one of `count` is for. */
 const shapes: Readonly<Record<string, { readonly rule: (i: number) => object; readonly asked: (last: number) => Partial<RbacFacts> & { readonly path: string } }>> = {
-  'a path each': { rule: (i) => ({ to: [{ operation: { methods: ['GET'], paths: [`/service-${i}/*`] } }] }), asked: (last) => ({ path: `/service-${last}/items` }) },
+  'a path each': { rule: (i) => ({ to: [{ operation: { methods: ['GET'], paths: [`/service-${padded(i)}/*`] } }] }), asked: (last) => ({ path: `/service-${padded(last)}/items` }) },
   'a principal each': {
     rule: (i) => ({ from: [{ source: { principals: [`cluster.local/ns/team-${i}/sa/client`] } }], to: [{ operation: { methods: ['GET'] } }] }),
     asked: (last) => ({ path: '/', identities: [`spiffe://cluster.local/ns/team-${last}/sa/client`] }),

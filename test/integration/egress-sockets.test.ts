@@ -10,7 +10,8 @@ import { freePort } from '../support/hosts.ts'
 import { echo, gatewayTo, service, startLocalMesh } from '../support/local-mesh.ts'
 import { TempFolder } from '../support/temp-folder.ts'
 
-const sidecar = (folder: string): string => `
+/** For the workload `client`, which reaches nothing else. */
+const sidecar = (...egress: readonly string[]): string => `
 apiVersion: networking.istio.io/v1
 kind: Sidecar
 metadata: { name: client }
@@ -18,8 +19,7 @@ spec:
   workloadSelector: { labels: { app: client } }
   outboundTrafficPolicy: { mode: REGISTRY_ONLY }
   egress:
-    - { port: { number: 0, protocol: HTTP, name: http }, bind: "unix://${folder}/http.sock", hosts: ["./a.default.svc.cluster.local"] }
-    - { port: { number: 0, protocol: TCP, name: tcp }, bind: "unix://${folder}/tcp.sock", hosts: ["./bytes.default.svc.cluster.local"] }
+${egress.map((listener) => `    - ${listener}`).join('\n')}
 ---`
 
 function ask(at: { readonly socketPath: string } | { readonly port: number }, host: string, path = '/'): Promise<{ readonly status: number; readonly body: string }> {
@@ -34,7 +34,10 @@ test('requests and bytes go by the sockets that a Sidecar asks for', { timeout: 
   await using folder = await TempFolder.create()
   await using mesh = await startLocalMesh({
     'mesh.yaml': echo('a') + service('a') + echo('b') + service('b') + echo('bytes') + echo('client') + service('client') + gatewayTo('a')
-      + service('bytes', 'default', '{ name: tcp-echo, port: 7000, targetPort: 9080 }') + sidecar(folder.at('')),
+      + service('bytes', 'default', '{ name: tcp-echo, port: 7000, targetPort: 9080 }') + sidecar(
+        `{ port: { number: 0, protocol: HTTP, name: http }, bind: "unix://${folder.at('http.sock')}", hosts: ["./a.default.svc.cluster.local"] }`,
+        `{ port: { number: 0, protocol: TCP, name: tcp }, bind: "unix://${folder.at('tcp.sock')}", hosts: ["./bytes.default.svc.cluster.local"] }`,
+      ),
   })
   await mesh.until('both sockets', () => ['http', 'tcp'].every((name) => existsSync(folder.at(`${name}.sock`))))
   const found = await ask({ socketPath: folder.at('http.sock') }, 'a:80')
@@ -47,17 +50,10 @@ test('requests and bytes go by the sockets that a Sidecar asks for', { timeout: 
 
 test('an egress listener of protocol HTTP_PROXY is a forward proxy to all ports of what it imports', { timeout: 60_000 }, async () => {
   const port = await freePort()
-  const forward = `
-apiVersion: networking.istio.io/v1
-kind: Sidecar
-metadata: { name: client }
-spec:
-  workloadSelector: { labels: { app: client } }
-  outboundTrafficPolicy: { mode: REGISTRY_ONLY }
-  egress:
-    - { port: { number: ${port}, protocol: HTTP_PROXY, name: forward }, captureMode: NONE, hosts: ["./a.default.svc.cluster.local"] }
-    - { hosts: ["./b.default.svc.cluster.local"] }
----`
+  const forward = sidecar(
+    `{ port: { number: ${port}, protocol: HTTP_PROXY, name: forward }, captureMode: NONE, hosts: ["./a.default.svc.cluster.local"] }`,
+    '{ hosts: ["./b.default.svc.cluster.local"] }',
+  )
   await using mesh = await startLocalMesh({ 'mesh.yaml': echo('a') + service('a') + echo('b') + service('b') + echo('client') + service('client') + gatewayTo('a') + forward })
   const status = async (host: string, path?: string) => await ask({ port }, host, path).then((found) => found.status, () => 0)
   await mesh.until('the forward proxy', async () => await status('a') === 200)

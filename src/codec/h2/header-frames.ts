@@ -101,7 +101,7 @@ export class HeaderFrames<User> {
   #onRequest(streamId: number, endStream: boolean, bytes: Buffer, at: number, end: number): void {
     const table = this.#table
     if (streamId > table.lastAccepted) return this.#decode(section.nothing, bytes, at, end) // after our final GOAWAY (§6.8)
-    table.lastPeerId = streamId
+    table.usePeerId(streamId)
     if (table.open.size >= this.#maxStreams) {
       this.#decode(section.nothing, bytes, at, end)
       return table.refuse(streamId, errorCode.refusedStream)

@@ -129,6 +129,7 @@ export class MessageReader implements FieldSink, H2RequestHead, H2ResponseHead {
         return true
       case fieldKind.te:
         if (value.toLowerCase() !== 'trailers') this.fault = 'TE other than trailers'
+        else if (this.#section !== section.request) this.fault = 'TE in a response or in trailers'
         return true
       case fieldKind.cookie:
         return this.#isFirstCookie(value)

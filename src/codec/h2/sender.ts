@@ -46,7 +46,8 @@ export class Sender<User> implements StreamOwner<User>, SendQueueOwner<User> {
   }
 
   /** What the peer's SETTINGS change in what we send; windows of open streams are moved by the session. */
-  apply({ headerTableSize, maxFrameSize, initialWindowSize }: PeerSettings): void {
+  apply({ headerTableSize, smallestTableSize, maxFrameSize, initialWindowSize }: PeerSettings): void {
+    this.encoder.setMaxSize(smallestTableSize)
     this.encoder.setMaxSize(headerTableSize)
     this.#writer.maxFrameSize = Math.min(maxFrameSize, largestPiece)
     this.streamWindow = initialWindowSize

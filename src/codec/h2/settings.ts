@@ -25,6 +25,8 @@ export const maxFrameSizeOf = (limits: H2Limits): number => Math.min(Math.max(li
 /** The peer's settings: what it has not said is the RFC's initial value. */
 export class PeerSettings {
   headerTableSize = 4096
+  /** Of the last frame and before it: our encoder must say that it has gone down to it (RFC 7541 §4.2). */
+  smallestTableSize = 4096
   maxConcurrentStreams = unlimited
   initialWindowSize = initialWindow
   maxFrameSize = smallestMaxFrame
@@ -38,6 +40,7 @@ export class PeerSettings {
   /** A whole frame: what matters of a setting that comes twice is the last value. */
   read(bytes: Uint8Array, at: number, end: number): void {
     if ((end - at) % 6 !== 0) throw frameSizeError('SETTINGS of a length that is no multiple of 6')
+    this.smallestTableSize = this.headerTableSize
     for (let i = at; i < end; i += 6) this.#set((bytes[i]! << 8) | bytes[i + 1]!, readUint32(bytes, i + 2))
   }
 
@@ -45,6 +48,7 @@ export class PeerSettings {
     switch (id) {
       case setting.headerTableSize:
         this.headerTableSize = value
+        this.smallestTableSize = Math.min(this.smallestTableSize, value)
         break
       case setting.enablePush:
         if (value > 1 || (value === 1 && this.#fromServer)) throw protocolError(`SETTINGS_ENABLE_PUSH of ${value}`)

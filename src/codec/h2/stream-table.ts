@@ -29,6 +29,9 @@ export class StreamTable<User> {
   readonly #writer: FrameWriter
   readonly #guard: FloodGuard
   readonly #closed = new ClosedStreams()
+  /** Between these two are ids that the peer has left out; older gaps count as streams that have ended. */
+  #gapAfter = 0
+  #gapBefore = 0
 
   constructor(client: boolean, events: H2Events<User>, writer: FrameWriter, guard: FloodGuard) {
     this.#client = client
@@ -40,6 +43,15 @@ export class StreamTable<User> {
 
   get idsLeft(): boolean {
     return this.nextLocalId <= largestStreamId
+  }
+
+  /** The peer opens a stream. */
+  usePeerId(id: number): void {
+    if (id > this.lastPeerId + 2) {
+      this.#gapAfter = this.lastPeerId
+      this.#gapBefore = id
+    }
+    this.lastPeerId = id
   }
 
   /** Nobody has opened it: no frame but HEADERS and PRIORITY may name it (RFC 9113 §5.1). */
@@ -58,6 +70,7 @@ export class StreamTable<User> {
     this.checkNotIdle(id, what)
     this.#guard.cost(`${what} on a closed stream`)
     if (id > this.lastAccepted) return
+    if (id > this.#gapAfter && id < this.#gapBefore) throw protocolError(`${what} on a stream that was left out`) // §5.1.1
     const how = this.#closed.how(id)
     if (how === ended.complete) throw connectionError(errorCode.streamClosed, `${what} on a stream that has ended`)
     if (how === ended.resetByPeer) this.refuse(id, errorCode.streamClosed)

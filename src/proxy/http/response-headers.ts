@@ -21,6 +21,7 @@ export function prepareResponseHeaders(headers: HeaderList, exchange: Exchange, 
       case 'transfer-encoding':
       case 'keep-alive':
       case 'proxy-connection':
+      case 'te': // of requests only: a strict reader of HTTP/2 takes it for a malformed response (RFC 9113 §8.2.2)
       case 'upgrade': continue
       case 'content-length':
         if (!keepsLength) continue

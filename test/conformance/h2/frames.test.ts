@@ -86,7 +86,10 @@ const cases: readonly Case[] = [
 
   // 5.1.1 Identifiers
   ['5.1.1', 'an even id', [headers(2, get)], connection('PROTOCOL_ERROR')],
-  ['5.1.1', 'an id lower than the last', [headers(5, get), headers(3, get)], connection('STREAM_CLOSED')],
+  ['5.1.1', 'an id lower than the last', [headers(5, get), headers(3, get)], connection('PROTOCOL_ERROR')],
+  ['5.1.1', 'an id lower than the last that was used, and has ended', [headers(5, get), headers(5, get)], connection('STREAM_CLOSED'), answering],
+  ['5.1.1', 'DATA on an id that was left out', [headers(5, get), data(3, 'a')], connection('PROTOCOL_ERROR')],
+  ['5.1.1', 'WINDOW_UPDATE, RST_STREAM and PRIORITY on an id that was left out', [headers(5, get), windowUpdate(3, 1), rst(3), priority(3)], sees('request 5 GET http a / [] end')],
   ['5.1.1', 'HEADERS on stream 0', [headers(0, get)], connection('PROTOCOL_ERROR')],
   ['5.1.1', 'DATA on stream 0', [data(0, 'a')], connection('PROTOCOL_ERROR')],
   ['5.1.1', 'CONTINUATION on stream 0', [headers(1, get, END_STREAM), continuation(0, get)], connection('PROTOCOL_ERROR')],

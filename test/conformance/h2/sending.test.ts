@@ -214,6 +214,20 @@ describe('RFC 9113: frames that we send', () => {
     }
   })
 
+  for (const [what, frames] of [['in one frame', [settings(1, 0, 1, 4096)]], ['in two frames', [settings(1, 0), settings(1, 4096)]]] as const) {
+    test(`RFC 7541 4.2: a table that was made smaller and larger again ${what}: the next block says both`, () => {
+      const { peer, stream } = answered({}, ...frames)
+      stream.sendEnd(undefined)
+      peer.send(headers(3, get))
+      const before = new H2Peer('server').send(...frames, ask)
+      before.frames()
+      before.streams.get(1)!.sendResponse(200, none, true)
+      assert.deepEqual([...before.frames()[0]!.payload.subarray(0, 4)], [0x20, 0x3f, 0xe1, 0x1f])
+      peer.streams.get(3)!.sendResponse(200, none, true)
+      assert.notEqual(peer.frames().at(-1)!.payload[0]! & 0xe0, 0x20, 'said once')
+    })
+  }
+
   test('8.1: interim responses, then the final one, then nothing more', () => {
     const peer = new H2Peer('server').send(ask)
     const stream = peer.streams.get(1)!

@@ -1,6 +1,7 @@
 // `trysail agent run`: a workload as a Pod would run it. Its proxy first, then the program, and one end for both.
 import { proxyId } from '../agent/capture/capture-settings.ts'
 import { ProxyKeeper } from '../agent/life/proxy-keeper.ts'
+import type { LifeProxy } from '../agent/life/proxy-keeper.ts'
 import { runLife } from '../agent/life/life.ts'
 import { startProgram } from '../agent/life/program.ts'
 import type { LifeProgram } from '../agent/life/program.ts'
@@ -10,6 +11,9 @@ import { spawn } from '../lib/errors.ts'
 import { duration, integer, onOff } from '../lib/settings.ts'
 import { startProxyProcess } from './agent-proxy-process.ts'
 import type { Command, Invocation, Option } from './command.ts'
+import { announce } from './running.ts'
+import { startGuard } from './run/guard.ts'
+import type { Guard } from './run/guard.ts'
 import { proxyConfigVariables } from './proxy-config-env.ts'
 import { command as proxyCommand, proxySettingsOf } from './proxy.ts'
 import { asUser } from './proxy-user.ts'
@@ -51,7 +55,16 @@ signals go to the program.`,
     const say = (line: string): void => log('info', line)
     const args = proxyArguments(invocation)
     const as = userOf(settings.proxyUser, invocation)
-    const proxy = new ProxyKeeper({ start: (takesOver) => startProxyProcess({ args, as, takesOver }), backoff: createBackoff(restart), clock: systemClock, log: say })
+    const guard = startGuard(settings.programGrace)
+    const announcement = announce()
+    const start = (takesOver: boolean): LifeProxy => startProxyProcess({
+      args, as, takesOver, onAnnounced: (proxies) => announcement.update({ proxies }),
+      onPid(pid, ended) {
+        guard.addNoticing(pid)
+        spawn('a proxy that is guarded', ended.then(() => guard.remove(pid)))
+      },
+    })
+    const proxy = new ProxyKeeper({ start, backoff: createBackoff(restart), clock: systemClock, log: say })
     const upgrade = (): void => spawn('a newer proxy', proxy.upgrade())
     process.on('SIGUSR2', upgrade)
     let stopForwarding = (): void => {}
@@ -60,6 +73,7 @@ signals go to the program.`,
         proxy, holds: settings.holdApplicationUntilProxyStarts, graceMs: settings.programGrace, clock: systemClock, stop: io.stop, log: say,
         startProgram() {
           const program = startProgram(invocation.operands, process.env)
+          guardProgram(guard, program)
           stopForwarding = forwardSignals(program)
           return program
         },
@@ -67,8 +81,16 @@ signals go to the program.`,
     } finally {
       stopForwarding()
       process.off('SIGUSR2', upgrade)
+      announcement.remove()
+      guard.close()
     }
   },
+}
+
+function guardProgram(guard: Guard, { pid, ended }: LifeProgram): void {
+  if (pid === undefined) return
+  guard.add(pid)
+  spawn('a program that is guarded', ended.then(() => guard.remove(pid)))
 }
 
 /** Mistakes in the proxy's options are the proxy's to report: it ends with the exit code of wrong usage, and so do we. */

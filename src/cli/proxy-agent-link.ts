@@ -1,6 +1,7 @@
 // What `trysail agent run` and the proxy that it started say to each other, over node's channel between parent and child. All
 // else of the proxy is as it is without an agent. When the agent is gone, it ends.
 import { spawn } from '../lib/errors.ts'
+import type { Announcement, RunningProxy } from './running.ts'
 
 export type ToAgentProxy =
   /** Withdraw the endpoint, serve to the end who came. */
@@ -10,11 +11,14 @@ export type FromAgentProxy =
   /** It serves. */
   | { readonly kind: 'ready' }
   | { readonly kind: 'left'; readonly open: number }
+  /** Where its admin server is: the agent says so in its own name, since tools are run by its user and not by the proxy's. */
+  | { readonly kind: 'announced'; readonly proxies: readonly RunningProxy[] }
 
 /** Set for a proxy that has an agent. */
 export const agentVariable = 'TRYSAIL_PROXY_HAS_AGENT'
 
 export interface AgentLink {
+  readonly announcement: Announcement
   ready(): void
 }
 
@@ -26,7 +30,7 @@ export function joinAgent({ leave, onGone }: { leave(): Promise<number>; onGone(
     if (message.kind === 'leave') spawn('leaving', leave().then((open) => say({ kind: 'left', open })))
   })
   process.channel?.unref() // it is nothing to stay for
-  return { ready: () => say({ kind: 'ready' }) }
+  return { announcement: { update: ({ proxies }) => say({ kind: 'announced', proxies }), remove() {} }, ready: () => say({ kind: 'ready' }) }
 }
 
 /** An agent that is gone is told about by `disconnect`. */

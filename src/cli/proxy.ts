@@ -133,7 +133,6 @@ interface RunningProxy extends BegunProxy, Omit<Wanted, 'credentials' | 'dns'> {
 async function serveUntilStopped(running: RunningProxy, io: Io): Promise<number> {
   const { proxy, settings, log, ended, parent } = running
   const { discoveryAddress } = settings
-  const announcement = parent === undefined ? announce() : announcedByParent
   const reopen = (): void => proxy.reopenLogs()
   process.on('SIGHUP', reopen)
   const announced = (): void => {
@@ -147,6 +146,7 @@ async function serveUntilStopped(running: RunningProxy, io: Io): Promise<number>
   let agentPort: AgentPort | undefined
   const leaving = new Leaving(proxy, settings, systemClock)
   const agent = joinAgent({ leave: () => leaving.drainInbound(), onGone: () => ended.abort() })
+  const announcement = agent?.announcement ?? (parent === undefined ? announce() : announcedByParent)
   const place = probePlaceOf(running.places, settings.ip)
   const openPort = async (): Promise<void> => {
     agentPort = await openAgentPort({

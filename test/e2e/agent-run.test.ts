@@ -123,6 +123,23 @@ test('a newer proxy takes over on SIGUSR2, one that is killed is started again: 
   assert.equal(await agent.exited, 143)
 })
 
+test('an agent that is killed takes both with it: the program is told, killed if it does not mind, and the proxy leaves', async () => {
+  const minds = shell('trap "echo program: is told; exit 0" TERM; trap "echo program: hears" WINCH; sleep 1000 & while true; do wait; done')
+  const doesNot = shell('trap "" TERM; trap "echo program: hears" WINCH; while true; do sleep 0.1; done')
+  const agents = await Promise.all([startAgent(mesh, { name: 'productpage', program: minds }), startAgent(mesh, { name: 'shop', program: doesNot, flags: ['--program-grace', '1s'] })])
+  for (const { agent } of agents) {
+    await until(() => {
+      agent.signal('SIGWINCH') // it goes on to the program as soon as the agent knows of it
+      return Promise.resolve(agent.output.includes('program: hears'))
+    }, 'the agent has its program')
+    agent.signal('SIGKILL')
+  }
+  // Their output is open for as long as anything of theirs runs.
+  assert.deepEqual(await Promise.all(agents.map(({ agent }) => agent.exited)), ['SIGKILL', 'SIGKILL'])
+  assert.match(agents[0]!.agent.output, /program: is told/)
+  await until(async () => !(await mesh.connected()).some((name) => name === 'productpage' || name === 'shop'), 'the proxies have left')
+})
+
 /** The newest one. */
 async function proxyOf(agent: number): Promise<number> {
   const { stdout } = await promisify(execFile)('ps', ['-o', 'pid=,args=', '--ppid', String(agent)])

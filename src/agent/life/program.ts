@@ -1,5 +1,6 @@
 // The workload's program as a process of the operating system: started without a shell, with our own input and output, told
-// of signals, and waited for.
+// of signals, and waited for. It leads a process group of its own, so that all of it can be ended when we are killed and cannot
+// end it; where it shares a terminal with us it stays in ours, or it could not read from it.
 import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
 
@@ -11,19 +12,21 @@ export interface ProgramEnd {
 }
 
 export interface LifeProgram {
+  /** Undefined when it could not be started. */
+  readonly pid?: number | undefined
   readonly ended: Promise<ProgramEnd>
   signal(name: NodeJS.Signals): void
 }
 
 export function startProgram([program = '', ...args]: readonly string[], env: Readonly<Record<string, string | undefined>>): LifeProgram {
-  const child = spawn(program, args, { stdio: 'inherit', env })
+  const child = spawn(program, args, { stdio: 'inherit', env, detached: !process.stdin.isTTY })
   const ended = new Promise<ProgramEnd>((resolve) => {
     child.once('error', (error: NodeJS.ErrnoException) => {
       if (child.pid === undefined) resolve(notStarted(program, error))
     })
     child.once('exit', (code, signal) => resolve({ code: code ?? 128 + (signal === null ? 0 : constants.signals[signal]) }))
   })
-  return { ended, signal: (name) => void child.kill(name) }
+  return { pid: child.pid, ended, signal: (name) => void child.kill(name) }
 }
 
 function notStarted(program: string, error: NodeJS.ErrnoException): ProgramEnd {

@@ -72,10 +72,15 @@ async function stopChild(child: ChildProcess, gone: Promise<void>, graceMs: numb
   killGroup(child.pid, 'SIGKILL') // what it started and left behind
 }
 
-/** Ends a process group; false when there is none any more. */
-export function killGroup(pid: number, signal: 'SIGTERM' | 'SIGKILL'): boolean {
+/** To a process group; false when there is none any more. 0 only asks. */
+export function killGroup(pid: number, signal: 'SIGTERM' | 'SIGKILL' | 0): boolean {
+  return signalTo(windows ? pid : -pid, signal)
+}
+
+/** To one process; false when it is gone. */
+export function signalTo(pid: number, signal: 'SIGTERM' | 'SIGKILL' | 0): boolean {
   try {
-    return process.kill(windows ? pid : -pid, signal)
+    return process.kill(pid, signal)
   } catch (error) {
     if (error instanceof Error && 'code' in error && (error.code === 'ESRCH' || error.code === 'EPERM')) return false
     throw error

@@ -79,10 +79,11 @@ const appliedText: Readonly<Record<Applied, string>> = {
   none: 'captured: the rules are in place', equal: 'captured already: the rules stand as they should', other: 'captured: other rules were replaced',
 }
 
-function checkText({ rules, outbound, inbound }: CaptureCheck): string {
+function checkText({ rules, beside, outbound, inbound }: CaptureCheck): string {
   const standing = rules === null ? 'unknown: only root may read them' : { none: 'none: put them in place with --apply', equal: 'as they should be', other: 'others than these settings ask for: --apply replaces them' }[rules]
+  const more = beside === undefined ? '' : `, and more by ${beside}: --apply takes those away`
   const text = ({ captured, why }: Finding) => `${captured === null ? 'unknown' : captured ? 'captured' : 'NOT CAPTURED'}: ${why}`
-  return `rules      ${standing}\noutbound   ${text(outbound)}\ninbound    ${text(inbound)}\n`
+  return `rules      ${standing}${more}\noutbound   ${text(outbound)}\ninbound    ${text(inbound)}\n`
 }
 
 function answered<Value>({ io, invocation }: Task, value: Value, asText: (value: Value) => string): Promise<number> {

@@ -6,14 +6,19 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { test } from 'node:test'
 import { applyCapture, captureStands, removeCapture } from '../../src/agent/capture/apply.ts'
-import type { Backend } from '../../src/agent/capture/backend.ts'
+import type { CapturePlace } from '../../src/agent/capture/apply.ts'
+import type { Backend, Standing } from '../../src/agent/capture/backend.ts'
 import { captureSettings } from '../../src/agent/capture/capture-settings.ts'
+import type { CaptureSettings } from '../../src/agent/capture/capture-settings.ts'
 import { iptablesBackend } from '../../src/agent/capture/iptables-backend.ts'
 import { nftBackend } from '../../src/agent/capture/nft-backend.ts'
+import { captureRules } from '../../src/agent/capture/rules.ts'
 import { Net, Observer, iptablesSkip, netnsSkip, places, wiredNets } from '../support/capture-world.ts'
 
 const settings = captureSettings({})
 const tproxy = captureSettings({ mode: 'TPROXY', dnsServers: '*', dropInvalid: true })
+
+const standing = async (wanted: CaptureSettings, place: CapturePlace): Promise<Standing> => (await captureStands(wanted, place)).rules
 
 interface Tampering {
   readonly backend: Backend
@@ -44,9 +49,9 @@ for (const { backend, skip, changes } of tamperings) {
     assert.equal(await applyCapture(settings, place), 'equal')
     for (const change of changes) {
       net.sh(change)
-      assert.notEqual(await captureStands(settings, place), 'equal', change.join(' '))
+      assert.notEqual(await standing(settings, place), 'equal', change.join(' '))
       assert.notEqual(await applyCapture(settings, place), 'equal')
-      assert.equal(await captureStands(settings, place), 'equal', `after ${change.join(' ')}`)
+      assert.equal(await standing(settings, place), 'equal', `after ${change.join(' ')}`)
     }
   })
 
@@ -59,9 +64,9 @@ for (const { backend, skip, changes } of tamperings) {
     assert.match(net.sh(['ip', 'route', 'show', 'table', '133']), /^local default dev lo/)
     assert.match(net.sh(['ip', '-6', 'address', 'show', 'dev', 'lo']), /::6\//)
     net.sh(['ip', 'rule', 'del', 'fwmark', '1337'])
-    assert.equal(await captureStands(tproxy, place), 'other', 'the rule of routing belongs to it')
+    assert.equal(await standing(tproxy, place), 'other', 'the rule of routing belongs to it')
     await applyCapture(tproxy, place)
-    assert.equal(await captureStands(tproxy, place), 'equal')
+    assert.equal(await standing(tproxy, place), 'equal')
     assert.equal(await applyCapture(settings, place), 'other')
     assert.deepEqual(own().slice(1), [false, false])
     await removeCapture(place)
@@ -70,6 +75,35 @@ for (const { backend, skip, changes } of tamperings) {
     assert.doesNotMatch(net.sh(['ip', '-6', 'address', 'show', 'dev', 'lo']), /::6\//)
   })
 }
+
+for (const [one, other] of [[nftBackend, iptablesBackend], [iptablesBackend, nftBackend]] as const) {
+  test(`rules by ${one.name} take the place of those by ${other.name}, which are seen beside them; what others have there stays`, { skip: netnsSkip || iptablesSkip }, async () => {
+    await using net = await Net.open()
+    const place = { backend: one, run: net.run }
+    await applyCapture(settings, { ...place, backend: other })
+    assert.deepEqual(await captureStands(settings, place), { rules: 'none', beside: other.name })
+    await one.apply(net.run, captureRules(settings)) // as when both were put in place before
+    assert.deepEqual(await captureStands(settings, place), { rules: 'other', beside: other.name })
+    assert.equal(await applyCapture(settings, place), 'other')
+    assert.deepEqual(await captureStands(settings, place), { rules: 'equal', beside: undefined })
+    await applyCapture(settings, { ...place, backend: other })
+    net.sh(['iptables', '-t', 'nat', '-A', 'OUTPUT', '-p', 'tcp', '--dport', '9', '-j', 'ACCEPT'])
+    await removeCapture(place)
+    const left = net.sh(['nft', 'list', 'ruleset'])
+    assert.match(left, /^table ip nat \{[^]*dport 9 .*accept/)
+    assert.deepEqual(left.match(/^table .*/gm), ['table ip nat {'])
+  })
+}
+
+test("a table of iptables that is left empty goes, but for one that was there before; rules of Istio's own tool count as ours", { skip: netnsSkip || iptablesSkip }, async () => {
+  await using net = await Net.open()
+  net.sh(['iptables', '-t', 'nat', '-N', 'ISTIO_OUTPUT'])
+  net.sh(['iptables', '-t', 'nat', '-A', 'OUTPUT', '-p', 'tcp', '-j', 'ISTIO_OUTPUT'])
+  const place = { backend: iptablesBackend, run: net.run }
+  for (const wanted of [tproxy, settings]) assert.equal(await applyCapture(wanted, place), 'other')
+  await removeCapture(place)
+  assert.deepEqual(net.sh(['nft', 'list', 'tables']), 'table ip nat\n')
+})
 
 for (const { backend, skip } of tamperings) {
   test(`while rules are replaced by ${backend.name}, again and again, no new connection goes past the proxy`, { skip }, async () => {

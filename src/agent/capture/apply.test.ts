@@ -7,14 +7,14 @@ import { iptablesBackend } from './iptables-backend.ts'
 
 const fine = (stdout = ''): Answer => ({ code: 0, stdout, stderr: '' })
 
-/** A kernel that keeps what nft is told, and lists it in words of its own. No IPv6, no routes. */
+/** A kernel that keeps what nft is told, and lists it in words of its own. No IPv6, no routes, nothing by iptables. */
 class Kernel {
   readonly told: string[] = []
   tables = ''
   refuses = ''
 
   readonly run: RunCommand = (program, args, input = '') => {
-    if (program === 'ip') return Promise.resolve(fine())
+    if (program !== 'nft') return Promise.resolve(fine())
     if (args.includes('list')) return Promise.resolve(fine(this.tables))
     this.told.push(input)
     if (this.refuses !== '') return Promise.resolve({ code: 1, stdout: '', stderr: this.refuses })
@@ -29,7 +29,7 @@ const settings = captureSettings({ ipv6: false })
 
 test('rules are applied once: a second time there is nothing to do', async () => {
   const kernel = new Kernel()
-  assert.equal(await captureStands(settings, kernel), 'none')
+  assert.equal((await captureStands(settings, kernel)).rules, 'none')
   assert.equal(await applyCapture(settings, kernel), 'none')
   assert.equal(kernel.told.length, 2, 'the rules, and the note of what was applied')
   assert.equal(await applyCapture(settings, kernel), 'equal')
@@ -40,9 +40,9 @@ test('rules of other settings are found and replaced', async () => {
   const kernel = new Kernel()
   await applyCapture(settings, kernel)
   const others = captureSettings({ ipv6: false, excludeOutboundPorts: [3306] })
-  assert.equal(await captureStands(others, kernel), 'other')
+  assert.equal((await captureStands(others, kernel)).rules, 'other')
   assert.equal(await applyCapture(others, kernel), 'other')
-  assert.equal(await captureStands(others, kernel), 'equal')
+  assert.equal((await captureStands(others, kernel)).rules, 'equal')
 })
 
 test('a rule that somebody took out or put in is found', async () => {
@@ -50,9 +50,9 @@ test('a rule that somebody took out or put in is found', async () => {
   await applyCapture(settings, kernel)
   const whole = kernel.tables
   kernel.tables = whole.replace(/.*tcp dport 15008.*\n/, '')
-  assert.equal(await captureStands(settings, kernel), 'other')
+  assert.equal((await captureStands(settings, kernel)).rules, 'other')
   kernel.tables = whole.replace('chain istio-output {\n', 'chain istio-output {\n\t\taccept\n')
-  assert.equal(await captureStands(settings, kernel), 'other')
+  assert.equal((await captureStands(settings, kernel)).rules, 'other')
   assert.equal(await applyCapture(settings, kernel), 'other')
   assert.equal(kernel.tables, whole)
 })
@@ -61,7 +61,7 @@ test('tables of others are not looked at', async () => {
   const kernel = new Kernel()
   await applyCapture(settings, kernel)
   kernel.tables += 'table inet firewalld {\n\tchain x {\n\t}\n}\n'
-  assert.equal(await captureStands(settings, kernel), 'equal')
+  assert.equal((await captureStands(settings, kernel)).rules, 'equal')
 })
 
 test('each change of rules is one transaction that begins with the removal of what was there', async () => {

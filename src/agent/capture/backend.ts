@@ -11,6 +11,8 @@ export interface Backend {
   /** What the kernel is told, for people. */
   text(rules: RuleSet): string
   standing(run: RunCommand, rules: RuleSet): Promise<Standing>
+  /** Whether anything of ours is there. */
+  stands(run: RunCommand): Promise<boolean>
   /** In place of whatever is there of ours. */
   apply(run: RunCommand, rules: RuleSet): Promise<void>
   /** Nothing of ours is left. Harmless where nothing was. */

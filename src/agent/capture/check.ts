@@ -10,7 +10,7 @@ import type { SocketOwner } from '../../net/connect-as.ts'
 import { listen } from '../../net/listen.ts'
 import { captureStands } from './apply.ts'
 import type { CapturePlace } from './apply.ts'
-import type { Standing } from './backend.ts'
+import type { Backend, Standing } from './backend.ts'
 import type { CaptureSettings } from './capture-settings.ts'
 import { proxyOwners } from './rules-outbound.ts'
 import { probePort } from './self-probe.ts'
@@ -24,6 +24,8 @@ export interface Finding {
 export interface CaptureCheck {
   /** Null: we may not read them. */
   readonly rules: Standing | null
+  /** By whom rules of ours stand beside those that were asked about: `nft` or `iptables`. */
+  readonly beside?: Backend['name'] | undefined
   readonly outbound: Finding
   readonly inbound: Finding
 }
@@ -33,13 +35,13 @@ const nowhere = { IPv4: '192.0.2.1', IPv6: '2001:db8::1' } as const
 const timeoutMs = 3_000
 
 export async function checkCapture(settings: CaptureSettings, place: CapturePlace = {}): Promise<CaptureCheck> {
-  const rules = await captureStands(settings, place).catch((error: unknown) => {
-    if (hasCode(error, 'agent/no-permission') || hasCode(error, 'agent/no-program')) return null
+  const standing = await captureStands(settings, place).catch((error: unknown) => {
+    if (hasCode(error, 'agent/no-permission') || hasCode(error, 'agent/no-program')) return { rules: null, beside: undefined }
     throw error
   })
   const stop = await listenMeanwhile([settings.outboundPort, settings.inboundPort])
   try {
-    return { rules, outbound: await checkOutbound(settings), inbound: await checkInbound(settings) }
+    return { ...standing, outbound: await checkOutbound(settings), inbound: await checkInbound(settings) }
   } finally {
     await stop()
   }

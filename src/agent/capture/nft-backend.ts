@@ -18,6 +18,9 @@ export const nftBackend: Backend = {
     const note = new RegExp(`chain ${noteChain} \\{\\s*comment "([^"]*)"`).exec(tables.join(''))?.[1]
     return note === noteOf(nftScript(rules), tables) ? 'equal' : 'other'
   },
+  async stands(run) {
+    return tablesIn(await listing(run)).length > 0
+  },
   async apply(run, rules) {
     const script = nftScript(rules)
     await demand(run, 'apply the rules', 'nft', ['-f', '-'], script)

@@ -1,7 +1,7 @@
 // TLS contexts: what a server or a client shows, trusts and offers, built once per identity and used for any number of
 // connections. They never change: rotation makes new ones, and connections made with the old ones live on. Handshakes
 // are in tls-handshake.ts.
-import { X509Certificate, createHash } from 'node:crypto'
+import { X509Certificate, constants, createHash } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
 import type { SecureContext, SecureContextOptions } from 'node:tls'
 import { describe } from '../lib/errors.ts'
@@ -122,6 +122,8 @@ function commonContext(options: CommonOptions): SecureContextOptions {
     minVersion,
     maxVersion,
     honorCipherOrder: true,
+    // A peer that TLS 1.2 lets begin again makes us work for nothing, and HTTP/2 forbids it (RFC 9113 §9.2.1).
+    secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
     ...cipherOptions(minVersion, ciphers),
     ...(curves === '' ? {} : { ecdhCurve: curves }),
   }

@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { X509Certificate, createHash } from 'node:crypto'
+import { once } from 'node:events'
 import { connect as connectSocket } from 'node:net'
 import { describe as group, test } from 'node:test'
+import { connect as connectTls } from 'node:tls'
 import { describe, hasCode } from '../../src/lib/errors.ts'
 import { connect } from '../../src/net/connect.ts'
 import { loadHandleTransports } from '../../src/net/handles.ts'
@@ -249,6 +251,21 @@ function suite(transports: Transports): void {
     before.transport.writeLatin1('ping')
     await before.until(() => before.received === 4)
     for (const recorder of [before, after, ...accepted]) recorder.transport.destroy()
+    await listening.close()
+  })
+
+  test('TLS 1.2 is not negotiated again: not by a client, not for HTTP/2 (RFC 9113 9.2.1)', { skip: transports !== socketTransports && 'a raw handle leaves the client without an answer' }, async () => {
+    const context = createServerTls({ certificate: server, maxVersion: 'TLSv1.2' })
+    const accepted = Promise.withResolvers<Transport>()
+    const listening = await listen({ address: { host: '127.0.0.1', port: 0 }, transports, onConnection: (inbound) => void inbound.tls(context).then(accepted.resolve, accepted.reject) })
+    const socket = connectTls({ host: '127.0.0.1', port: listening.address.port, rejectUnauthorized: false })
+    await once(socket, 'secureConnect')
+    const reader = new Recorder(await accepted.promise)
+    const refused = new Promise<Error>((resolve) => socket.once('error', resolve))
+    const again = new Promise<Error>((resolve) => void socket.renegotiate({ rejectUnauthorized: false }, (error) => resolve(error ?? new Error('it was negotiated again'))))
+    assert.match(describe(await Promise.race([refused, again])), /no renegotiation/i)
+    socket.destroy()
+    reader.transport.destroy()
     await listening.close()
   })
 

@@ -4,14 +4,13 @@ import type { ServerOptions } from 'node:https'
 import { after, before, describe, test } from 'node:test'
 import type { TLSSocket } from 'node:tls'
 import { chooseTransports } from '../../src/net/transports.ts'
-import type { CertificateSecret, Secrets, TrustSecret } from '../../src/proxy/identity/secrets.ts'
+import type { CertificateSecret } from '../../src/proxy/identity/secrets.ts'
 import { TlsContexts } from '../../src/proxy/upstream/tls-contexts.ts'
 import { Recorder } from '../support/connection-pair.ts'
 import { httpPeer } from '../support/http-peers.ts'
+import { HeldSecrets, automatic, inMesh, meshServer, mutual, spiffe } from '../support/mesh-tls.ts'
 import { OpensslCa } from '../support/openssl-ca.ts'
 import { until } from '../support/until.ts'
-import { typed } from '../support/xds-messages.ts'
-import { RawBufferSchema } from '../../src/proto/gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.ts'
 import { UpstreamWorld, ask, assignment, choose, connectThrough, edsCluster, failureOf, httpOptions, lbEndpoint, staticCluster, tlsSocket } from '../support/upstream-world.ts'
 
 const ca = new OpensslCa()
@@ -21,41 +20,16 @@ after(() => {
   otherCa[Symbol.dispose]()
 })
 
-const spiffe = (account: string) => `spiffe://cluster.local/ns/default/sa/${account}`
 const client = ca.issue(`URI:${spiffe('client')}`)
 const reviews = ca.issue(`URI:${spiffe('reviews')}`)
 
-class TestSecrets implements Secrets {
-  own: CertificateSecret | undefined = client
-  roots: TrustSecret | undefined = { roots: ca.roots, crl: '' }
-
-  certificate(name: string): CertificateSecret | undefined {
-    return name === 'default' ? this.own : undefined
-  }
-
-  trust(name: string): TrustSecret | undefined {
-    return name === 'ROOTCA' ? this.roots : undefined
-  }
-
-  onChange(): () => void {
-    return () => {}
+class TestSecrets extends HeldSecrets {
+  constructor() {
+    super(client, ca.roots)
   }
 }
 
-const uri = (exact: string) => ({ sanType: 3 as const, matcher: { matchPattern: { case: 'exact' as const, value: exact } } })
-
-/** Istio's mutual TLS, as its control plane writes it. */
-const mutual = (...identities: string[]) => tlsSocket({
-  alpnProtocols: ['istio-peer-exchange', 'istio'],
-  tlsCertificateSdsSecretConfigs: [{ name: 'default' }],
-  validationContextType: {
-    case: 'combinedValidationContext',
-    value: { validationContextSdsSecretConfig: { name: 'ROOTCA' }, defaultValidationContext: { matchTypedSubjectAltNames: identities.map(uri) } },
-  },
-}, 'outbound_.9080_._.reviews.default.svc.cluster.local')
-
-const server = (certificate: CertificateSecret, more: ServerOptions = {}): ServerOptions =>
-  ({ cert: certificate.chain, key: certificate.key, ca: ca.roots, requestCert: true, rejectUnauthorized: true, ALPNProtocols: ['istio-http/1.1', 'http/1.1', 'istio'], ...more })
+const server = (certificate: CertificateSecret, more: ServerOptions = {}): ServerOptions => meshServer(certificate, ca.roots, more)
 
 const sessionOf = (peer: { readonly connections: readonly unknown[] }, i = 0) => peer.connections[i] as TLSSocket
 
@@ -231,26 +205,17 @@ for (const rawHandles of [true, false]) describe(rawHandles ? 'over raw handles'
     assert.equal(contexts.get(options), first)
   })
 
-  const plain = typed('envoy.transport_sockets.raw_buffer', RawBufferSchema, {})
-  const automatic = {
-    transportSocketMatches: [
-      { name: 'tlsMode-istio', match: { tlsMode: 'istio' }, transportSocket: mutual(spiffe('reviews')) },
-      { name: 'tlsMode-disabled', match: {}, transportSocket: plain },
-    ],
-  }
-  const inMesh = { metadata: { filterMetadata: { 'envoy.transport_socket_match': { tlsMode: 'istio' } } } }
-
   test('with automatic mutual TLS each endpoint gets what it takes, and a change of that makes new connections', async () => {
     await using secure = await httpPeer('secure', server(reviews))
     await using open = await httpPeer('open')
     using world = new UpstreamWorld({ secrets: new TestSecrets() })
-    const cluster = world.serve(edsCluster('c', automatic))
-    world.clusters.updateEndpoints(assignment('c', [lbEndpoint(secure.address, inMesh), lbEndpoint(open.address)]))
+    const cluster = world.serve(edsCluster('c', automatic(spiffe('reviews'))))
+    world.clusters.updateEndpoints(assignment('c', [lbEndpoint(secure.address, inMesh()), lbEndpoint(open.address)]))
     const [first, second] = world.clusters.statuses()[0]!.hosts
     assert.deepEqual([first!.mutualTls, second!.mutualTls], [true, false])
     assert.equal((await ask(cluster, { host: first! })).body, 'secure')
     assert.equal((await ask(cluster, { host: second! })).body, 'open')
-    world.clusters.updateEndpoints(assignment('c', [lbEndpoint(open.address, inMesh)]))
+    world.clusters.updateEndpoints(assignment('c', [lbEndpoint(open.address, inMesh())]))
     assert.match((await failureOf(ask(cluster))).detail, /^TLS_error/)
     world.clusters.updateEndpoints(assignment('c', [lbEndpoint(open.address)]))
     assert.equal((await ask(cluster)).reused, false)

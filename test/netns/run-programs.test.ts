@@ -13,6 +13,7 @@ import type { LocalMesh } from '../support/local-mesh.ts'
 import { inside, leftSince, machine, networkOf, networksOf } from '../support/netns-mesh.ts'
 import type { Ran } from '../support/netns-mesh.ts'
 import { TempFolder } from '../support/temp-folder.ts'
+import { Wire } from '../support/wire.ts'
 
 const has = (program: string, ...args: string[]): boolean => spawnSync(program, args.length > 0 ? args : ['--version'], { stdio: 'ignore' }).status === 0
 const spiffe = (account: string): string => `spiffe://cluster.local/ns/default/sa/${account}`
@@ -65,6 +66,16 @@ metadata: { name: istio, namespace: istio-system }
 data: { mesh: "outboundTrafficPolicy: { mode: REGISTRY_ONLY }\\naccessLogFile: /dev/stdout" }
 `
 
+const strict = `
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: { name: default, namespace: istio-system }
+spec: { mtls: { mode: STRICT } }
+`
+
+/** Speaks first. */
+const greeter = "exec python3 -c 'import socketserver\nclass Greet(socketserver.BaseRequestHandler):\n  def handle(self): self.request.sendall(b\"hello\")\nsocketserver.ThreadingTCPServer((\"0.0.0.0\", 7000), Greet).serve_forever()'"
+
 const skip = netnsSkip
 const noRedis = skip || (has('redis-server') && has('redis-cli') ? false : 'skipped: no redis-server here (apt-get install redis-server)')
 const postgresBin = spawnSync('sh', ['-c', 'ls -d /usr/lib/postgresql/*/bin | tail -1'], { encoding: 'utf8' }).stdout.trim()
@@ -85,6 +96,7 @@ describe('programs in networks of their own', { skip }, () => {
     const { name, headers } = JSON.parse(ran.out.slice(ran.out.indexOf('{'), ran.out.lastIndexOf('}') + 1)) as { name: string; headers: Record<string, string> }
     return { name, by: /URI=([^;,]+)/.exec(headers['x-forwarded-client-cert'] ?? '')?.[1] ?? 'nobody' }
   }
+  const ipOf = (workload: string): string => mesh.mesh.processes.find(({ name }) => name === workload)?.inbound[0]?.split(':')[0] ?? ''
   const places = (): readonly string[] => ['http://web', 'http://web.default.svc.cluster.local', `http://${vip}`]
 
   before(async () => {
@@ -93,10 +105,10 @@ describe('programs in networks of their own', { skip }, () => {
       ...(noRedis === false ? [served('redis', "exec redis-server --bind 0.0.0.0 --protected-mode no --save '' --appendonly no", 6379)] : []),
       ...(noPostgres === false ? [served('postgres', await postgres(folder), 5432)] : []),
     ]
-    mesh = await startLocalMesh({ 'all.yaml': [echo('web', { spec: 'serviceAccount: web' }), service('web'), client, shy, service('shy'), ...databases, gatewayTo('web')].join('\n') }, { capture: 'netns', watch: true })
+    mesh = await startLocalMesh({ 'all.yaml': [echo('web', { spec: 'serviceAccount: web' }), service('web'), client, shy, service('shy'), served('greeter', greeter, 7000), ...databases, gatewayTo('web')].join('\n') }, { capture: 'netns', watch: true })
     own.push(...networksOf([process.pid]))
     vip = (await call('client', ['getent', 'hosts', 'web'])).out.split(/\s+/)[0] ?? ''
-    podIp = mesh.mesh.processes.find(({ name }) => name === 'web')?.inbound[0]?.split(':')[0] ?? ''
+    podIp = ipOf('web')
   })
 
   after(async () => {
@@ -112,9 +124,21 @@ describe('programs in networks of their own', { skip }, () => {
   test('a workload is reached at its own address, through both sidecars', async () => {
     const before = mesh.accessLog.length
     const answer = await call('client', ['curl', '-sS', '-m', '10', `http://${podIp}:9080/direct`])
-    assert.equal(heard(answer).name, 'web')
+    assert.deepEqual(heard(answer), { name: 'web', by: spiffe('caller') })
     const logged = (...words: string[]): boolean => mesh.accessLog.slice(before).some((line) => words.every((word) => line.includes(word)))
     await mesh.until('both sidecars have logged it', () => logged('PassthroughCluster', `${podIp}:9080`) && logged('/direct', 'inbound|9080||'))
+  })
+
+  test('under STRICT a workload is reached at its own address, in mutual TLS, whatever it speaks', async () => {
+    await using wire = await Wire.open(mesh.pidOf('client'))
+    const greeterAt = `${ipOf('greeter')}:7000`
+    await mesh.edit(() => mesh.folder.write('mesh/strict.yaml', strict))
+    assert.deepEqual(heard(await call('client', ['curl', '-sS', '-m', '10', `http://${podIp}:9080/strict`])), { name: 'web', by: spiffe('caller') })
+    assert.equal((await call('client', ['curl', '-sS', '-m', '10', `telnet://${greeterAt}`])).out, 'hello')
+    assert.notEqual((await call('client', ['curl', '-sS', '-m', '10', `http://${ipOf('shy')}:9082/`])).code, 0, 'a port of no service')
+    await mesh.edit(() => mesh.folder.remove('mesh/strict.yaml'))
+    await mesh.until('the wire has shown it', () => wire.to(greeterAt).length > 0)
+    assert.deepEqual([new Set(wire.to(`${podIp}:9080`)), new Set(wire.to(greeterAt))], [new Set(['TLS']), new Set(['TLS'])])
   })
 
   test('a workload that calls its own service goes out and in again; its own address it reaches itself', async () => {

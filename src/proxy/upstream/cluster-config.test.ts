@@ -22,7 +22,7 @@ test('what a cluster leaves out is as in Envoy', () => {
     breakers: { maxConnections: 1024, maxPendingRequests: 1024, maxRequests: 1024, maxRetries: 3, retryBudget: undefined },
     http: { idleTimeoutMs: 3_600_000, maxConnectionMs: 0, maxRequestsPerConnection: 0, autoServerName: false, autoVerify: false, protocol: 'http1', http2: http2Settings(undefined) },
     dns: { refreshMs: 5_000, respectsTtl: false, family: 'v6-first' },
-    panicPercent: 50, assignmentName: '', endpoints: [],
+    panicPercent: 50, assignmentName: '', knowsMesh: false, endpoints: [],
   })
 })
 

@@ -83,6 +83,8 @@ export interface ClusterConfig {
   readonly panicPercent: number
   /** Name of the load assignment; empty unless EDS. */
   readonly assignmentName: string
+  /** Where clients meant to go, endpoints that are known to take the mesh's mutual TLS are spoken to so. */
+  readonly knowsMesh: boolean
   /** Hosts that stand in the cluster itself. */
   readonly endpoints: readonly EndpointSettings[]
 }
@@ -116,8 +118,15 @@ export function decodeCluster(message: ClusterMessage): ClusterConfig {
     dns: dnsSettings(message),
     panicPercent: message.commonLbConfig?.healthyPanicThreshold?.value ?? defaultPanicPercent,
     assignmentName: discovery === 'eds' ? message.edsClusterConfig?.serviceName || message.name : '',
+    knowsMesh: discovery === 'original-destination' && knowsMesh(message),
     endpoints,
   }
+}
+
+/** A wish of our control plane: Envoy knows of no such thing. A cluster that has TLS of its own keeps to that. */
+function knowsMesh({ metadata, transportSocket, transportSocketMatches }: ClusterMessage): boolean {
+  const own = transportSocket !== undefined || transportSocketMatches.length > 0
+  return !own && metadata?.filterMetadata['trysail']?.['known_endpoints'] === 'mutual_tls'
 }
 
 /** What telemetry calls the service: the first of the cluster's istio metadata. */

@@ -15,6 +15,7 @@ import type { UpstreamSide } from '../proxy-parts.ts'
 import { fleetAssignment } from '../xds/cluster.ts'
 import { decodeEndpoints } from './endpoints.ts'
 import type { EndpointSettings } from './endpoints.ts'
+import { MeshEndpoints } from './mesh-endpoints.ts'
 import { Connector } from './pool/connector.ts'
 import { RunningCluster } from './running-cluster.ts'
 import type { RunningClusterParts } from './running-cluster.ts'
@@ -81,6 +82,7 @@ class ClusterSet implements Clusters {
       clock, random, resolve, sharing, fleet: () => this.#fleet,
       contexts: new TlsContexts(secrets),
       connector: new Connector(dial, bindsSources),
+      meshEndpoints: new MeshEndpoints(() => this.#clusters.values().flatMap((cluster) => cluster.members)),
       onIdle: (cluster) => this.#sweepLater(cluster),
     }
   }

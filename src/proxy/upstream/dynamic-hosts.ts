@@ -9,6 +9,7 @@ import { DnsHosts } from './dns-hosts.ts'
 import { hostName } from './endpoints.ts'
 import type { EndpointSettings } from './endpoints.ts'
 import type { RuntimeHost } from './host.ts'
+import type { StreamWaiter } from './types.ts'
 
 export interface DynamicHostsParts {
   readonly settings: DnsSettings
@@ -19,6 +20,8 @@ export interface DynamicHostsParts {
   random(): number
   create(settings: EndpointSettings): RuntimeHost
 }
+
+type Failing = Pick<StreamWaiter, 'onFailure'>
 
 interface Entry {
   readonly host: RuntimeHost
@@ -56,16 +59,16 @@ export class DynamicHosts {
     return entry.host
   }
 
-  /** Calls back once the host's name has been answered for; undefined when it has been already. The result gives the wait up. */
-  wait({ name }: RuntimeHost, callback: (resolved: boolean) => void): (() => void) | undefined {
+  /** Asks once the host's name has been answered for: at once when it has been already. The result gives up, whatever it waits for. */
+  onceResolved({ name }: RuntimeHost, ask: () => () => void, waiter: Failing): () => void {
     const entry = this.#entries.get(name)
-    if (entry === undefined || entry.resolved === true) return undefined
-    if (entry.resolved === false) {
-      callback(false)
-      return () => {}
-    }
-    entry.waiting.add(callback)
-    return () => void entry.waiting.delete(callback)
+    if (entry === undefined || entry.resolved === true) return ask()
+    let giveUp: () => void
+    const answered = (resolved: boolean): void => void (giveUp = resolved ? ask() : failLater(waiter))
+    if (entry.resolved === false) return failLater(waiter)
+    entry.waiting.add(answered)
+    giveUp = () => void entry.waiting.delete(answered)
+    return () => giveUp()
   }
 
   /** Whether any is left. */
@@ -119,6 +122,15 @@ export class DynamicHosts {
     lookup?.stop()
     this.#entries.delete(name)
   }
+}
+
+/** Never inside the question. */
+function failLater(waiter: Failing): () => void {
+  let given = false
+  queueMicrotask(() => {
+    if (!given) waiter.onFailure('connection-failure', 'DNS resolution failure')
+  })
+  return () => (given = true)
 }
 
 /** `a.test:8080`, `a.test`, `[::1]:80`. */

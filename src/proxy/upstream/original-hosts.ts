@@ -3,17 +3,28 @@
 import { hostName } from './endpoints.ts'
 import type { EndpointSettings } from './endpoints.ts'
 import type { RuntimeHost } from './host.ts'
+import type { MeshEndpoints } from './mesh-endpoints.ts'
+import type { UpstreamTls } from './tls.ts'
 import type { Address } from '../../model/address.ts'
 
 /** A client that scans addresses must not fill the memory. */
 const maxHosts = 10_000
 
+export interface OriginalHostsParts {
+  /** Undefined: where whoever is there is spoken to as the cluster says. */
+  readonly meshEndpoints: MeshEndpoints | undefined
+  /** `tls`: instead of the cluster's own. */
+  create(settings: EndpointSettings, tls: UpstreamTls | undefined): RuntimeHost
+  /** A host that is none any more. */
+  retire(host: RuntimeHost): void
+}
+
 export class OriginalHosts {
-  readonly #create: (settings: EndpointSettings) => RuntimeHost
+  readonly #parts: OriginalHostsParts
   readonly #hosts = new Map<string, RuntimeHost>()
 
-  constructor(create: (settings: EndpointSettings) => RuntimeHost) {
-    this.#create = create
+  constructor(parts: OriginalHostsParts) {
+    this.#parts = parts
   }
 
   get all(): readonly RuntimeHost[] {
@@ -24,10 +35,27 @@ export class OriginalHosts {
   at(address: Address): RuntimeHost | undefined {
     const name = hostName(address)
     const known = this.#hosts.get(name)
-    if (known !== undefined) return known
+    const { meshEndpoints } = this.#parts
+    if (meshEndpoints === undefined) return known ?? this.#add(name, address, undefined)
+    const endpoint = meshEndpoints.at(name)
+    if (known === undefined) return this.#add(name, address, endpoint)
+    if (known.socket.tls !== endpoint?.socket.tls) return this.#replace(known, endpoint)
+    if (endpoint !== undefined) known.workload = endpoint.workload
+    return known
+  }
+
+  /** It is spoken to in another way from now on. What is open to it finishes. */
+  #replace(known: RuntimeHost, endpoint: RuntimeHost | undefined): RuntimeHost | undefined {
+    this.#hosts.delete(known.name)
+    this.#parts.retire(known)
+    return this.#add(known.name, known.address, endpoint)
+  }
+
+  #add(name: string, address: Address, endpoint: RuntimeHost | undefined): RuntimeHost | undefined {
     if (this.#hosts.size >= maxHosts) this.forgetUnused()
     if (this.#hosts.size >= maxHosts) return undefined
-    const host = this.#create({ address, name, connectTo: address, weight: 1, health: 'healthy', priority: 0, locality: '', localityWeight: 0, workload: '', socketLabels: {} })
+    const workload = endpoint?.workload ?? ''
+    const host = this.#parts.create({ address, name, connectTo: address, weight: 1, health: 'healthy', priority: 0, locality: '', localityWeight: 0, workload, socketLabels: {} }, endpoint?.socket.tls)
     this.#hosts.set(name, host)
     return host
   }

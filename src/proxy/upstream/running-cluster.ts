@@ -17,6 +17,7 @@ import { DynamicHosts } from './dynamic-hosts.ts'
 import type { EndpointSettings } from './endpoints.ts'
 import { RuntimeHost } from './host.ts'
 import { HostSet } from './host-set.ts'
+import type { MeshEndpoints } from './mesh-endpoints.ts'
 import { OriginalHosts } from './original-hosts.ts'
 import { OutlierDetector } from './outlier/detector.ts'
 import type { OutlierDetection } from './outlier/detector.ts'
@@ -28,6 +29,7 @@ import type { Pool, PoolParts } from './pool/pool.ts'
 import type { ClusterSharing } from './sharing.ts'
 import { ClusterStats, statLines } from './stats.ts'
 import type { StatLine } from './stats.ts'
+import type { UpstreamTls } from './tls.ts'
 import type { TlsContexts } from './tls-contexts.ts'
 import { TransportSockets } from './transport-sockets.ts'
 import type { Fleet } from './zone-aware.ts'
@@ -43,6 +45,8 @@ export interface RunningClusterParts {
   fleet(): Fleet | undefined
   /** With the other threads of this proxy. */
   readonly sharing?: ClusterSharing | undefined
+  /** Of all clusters of the proxy. */
+  readonly meshEndpoints: MeshEndpoints
   /** `sweep` has something to look at. */
   onIdle(cluster: RunningCluster): void
 }
@@ -88,7 +92,11 @@ export class RunningCluster implements Cluster {
     this.#pools = this.#poolParts()
     this.#outliers = this.#createDetector()
     this.#hosts = this.#createHosts()
-    this.#original = new OriginalHosts((settings) => this.#createHost(settings))
+    this.#original = new OriginalHosts({
+      meshEndpoints: config.knowsMesh ? parts.meshEndpoints : undefined,
+      create: (settings, tls) => this.#createHost(settings, tls),
+      retire: (host) => this.#leave(host),
+    })
     this.#dns = this.#createDns()
     this.#dynamic = this.#createDynamic()
   }
@@ -107,6 +115,11 @@ export class RunningCluster implements Cluster {
   /** Other proxies like this one have come or gone. */
   fleetChanged(): void {
     if (this.#config.zoneAware !== undefined) this.#hosts.refresh()
+  }
+
+  /** Without those that clients named. */
+  get members(): readonly RuntimeHost[] {
+    return this.#hosts.all
   }
 
   status(): ClusterStatus {
@@ -129,18 +142,7 @@ export class RunningCluster implements Cluster {
   request(host: Host, reader: ResponseReader, waiter: StreamWaiter, authority = '', client?: ClientAddresses): () => void {
     const to = own(host)
     if (this.#dynamic === undefined) return this.#poolOf(to, this.#serverNameFor(authority), client).request(reader, waiter)
-    return this.#onceResolved(to, () => this.#poolOf(to, this.#serverNameFor(authority), client).request(reader, waiter), waiter)
-  }
-
-  /** A name that was just heard of is looked up first. */
-  #onceResolved(host: RuntimeHost, ask: () => () => void, waiter: StreamWaiter): () => void {
-    let cancel: (() => void) | undefined
-    const wait = this.#dynamic!.wait(host, (resolved) => {
-      if (resolved) cancel = ask()
-      else waiter.onFailure('connection-failure', 'DNS resolution failure')
-    })
-    cancel ??= wait
-    return cancel === undefined ? ask() : () => cancel!()
+    return this.#dynamic.onceResolved(to, () => this.#poolOf(to, this.#serverNameFor(authority), client).request(reader, waiter), waiter)
   }
 
   tryRetry(): boolean {
@@ -161,12 +163,7 @@ export class RunningCluster implements Cluster {
   connect(to: Host, waiter: TransportWaiter, client?: ClientAddresses): () => void {
     const host = own(to)
     if (this.#dynamic === undefined) return this.#connectTo(host, waiter, client)
-    let cancel: (() => void) | undefined
-    const wait = this.#dynamic.wait(host, (resolved) => {
-      cancel = resolved ? this.#connectTo(host, waiter, client) : failLater(waiter, 'connection-failure', 'DNS resolution failure')
-    })
-    if (wait === undefined) return this.#connectTo(host, waiter, client)
-    return () => (cancel ?? wait)()
+    return this.#dynamic.onceResolved(host, () => this.#connectTo(host, waiter, client), waiter)
   }
 
   #connectTo(host: RuntimeHost, waiter: TransportWaiter, client: ClientAddresses | undefined): () => void {
@@ -178,7 +175,7 @@ export class RunningCluster implements Cluster {
     this.#breakers.connections++
     let over = false
     const request = {
-      host, use: 'tcp' as const, serverName: '', verifyServerName: false, timeoutMs: this.connectTimeoutMs,
+      host, use: this.#config.knowsMesh ? 'bytes-by-address' as const : 'tcp' as const, serverName: '', verifyServerName: false, timeoutMs: this.connectTimeoutMs,
       keepAlive: this.#config.keepAlive, client, onClosed: () => this.#sessionEnded(host),
     }
     const stop = this.#parts.connector.open(request, (failure, transport) => {
@@ -248,15 +245,17 @@ export class RunningCluster implements Cluster {
       zoneAware, fleet: () => this.#parts.fleet(),
       createBalancer: () => createBalancer(balancer, random),
       now: () => clock.now(),
-      create: (settings) => this.#createHost(settings),
+      create: (settings) => this.#parts.meshEndpoints.add(this.#createHost(settings)),
       retire: (host) => this.#leave(host),
     })
   }
 
-  #createHost(settings: EndpointSettings): RuntimeHost {
+  /** `tls`: instead of its own. */
+  #createHost(settings: EndpointSettings, tls?: UpstreamTls): RuntimeHost {
+    const socket = this.#sockets.socketFor(settings.socketLabels)
     return new RuntimeHost(settings, {
       stats: this.stats,
-      socket: this.#sockets.socketFor(settings.socketLabels),
+      socket: tls === undefined ? socket : { ...socket, tls },
       now: () => this.#parts.clock.now(),
       ...(this.#outliers !== undefined && { watch: (name: string) => this.#outliers!.watch(name) }),
       onSuspicion: () => this.#hosts.refresh(),
@@ -317,6 +316,7 @@ export class RunningCluster implements Cluster {
 
   #leave(host: RuntimeHost): void {
     host.retire()
+    this.#parts.meshEndpoints.remove(host)
     if (host.monitor !== undefined) this.#outliers?.forget(host.monitor)
     this.#leaving.add(host)
     this.#parts.onIdle(this)

@@ -10,8 +10,8 @@ import { decodeTlsContext, peerProblem, resolveTls } from '../xds/tls-context.ts
 import type { TlsMaterial, TlsSettings } from '../xds/tls-context.ts'
 import type { TlsContexts } from './tls-contexts.ts'
 
-/** What the connection is for decides what is offered by ALPN. */
-export type TlsUse = 'http' | 'http2' | 'http-auto' | 'tcp'
+/** What the connection is for decides what is offered by ALPN. `bytes-by-address`: nobody knows what they are. */
+export type TlsUse = 'http' | 'http2' | 'http-auto' | 'tcp' | 'bytes-by-address'
 
 /** Istio's spelling inside the mesh, and what servers outside of it know. */
 const meshAlpn = { http: ['istio-http/1.1', 'istio', 'http/1.1'], http2: ['istio-h2', 'istio', 'h2'], 'http-auto': ['istio-h2', 'istio-http/1.1', 'istio', 'h2', 'http/1.1'] } as const
@@ -27,6 +27,12 @@ interface Built extends TlsMaterial {
 export class UpstreamTls {
   /** SNI; empty sends none. */
   readonly serverName: string
+  /** Whose it is. */
+  readonly cluster: string
+  /** The mesh's mutual TLS, not what an operator wants of a server. */
+  readonly speaksMesh: boolean
+  /** How many names its peers may have; 0: any. */
+  readonly acceptedNames: number
   /** Why `current` is undefined. */
   problem = ''
   readonly #settings: TlsSettings
@@ -42,6 +48,9 @@ export class UpstreamTls {
     this.#settings = this.#system ? { ...settings, trust: undefined } : settings
     this.#contexts = contexts
     this.serverName = context.sni
+    this.cluster = cluster
+    this.speaksMesh = settings.alpn.includes(meshProtocol)
+    this.acceptedNames = settings.peerNames.length
   }
 
   /** `mustBe`: a name or an address that the certificate has to be for, where the context names none. */
@@ -64,7 +73,7 @@ export class UpstreamTls {
     try {
       const tls = { ...this.#contexts.get({ certificate: material.certificate, trust, minVersion, maxVersion, ciphers, curves }), verify }
       const offering = (use: TlsUse): ClientTls => ({ ...tls, alpn: alpnFor(use, alpn) })
-      this.#built = { ...material, tls: { http: offering('http'), http2: offering('http2'), 'http-auto': offering('http-auto'), tcp: offering('tcp') } }
+      this.#built = { ...material, tls: { http: offering('http'), http2: offering('http2'), 'http-auto': offering('http-auto'), tcp: offering('tcp'), 'bytes-by-address': offering('bytes-by-address') } }
     } catch (error) {
       this.#built = undefined
       this.problem = `TLS error: ${describe(error)}`
@@ -79,10 +88,14 @@ export class UpstreamTls {
 
 /** What the pool of connections speaks, in the words of the context: HTTP/2 needs them always, HTTP/1.1 where ALPN is used at all. */
 function alpnFor(use: TlsUse, configured: readonly string[]): readonly string[] {
+  if (use === 'bytes-by-address') return [meshProtocol]
   if (use === 'tcp') return configured.filter((name) => name !== exchangeOfMetadata)
-  if (configured.includes('istio')) return meshAlpn[use]
+  if (configured.includes(meshProtocol)) return meshAlpn[use]
   return configured.length === 0 && use === 'http' ? [] : plainAlpn[use]
 }
+
+/** Says of a connection that it is the mesh's, and no more. */
+const meshProtocol = 'istio'
 
 /** Before the first byte of an opaque connection; we do not take part in it. */
 const exchangeOfMetadata = 'istio-peer-exchange'

@@ -46,8 +46,12 @@ function buildSpecial({ name, mesh }: SpecialView): ClusterInit {
     upstreamConnectionOptions: keepalive(mesh.defaultConnectionPool?.tcp?.tcpKeepalive, mesh.tcpKeepalive),
     ...httpProtocolOptions('downstream', mesh.defaultConnectionPool, { idleMs: passthroughIdleMs }),
     ...(name === inboundPassthroughCluster && { upstreamBindConfig: ownSources }),
+    ...(name === passthroughCluster && mesh.enableAutoMtls && { metadata: knowsMesh }),
   }
 }
+
+/** Our proxies speak mutual TLS to the address of a workload that they know, as to its service; Envoy reads nothing of this. */
+const knowsMesh: ClusterInit['metadata'] = { filterMetadata: { trysail: { known_endpoints: 'mutual_tls' } } }
 
 /** Hosts that nobody knows, by the name that a request has for them. */
 function byAuthority({ defaultConnectionPool: pool, tcpKeepalive, unknownTls: tls, tlsDefaults }: MeshSettings): ClusterInit {

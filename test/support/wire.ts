@@ -1,0 +1,54 @@
+// What a network namespace sends over its wire, as the wire has it: how the bytes of each TCP connection begin.
+import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+
+/** Of IPv4, and not over loopback. A line for the first bytes of each connection: where they go, and what they are. */
+const sniffer = `
+import socket, struct, sys
+wire = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3)) # all protocols: others are not told of what leaves
+seen = set()
+print('listens', flush=True)
+while True:
+    packet, (device, protocol, kind, *_) = wire.recvfrom(65535)
+    if protocol != 0x0800 or kind != socket.PACKET_OUTGOING or device == 'lo' or packet[9] != 6: continue
+    at = (packet[0] & 15) * 4
+    source, port = struct.unpack('>HH', packet[at:at + 4])
+    begin = at + (packet[at + 12] >> 4) * 4
+    data = packet[begin:struct.unpack('>H', packet[2:4])[0]]
+    to = socket.inet_ntoa(packet[16:20]) + ':' + str(port)
+    if not data or (to, source) in seen: continue
+    seen.add((to, source))
+    print(to, data[:16].hex(), flush=True)
+`
+
+/** `TLS` is a handshake that begins. */
+export type Begins = 'TLS' | 'plaintext'
+
+export class Wire implements AsyncDisposable {
+  readonly #child: ChildProcess
+  #said = ''
+
+  private constructor(child: ChildProcess) {
+    this.#child = child
+    child.stdout!.on('data', (bytes: Buffer) => (this.#said += String(bytes)))
+  }
+
+  /** Of the namespace in which a process is. */
+  static async open(pid: number): Promise<Wire> {
+    const wire = new Wire(spawn('nsenter', ['--target', String(pid), '--net', '--', 'python3', '-c', sniffer], { stdio: ['ignore', 'pipe', 'inherit'] }))
+    while (!wire.#said.includes('listens')) await once(wire.#child.stdout!, 'data')
+    return wire
+  }
+
+  /** One for each connection to `HOST:PORT` so far. */
+  to(place: string): readonly Begins[] {
+    return this.#said.split('\n').filter((line) => line.startsWith(`${place} `)).map((line) => (line.startsWith(' 1603', place.length) ? 'TLS' : 'plaintext'))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const ended = once(this.#child, 'exit')
+    this.#child.kill('SIGKILL')
+    await ended
+  }
+}

@@ -22,6 +22,7 @@ interface Look {
 }
 
 export class HandleInbound implements Inbound, HandleOwner {
+  listIndex = -1
   readonly #taker: ConnectionTaker
   readonly #handle: TcpHandle
   #ends: Ends

@@ -3,6 +3,7 @@
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { findClientHello } from '../codec/client-hello.ts'
+import type { Listed } from '../lib/roster.ts'
 import type { Address } from '../model/address.ts'
 import { connectionError, netError } from './errors.ts'
 import { descriptorOf } from './socket-options.ts'
@@ -34,7 +35,7 @@ export interface Known {
 /** Told which connection it was, so that one function may serve for all. */
 export type Closed = (inbound: Inbound) => void
 
-export interface Inbound {
+export interface Inbound extends Listed {
   readonly localAddress: Address
   readonly remoteAddress: Address
   /** Of its socket, to ask the kernel about it; undefined once that is closed. */
@@ -68,6 +69,7 @@ interface Watched extends Socket {
 }
 
 export class SocketInbound implements Inbound {
+  listIndex = -1
   readonly #raw: Socket
   readonly #transports: Transports
   readonly #handshakeMs: number

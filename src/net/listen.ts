@@ -2,6 +2,7 @@
 import { Server, createServer } from 'node:net'
 import type { Socket } from 'node:net'
 import { hasCode } from '../lib/errors.ts'
+import { Roster } from '../lib/roster.ts'
 import type { Address } from '../model/address.ts'
 import { SocketInbound } from './inbound.ts'
 import type { Inbound } from './inbound.ts'
@@ -96,7 +97,7 @@ class ServerListening implements Listening {
   readonly address: Address
   readonly #server: Server
   readonly #options: ListenOptions
-  readonly #open = new Set<Inbound>()
+  readonly #open = new Roster<Inbound>()
   /** One for all connections. */
   readonly #onClose = (inbound: Inbound): void => void this.#open.delete(inbound)
 
@@ -128,7 +129,7 @@ class ServerListening implements Listening {
   }
 
   destroyConnections(): void {
-    for (const inbound of this.#open) inbound.destroy()
+    for (const inbound of this.#open.all()) inbound.destroy()
   }
 
   #accept(inbound: Inbound): void {

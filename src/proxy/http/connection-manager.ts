@@ -82,8 +82,8 @@ function reporter(counters: HttpCounters, metrics: Sink | undefined, log: Sink |
 class RunningService implements HttpService, ConnectionOwner {
   readonly runtime: HttpRuntime
   draining = false
-  readonly #open = new Set<ServedConnection>()
-  readonly #sweep: DeadlineSweep
+  /** All that are open. */
+  readonly #sweep: DeadlineSweep<ServedConnection>
 
   constructor(runtime: HttpRuntime) {
     this.runtime = runtime
@@ -91,11 +91,11 @@ class RunningService implements HttpService, ConnectionOwner {
   }
 
   get active(): number {
-    return this.#open.size
+    return this.#sweep.size
   }
 
   readonly serve = ({ arrival }: DownstreamConnection, transport: Transport): void => {
-    this.#add(this.#speak(new ConnectionLife(this.runtime, transport, arrival)))
+    this.#sweep.add(this.#speak(new ConnectionLife(this.runtime, transport, arrival)))
   }
 
   /** What was agreed on by ALPN holds; without that the first bytes say it. */
@@ -106,37 +106,31 @@ class RunningService implements HttpService, ConnectionOwner {
   }
 
   onClosed(connection: ServedConnection): void {
-    this.#open.delete(connection)
     this.#sweep.delete(connection)
   }
 
   onReplaced(connection: ServedConnection, by: ServedConnection): void {
     this.onClosed(connection)
-    this.#add(by)
-  }
-
-  #add(connection: ServedConnection): void {
-    this.#open.add(connection)
-    this.#sweep.add(connection)
+    this.#sweep.add(by)
   }
 
   drain(): void {
     this.draining = true
-    for (const connection of this.#open) connection.drain()
+    for (const connection of this.#sweep.all()) connection.drain()
   }
 
   announceEnd(last: boolean): void {
-    for (const connection of this.#open) connection.eachStream((stream) => stream.announceEnd(last))
+    for (const connection of this.#sweep.all()) connection.eachStream((stream) => stream.announceEnd(last))
   }
 
   recheck(successor: object): void {
     if (!(successor instanceof RunningService)) return
     const { chains } = successor.runtime
-    for (const connection of this.#open) connection.eachStream((stream) => stream.recheck(chains))
+    for (const connection of this.#sweep.all()) connection.eachStream((stream) => stream.recheck(chains))
   }
 
   close(): void {
     this.draining = true
-    for (const connection of this.#open) connection.close()
+    for (const connection of this.#sweep.all()) connection.close()
   }
 }

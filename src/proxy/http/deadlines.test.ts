@@ -4,7 +4,7 @@ import { manualClock } from '../../../test/support/manual-clock.ts'
 import { DeadlineSweep } from './deadlines.ts'
 import type { Timed } from './deadlines.ts'
 
-const member = (onTick: () => void): Timed => ({ sweepIndex: -1, onTick })
+const member = (onTick: () => void): Timed => ({ listIndex: -1, onTick })
 
 test('every member hears of every tick until it leaves, whoever leaves meanwhile', async () => {
   const clock = manualClock()
@@ -50,5 +50,5 @@ test('an empty list keeps no timer', async () => {
   sweep.delete(one)
   await clock.advance(10)
   assert.equal(clock.waiting, 0)
-  assert.equal(one.sweepIndex, -1)
+  assert.equal(one.listIndex, -1)
 })

@@ -12,7 +12,7 @@ export class FirstBytes implements TransportHandler, ServedConnection {
   readonly #life: ConnectionLife
   /** The beginning of a preface, perhaps. */
   #seen: Buffer | undefined = undefined
-  sweepIndex = -1
+  listIndex = -1
 
   constructor(owner: ConnectionOwner, life: ConnectionLife) {
     this.#owner = owner

@@ -41,7 +41,7 @@ export class Http1Connection implements TransportHandler, H1Events, Downstream, 
   /** The request in progress wants to become another protocol; it has. */
   #upgrading = false
   #tunnel = false
-  sweepIndex = -1
+  listIndex = -1
 
   constructor(owner: ConnectionOwner, life: ConnectionLife) {
     const { runtime, transport } = life

@@ -24,7 +24,7 @@ export class Http2Connection implements TransportHandler, ServedConnection {
   #goingSince = 0
   #gone = false
   #receiving = false
-  sweepIndex = -1
+  listIndex = -1
   /** All streams end at once, and what they hear then. */
   #ending = false
   #flags: number = flag.DC

@@ -18,7 +18,7 @@ export class Http2Request implements Downstream, Timed {
   readonly #frames: H2Stream<Http2Request>
   /** The response had no body: it has ended with its head. */
   #ended = false
-  sweepIndex = -1
+  listIndex = -1
 
   constructor(life: ConnectionLife, frames: H2Stream<Http2Request>, headers: HeaderList) {
     this.#life = life

@@ -78,7 +78,7 @@ function headOf({ method, scheme, path, authority, requestHeaders, bodyLength, s
 }
 
 class Mirror implements ResponseReader, StreamWaiter, Timed {
-  sweepIndex = -1
+  listIndex = -1
   readonly #head: RequestHead
   readonly #host: Host
   readonly #runtime: HttpRuntime

@@ -11,7 +11,7 @@ import type { HttpRuntime } from './runtime.ts'
 export abstract class StreamTime implements Timed {
   readonly exchange: Exchange
   readonly runtime: HttpRuntime
-  sweepIndex = -1
+  listIndex = -1
   /** 0: none. */
   #timeoutMs = 0
   #deadline = Infinity

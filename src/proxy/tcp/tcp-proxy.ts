@@ -2,6 +2,7 @@
 // to Forward. Reports each connection once, when it has ended.
 import type { Clock } from '../../lib/clock.ts'
 import { MeshError, spawn } from '../../lib/errors.ts'
+import { Roster } from '../../lib/roster.ts'
 import { xxHash64 } from '../../lib/xxhash64.ts'
 import type { Hash64 } from '../../lib/xxhash64.ts'
 import type { Transport } from '../../net/transport.ts'
@@ -127,7 +128,7 @@ class TcpService implements ChainService {
   readonly #parts: TcpParts
   readonly #choose: () => string
   readonly #limits: TcpLimits
-  readonly #open = new Set<TcpConnection>()
+  readonly #open = new Roster<TcpConnection>()
 
   constructor(parts: TcpParts, choose: () => string, limits: TcpLimits) {
     this.#parts = parts
@@ -158,7 +159,7 @@ class TcpService implements ChainService {
   drain(): void {}
 
   close(): void {
-    for (const connection of this.#open) connection.close()
+    for (const connection of this.#open.all()) connection.close()
   }
 
   newDenial(connection: AcceptedConnection, transport: Transport): string | undefined {
@@ -166,13 +167,14 @@ class TcpService implements ChainService {
   }
 
   recheck(successor: ChainService): void {
-    for (const connection of this.#open) connection.recheck(successor)
+    for (const connection of this.#open.all()) connection.recheck(successor)
   }
 }
 
 const unguarded: ConnectionVerdict = { denial: undefined, audited: undefined, asks: undefined }
 
 class TcpConnection {
+  listIndex = -1
   readonly #parts: TcpParts
   readonly #limits: TcpLimits
   readonly #accepted: AcceptedConnection

@@ -119,8 +119,9 @@ export class MeshExplainer {
 
   /** The same destinations, reached in the same way from the same place, receive alike. */
   #receptionOf({ session, receptions }: Asker, explained: Explanation, source: Address): Reception {
-    const { destinations, policy, protocol } = explained
-    const key = [source.host, policy?.tls ?? '', protocol ?? '', ...destinations.map(({ cluster }) => cluster)].join(' ')
+    const { destinations, policy, protocol, passthrough, endpoints } = explained
+    const known = passthrough ? endpoints.map(({ address, cluster }) => `${cluster} at ${address}`) : []
+    const key = [source.host, policy?.tls ?? '', protocol ?? '', ...destinations.map(({ cluster }) => cluster), ...known].join(' ')
     return remembered(receptions, key, () => receptionOf(this.#world.state, session.node, explained, source))
   }
 }

@@ -34,9 +34,10 @@ interface Port {
 /** Of a service with thousands of endpoints, a few say enough. */
 const maxWorkloads = 50
 
-export function receptionOf(state: WorldState, client: ProxyNode, { destinations, policy, protocol }: Explanation, source: Address): Reception {
-  const clusters = new Set(destinations.map((one) => one.cluster))
-  const ports = [...clusters].flatMap((cluster) => portsBehind(cluster, state, client, { tls: policy?.tls ?? 'auto', bytes: protocol !== 'http' }, source))
+export function receptionOf(state: WorldState, client: ProxyNode, explained: Explanation, source: Address): Reception {
+  const { policy, protocol } = explained
+  const spoken = { tls: policy?.tls ?? 'auto', bytes: protocol !== 'http' }
+  const ports = askedBy(explained).flatMap(({ cluster, workload }) => portsBehind(cluster, workload, state, client, spoken, source))
   const modes = [...new Set(ports.map((one) => one.mode))].sort()
   const [first] = ports
   if (first === undefined || ports.some((one) => one.taken)) return { modes, denial: undefined, doors: ports.flatMap(({ taken, door }) => (taken && door !== undefined ? [door] : [])) }
@@ -44,7 +45,13 @@ export function receptionOf(state: WorldState, client: ProxyNode, { destinations
   return { modes, doors: [], denial: { policy: first.policy, rule: null, reason: `it is ${first.mode}, and the client sends ${how}: the connection is closed` } }
 }
 
-function portsBehind(cluster: string, state: WorldState, client: ProxyNode, spoken: Spoken, source: Address): readonly Port[] {
+/** Of a cluster all workloads, or only the one to whose address the client goes. */
+function askedBy({ destinations, passthrough, endpoints: [known] }: Explanation): readonly { readonly cluster: string; readonly workload: string | null }[] {
+  if (passthrough && known !== undefined) return [known]
+  return [...new Set(destinations.map((one) => one.cluster))].map((cluster) => ({ cluster, workload: null }))
+}
+
+function portsBehind(cluster: string, only: string | null, state: WorldState, client: ProxyNode, spoken: Spoken, source: Address): readonly Port[] {
   const { snapshot } = state
   const found = findOutbound(client, snapshot, cluster)
   if (found === undefined) return []
@@ -52,7 +59,7 @@ function portsBehind(cluster: string, state: WorldState, client: ProxyNode, spok
   const known = snapshot.endpoints.of(service, port)
   if (known.length === 0 && !service.meshExternal) return [unknownPort(service.namespace, snapshot)]
   const labels = rule?.subsets.find((one) => one.name === subset)?.labels ?? {}
-  const names = new Set(known.filter((one) => one.mutualTls && selects(labels, one.labels)).map((one) => one.workload))
+  const names = new Set(known.filter((one) => one.mutualTls && selects(labels, one.labels) && (only === null || one.workload === only)).map((one) => one.workload))
   const workloads = snapshot.workloads.all.filter((one) => one.mutualTls && names.has(`${one.namespace}/${one.name}`)).slice(0, maxWorkloads)
   return workloads.flatMap((workload) => portOf(workload, { hostname: service.hostname, port: port.number, spoken, source }, state))
 }

@@ -46,9 +46,9 @@ function matched({ matchedVirtualService, routeIndex, matchIndex, routeName, ori
 }
 
 function outcome(answer: Answer): Line[] {
-  const { destinations, redirect, directResponse, denied, status, passthrough, blocked, policy } = answer
+  const { destinations, redirect, directResponse, denied, status, passthrough, blocked, policy, endpoints } = answer
   const lines: Line[] = destinations.map(({ host, port, subset, weight, cluster }): Line =>
-    ['goes to', passthrough ? 'the address that the client asked for: nobody declared the host' : `${host}:${port ?? ''}${subset === null ? '' : ` subset ${subset}`}${destinations.length > 1 ? `, weight ${weight}` : ''}  [${cluster}]`])
+    ['goes to', passthrough ? passedTo(endpoints) : `${host}:${port ?? ''}${subset === null ? '' : ` subset ${subset}`}${destinations.length > 1 ? `, weight ${weight}` : ''}  [${cluster}]`])
   if (redirect !== null) lines.push(['answers', `redirect ${redirect.code} to ${redirect.scheme ?? 'the same scheme'}, ${redirect.authority ?? 'the same host'}${redirect.port === null ? '' : `:${redirect.port}`}, ${redirect.path}`])
   if (directResponse !== null) lines.push(['answers', `${directResponse.status} ${JSON.stringify(directResponse.body)}`])
   if (blocked) lines.push(['blocked', 'nobody declared the host, and only declared ones may be called (REGISTRY_ONLY)'])
@@ -56,6 +56,14 @@ function outcome(answer: Answer): Line[] {
   if (status !== null && redirect === null && directResponse === null) lines.push(['answers', `${status}${reasonOf(answer)}`])
   if (policy?.endpoints === 0) lines.push(['endpoints', 'none takes requests: the answer would be 503 with flag UH'])
   return lines
+}
+
+/** By its address, an endpoint that the proxy knows is spoken to as by its service. */
+function passedTo([known]: Answer['endpoints']): string {
+  if (known === undefined) return 'the address that the client asked for: nobody declared the host'
+  const [, port, subset, host] = known.cluster.split('|')
+  const of = host === undefined ? known.cluster : `${host}:${port}${subset === '' ? '' : ` subset ${subset}`}`
+  return `the address that the client asked for: known mesh endpoint of ${of}${known.workload === null ? '' : ` (${known.workload})`}, mutual TLS`
 }
 
 function reasonOf({ status, destinations, faults, virtualHost, denied, blocked }: Answer): string {

@@ -3,14 +3,19 @@ import { fromBinary } from '@bufbuild/protobuf'
 import type { Hash64 } from '../lib/xxhash64.ts'
 import { ClusterSchema } from '../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import type { Cluster } from '../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import type { Address } from '../model/address.ts'
 import { ClusterLoadAssignmentSchema } from '../proto/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
 import type { ClusterLoadAssignment } from '../proto/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
 import { explainPolicy } from './explain-cluster.ts'
 import type { ExplainedPolicy } from './explain-cluster.ts'
-import { explainEndpoints, startingCluster } from './explain-endpoints.ts'
-import type { ExplainedEndpoints, FindCluster, KnownCluster } from './explain-endpoints.ts'
+import { explainEndpoints, explainKnown, startingCluster } from './explain-endpoints.ts'
+import type { ExplainedEndpoints, FindCluster, StartingCluster } from './explain-endpoints.ts'
 import type { Explanation } from './explain-answer.ts'
 import type { Destination } from './explain-route.ts'
+import { knowsMesh } from './upstream/cluster-config.ts'
+import { hostName } from './upstream/endpoints.ts'
+import type { RuntimeHost } from './upstream/host.ts'
+import { MeshEndpoints } from './upstream/mesh-endpoints.ts'
 import { assignmentNameOf } from './xds/cluster.ts'
 
 /** Encoded messages, as on the wire. */
@@ -27,7 +32,8 @@ export class ClusterLookup {
   readonly #assignments: ReadonlyMap<string, ClusterLoadAssignment>
   readonly #running: FindCluster | undefined
   readonly #policies = new Map<string, ExplainedPolicy>()
-  readonly #starting = new Map<string, KnownCluster>()
+  readonly #starting = new Map<string, StartingCluster>()
+  readonly #mesh = new MeshEndpoints(() => this.#clusters.values().flatMap((one) => (assignmentNameOf(one) === undefined ? [] : this.#startingAt(one).hosts)))
   /** As a proxy starts with them, for requests without a hash. */
   readonly #unhashed = new Map<string, ExplainedEndpoints>()
 
@@ -42,18 +48,19 @@ export class ClusterLookup {
     return this.#clusters.has(name)
   }
 
-  policyOf(destinations: readonly Destination[]): ExplainedPolicy | null {
+  /** `to`: where the client connects. */
+  policyOf(destinations: readonly Destination[], to: Address): ExplainedPolicy | null {
     const cluster = destinations.map((one) => this.#clusters.get(one.cluster)).find((one) => one !== undefined)
     if (cluster === undefined) return null
     const known = this.#policies.get(cluster.name) ?? explainPolicy(cluster, this.#assignmentOf(cluster))
     this.#policies.set(cluster.name, known)
-    return known
+    return this.#knownTo(cluster, to) === undefined ? known : { ...known, tls: 'ISTIO_MUTUAL' }
   }
 
   /** `decided`: the cluster that it will be, where there is no draw. */
-  endpointsOf(destinations: readonly Destination[], decided: string | undefined, hash: Hash64 | undefined): Pick<Explanation, 'chosen' | 'endpoints'> {
+  endpointsOf(destinations: readonly Destination[], decided: string | undefined, hash: Hash64 | undefined, to: Address): Pick<Explanation, 'chosen' | 'endpoints'> {
     const asked = destinations.filter(({ cluster }) => decided === undefined || cluster === decided)
-    const found = asked.map(({ cluster }) => this.#endpointsOf(cluster, hash))
+    const found = asked.map(({ cluster }) => this.#endpointsOf(cluster, hash, to))
     const [only] = asked
     const endpoints = found.flatMap((one) => one.endpoints).slice(0, maxEndpoints)
     if (decided === undefined || only === undefined) return { chosen: null, endpoints }
@@ -61,9 +68,10 @@ export class ClusterLookup {
     return { chosen: { host, subset, port, cluster, endpoint: found[0]!.chosen }, endpoints }
   }
 
-  #endpointsOf(name: string, hash: Hash64 | undefined): ExplainedEndpoints {
+  #endpointsOf(name: string, hash: Hash64 | undefined, to: Address): ExplainedEndpoints {
     const message = this.#clusters.get(name)
     if (message === undefined) return { endpoints: [], chosen: null }
+    if (knowsMesh(message)) return explainKnown(this.#knownTo(message, to))
     const running = this.#running?.(name)
     if (running !== undefined) return explainEndpoints(message, running, hash)
     if (hash !== undefined) return explainEndpoints(message, this.#startingAt(message), hash)
@@ -72,7 +80,12 @@ export class ClusterLookup {
     return known
   }
 
-  #startingAt(cluster: Cluster): KnownCluster {
+  /** Whoever is where the client meant to go, where the cluster speaks mutual TLS to those whom others know. */
+  #knownTo(cluster: Cluster, to: Address): RuntimeHost | undefined {
+    return knowsMesh(cluster) ? this.#mesh.at(hostName(to)) : undefined
+  }
+
+  #startingAt(cluster: Cluster): StartingCluster {
     const known = this.#starting.get(cluster.name) ?? startingCluster(cluster, this.#assignmentOf(cluster))
     this.#starting.set(cluster.name, known)
     return known

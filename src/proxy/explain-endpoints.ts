@@ -8,6 +8,8 @@ import { decodeCluster } from './upstream/cluster-config.ts'
 import type { ClusterConfig } from './upstream/cluster-config.ts'
 import { decodeEndpoints } from './upstream/endpoints.ts'
 import { RuntimeHost } from './upstream/host.ts'
+import { TlsContexts } from './upstream/tls-contexts.ts'
+import { TransportSockets } from './upstream/transport-sockets.ts'
 import { HostSet } from './upstream/host-set.ts'
 import { spreadLoad } from './upstream/priority-load.ts'
 import { ClusterStats } from './upstream/stats.ts'
@@ -40,6 +42,11 @@ export interface KnownCluster {
   choose(hash: Hash64): Host | undefined
 }
 
+/** Of which it is known how its hosts would be spoken to. */
+export interface StartingCluster extends KnownCluster {
+  readonly hosts: readonly RuntimeHost[]
+}
+
 /** Of a running proxy. Undefined: it does not know the cluster. */
 export type FindCluster = (name: string) => KnownCluster | undefined
 
@@ -55,17 +62,24 @@ export function explainEndpoints(message: Cluster, { hosts, choose }: KnownClust
     const { percent, panics } = loads[index]!
     const believed = all.some((host) => host.suspect !== true && (panics || isTrusted(host)))
     return all.map((host): ExplainedEndpoint => ({
-      cluster: message.name,
-      address: host.name,
-      workload: workloadOf(host),
-      locality: host.locality === undefined || host.locality.replaceAll('/', '') === '' ? null : host.locality.replace(/\/+$/, ''),
-      priority,
-      weight: host.weight,
+      ...placed(message.name, host),
       priorityPercent: percent,
       whyNot: unfit(host, panics, believed) ?? unloaded(percent, priority, levels, loads) ?? unchosen(host, chosen) ?? null,
     }))
   })
   return { endpoints: endpoints.slice(0, maxListed), chosen: chosen?.name ?? null }
+}
+
+/** The one to which a client connects by its address. Undefined: nobody that is known. */
+export function explainKnown(host: RuntimeHost | undefined): ExplainedEndpoints {
+  const tls = host?.socket.tls
+  if (host === undefined || tls === undefined) return { endpoints: [], chosen: null }
+  return { endpoints: [{ ...placed(tls.cluster, host), priorityPercent: 100, whyNot: null }], chosen: host.name }
+}
+
+function placed(cluster: string, host: Host): Omit<ExplainedEndpoint, 'priorityPercent' | 'whyNot'> {
+  const { locality = '', priority = 0, weight } = host
+  return { cluster, address: host.name, workload: workloadOf(host), locality: locality.replaceAll('/', '') === '' ? null : locality.replace(/\/+$/, ''), priority, weight }
 }
 
 const isTrusted = ({ health, ejection }: Host): boolean => health === 'healthy' && ejection === undefined
@@ -95,16 +109,20 @@ function workloadOf({ workload }: Host): string | null {
 }
 
 /** As a proxy has them that was just sent them, before it has learned anything by itself. */
-export function startingCluster(message: Cluster, assignment: ClusterLoadAssignment | undefined): KnownCluster {
+export function startingCluster(message: Cluster, assignment: ClusterLoadAssignment | undefined): StartingCluster {
   const config = decodeCluster(message)
   const settings = assignment === undefined ? config.endpoints : decodeEndpoints(assignment)
-  const hosts = hostSetOf(config)
+  const hosts = hostSetOf(message, config)
   hosts.replace(settings)
   return { hosts: hosts.all, choose: (hash) => hosts.choose([], hash) }
 }
 
-function hostSetOf({ balancer, panicPercent, weighsLocalities }: ClusterConfig): HostSet {
+/** Nobody is ever connected to. */
+const noContexts = new TlsContexts({ certificate: () => undefined, trust: () => undefined, onChange: () => () => {} })
+
+function hostSetOf(message: Cluster, { balancer, panicPercent, weighsLocalities }: ClusterConfig): HostSet {
   const stats = new ClusterStats()
+  const sockets = new TransportSockets(message, noContexts)
   const random = (): number => 0
   return new HostSet({
     stats, panicPercent, random,
@@ -112,7 +130,7 @@ function hostSetOf({ balancer, panicPercent, weighsLocalities }: ClusterConfig):
     warmUp: undefined,
     createBalancer: () => createBalancer(balancer, random),
     now: () => 0,
-    create: (settings) => new RuntimeHost(settings, { stats, socket: { tls: undefined, proxyProtocol: undefined }, now: () => 0, onSuspicion: () => {} }),
+    create: (settings) => new RuntimeHost(settings, { stats, socket: sockets.socketFor(settings.socketLabels), now: () => 0, onSuspicion: () => {} }),
     retire: () => {},
   })
 }

@@ -33,7 +33,7 @@ export function explainHttp(routes: CompiledRoutes, manager: HttpConnectionManag
     ...explained,
     ...sourceOf(provenanceOf(route.message.metadata)),
     routeName: route.name === '' ? null : route.name,
-    policy: clusters.policyOf(used),
+    policy: clusters.policyOf(used, asked.destination),
     ...placeOf(route, explained, used, request, asked, clusters),
     status: statusOf(route, explained, used.length > 0, request),
     passthrough: explained.destinations.some(({ cluster }) => passthroughClusters.has(cluster)),
@@ -46,7 +46,7 @@ function placeOf({ action, message }: CompiledRoute, { destinations }: Explained
   if (action.kind === 'reply' || destinations.length === 0) return { session: null, chosen: null, endpoints: [] }
   const policies = message.action.case === 'route' ? message.action.value.hashPolicy : []
   const { session, cluster, hash } = decideRoute(action, policies, request, asked)
-  return { session, ...clusters.endpointsOf(used, cluster, hash) }
+  return { session, ...clusters.endpointsOf(used, cluster, hash, asked.destination) }
 }
 
 /** As the connection manager reads a request's target; a number is the status of its refusal. */

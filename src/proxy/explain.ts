@@ -69,7 +69,7 @@ export function compileExplainer(sent: SentResources, running?: FindCluster): Ex
     const denied = denialAt(chain, arrivingOf(request))
     if (denied !== undefined && !(chain.terminal.kind === 'http' && isBare(request))) return { ...nothing, ...met, denied, status: chain.terminal.kind === 'http' ? 403 : null, considered: missed }
     if (chain.terminal.kind === 'tcp') {
-      const explained = explainTcp(chainClusterNames(chain), chain.terminal.config, provenanceOf(chain.message.metadata), clusters)
+      const explained = explainTcp(chainClusterNames(chain), chain.terminal.config, provenanceOf(chain.message.metadata), clusters, request.destination)
       return { ...explained, ...met, considered: missed }
     }
     if (isBare(request)) return { ...nothing, ...met, considered: [speaksHttp(listener, request)] }
@@ -130,15 +130,15 @@ const speaksHttp = ({ name }: Listener, { scheme }: ExplainableRequest): Conside
 const elsewhere = (listeners: readonly Listener[], { port }: Address): readonly ConsideredRoute[] => listeners.slice(0, maxNamed)
   .map((one) => ({ route: `listener ${one.name}`, whyNot: `stands at port ${listenerAddress(one).port}; but the request goes to port ${port}` }))
 
-function explainTcp(clusterNames: readonly string[], config: TcpProxy, from: Provenance, clusters: ClusterLookup): Explanation {
+function explainTcp(clusterNames: readonly string[], config: TcpProxy, from: Provenance, clusters: ClusterLookup, to: Address): Explanation {
   const weighted = config.clusterSpecifier.case === 'weightedClusters' ? config.clusterSpecifier.value.clusters : []
   const destinations = clusterNames.map((name) => destinationOf(name, weighted.find((one) => one.name === name)?.weight ?? 100))
   return {
     ...nothing,
     ...sourceOf(from),
     destinations,
-    policy: clusters.policyOf(destinations),
-    ...clusters.endpointsOf(destinations, destinations.length === 1 ? clusterNames[0] : undefined, undefined),
+    policy: clusters.policyOf(destinations, to),
+    ...clusters.endpointsOf(destinations, destinations.length === 1 ? clusterNames[0] : undefined, undefined, to),
     passthrough: clusterNames.some((name) => passthroughClusters.has(name)),
     blocked: clusterNames.includes(blockedCluster),
   }

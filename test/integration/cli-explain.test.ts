@@ -395,6 +395,22 @@ test('strict mutual TLS at the destination denies a client whose DestinationRule
   ])
 })
 
+test('a workload that is called by its own address is spoken to as by its service, where the client knows it', async () => {
+  const strict = istio('PeerAuthentication', 'default', { mtls: { mode: 'STRICT' } })
+  const open = istio('DestinationRule', 'plain', { host: 'reviews', trafficPolicy: { tls: { mode: 'DISABLE' } } })
+  const { endpoints: [one] } = await explain(documents(strict), 'GET http://reviews:9080/')
+  const at = one!.address
+  for (const request of [`GET http://${at}/`, `TCP ${at}`]) {
+    const { passthrough, policy, chosen, endpoints, denied } = await explain(documents(strict), request)
+    assert.deepEqual([passthrough, policy?.tls, policy?.peerAuthentication, denied], [true, 'ISTIO_MUTUAL', 'STRICT', false], request)
+    assert.deepEqual([chosen?.cluster, chosen?.endpoint], ['PassthroughCluster', at])
+    assert.deepEqual(endpoints.map(({ cluster, workload }) => [cluster, workload]), [[`outbound|9080||${reviewsHost}`, one!.workload]])
+  }
+  assert.match((await run('', `GET http://${at}/`)).out, /goes to +the address that the client asked for: known mesh endpoint of reviews\.default\.svc\.cluster\.local:9080 \(default\/reviews-v\d\), mutual TLS\n/)
+  const plain = await explain(documents(open), `GET http://${at}/`)
+  assert.deepEqual([plain.passthrough, plain.policy?.tls, plain.endpoints], [true, 'DISABLE', []])
+})
+
 test('a port that a policy keeps in plaintext is called in plaintext, and refuses a client that insists on mutual TLS', async () => {
   const plain = istio('PeerAuthentication', 'plain', { selector: { matchLabels: { app: 'details' } }, mtls: { mode: 'DISABLE' } })
   const automatic = await explain(JSON.stringify(plain), 'GET http://details:9080/')

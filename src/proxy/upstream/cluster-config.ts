@@ -118,15 +118,15 @@ export function decodeCluster(message: ClusterMessage): ClusterConfig {
     dns: dnsSettings(message),
     panicPercent: message.commonLbConfig?.healthyPanicThreshold?.value ?? defaultPanicPercent,
     assignmentName: discovery === 'eds' ? message.edsClusterConfig?.serviceName || message.name : '',
-    knowsMesh: discovery === 'original-destination' && knowsMesh(message),
+    knowsMesh: knowsMesh(message),
     endpoints,
   }
 }
 
 /** A wish of our control plane: Envoy knows of no such thing. A cluster that has TLS of its own keeps to that. */
-function knowsMesh({ metadata, transportSocket, transportSocketMatches }: ClusterMessage): boolean {
-  const own = transportSocket !== undefined || transportSocketMatches.length > 0
-  return !own && metadata?.filterMetadata['trysail']?.['known_endpoints'] === 'mutual_tls'
+export function knowsMesh({ clusterDiscoveryType: type, metadata, transportSocket, transportSocketMatches }: ClusterMessage): boolean {
+  if (type.case !== 'type' || type.value !== DiscoveryType.ORIGINAL_DST || transportSocket !== undefined || transportSocketMatches.length > 0) return false
+  return metadata?.filterMetadata['trysail']?.['known_endpoints'] === 'mutual_tls'
 }
 
 /** What telemetry calls the service: the first of the cluster's istio metadata. */

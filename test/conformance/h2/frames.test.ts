@@ -65,11 +65,26 @@ const cases: readonly Case[] = [
   ['4.3', 'a refused stream changes the table too', [headers(1, get, END_HEADERS), headers(3, Buffer.concat([get, field('x-a', 'b', 0x40)])), headers(1, indexed(62))], sees('request 1 GET http a / []', 'end 1 [x-a b]'), { limits: { maxConcurrentStreams: 1 } }],
   ['4.3', 'a malformed request changes the table too', [headers(1, field('x-a', 'b', 0x40)), headers(3, Buffer.concat([get, indexed(62)]))], sees('request 3 GET http a / [x-a b] end')],
 
+  // 4.3.1 Table sizes
+  ['4.3.1', 'a block that does not say that its table has become smaller', [headers(1, get)], connection('COMPRESSION_ERROR'), { limits: { headerTableBytes: 100 } }],
+  ['4.3.1', 'a block that says so', [headers(1, Buffer.concat([integer(100, 5, 0x20), get]))], sees(gotten), { limits: { headerTableBytes: 100 } }],
+  ['4.3.1', 'a block that makes it larger than was allowed', [headers(1, Buffer.concat([integer(101, 5, 0x20), get]))], connection('COMPRESSION_ERROR'), { limits: { headerTableBytes: 100 } }],
+  ['4.3.1', 'a block of before the acknowledgement', [preface, settings(), headers(1, get), settingsAck, headers(3, Buffer.concat([integer(100, 5, 0x20), get]))], sees('settings 4294967295', gotten, 'request 3 GET http a / [] end'), { ...bare, limits: { headerTableBytes: 100 } }],
+
   // 5.1 States
   ['5.1', 'DATA on an idle stream', [data(1, 'a')], connection('PROTOCOL_ERROR')],
   ['5.1', 'RST_STREAM on an idle stream', [rst(1)], connection('PROTOCOL_ERROR')],
   ['5.1', 'WINDOW_UPDATE on an idle stream', [windowUpdate(1, 1)], connection('PROTOCOL_ERROR')],
   ['5.1', 'CONTINUATION on an idle stream', [continuation(1, get)], connection('PROTOCOL_ERROR')],
+  ['5.1', 'DATA on an idle stream of the server', [data(2, 'a')], connection('PROTOCOL_ERROR')],
+  ['5.1', 'RST_STREAM on an idle stream of the server', [rst(2)], connection('PROTOCOL_ERROR')],
+  ['5.1', 'WINDOW_UPDATE on an idle stream of the server', [windowUpdate(2, 1)], connection('PROTOCOL_ERROR')],
+  ['5.1', 'DATA on an idle stream, from a server', [data(1, 'a')], connection('PROTOCOL_ERROR'), client],
+  ['5.1', 'DATA on an idle stream of its own, from a server', [data(2, 'a')], connection('PROTOCOL_ERROR'), client],
+  ['5.1', 'RST_STREAM on an idle stream, from a server', [rst(1)], connection('PROTOCOL_ERROR'), client],
+  ['5.1', 'WINDOW_UPDATE on an idle stream, from a server', [windowUpdate(1, 1)], connection('PROTOCOL_ERROR'), client],
+  ['5.1', 'PRIORITY on an idle stream, from a server', [priority(1), priority(2)], sees(), client],
+  ['5.1', 'CONTINUATION after END_STREAM', [headers(1, get), continuation(1, get)], connection('PROTOCOL_ERROR')],
   ['5.1', 'PRIORITY on an idle stream', [priority(1), priority(100)], sees()],
   ['5.1', 'DATA after END_STREAM', [headers(1, get), data(1, 'a')], stream('STREAM_CLOSED')],
   ['5.1', 'HEADERS after END_STREAM', [headers(1, get), headers(1, get)], stream('STREAM_CLOSED')],
@@ -90,6 +105,7 @@ const cases: readonly Case[] = [
   ['5.1.1', 'an id lower than the last that was used, and has ended', [headers(5, get), headers(5, get)], connection('STREAM_CLOSED'), answering],
   ['5.1.1', 'DATA on an id that was left out', [headers(5, get), data(3, 'a')], connection('PROTOCOL_ERROR')],
   ['5.1.1', 'WINDOW_UPDATE, RST_STREAM and PRIORITY on an id that was left out', [headers(5, get), windowUpdate(3, 1), rst(3), priority(3)], sees('request 5 GET http a / [] end')],
+  ['5.1.1', 'a request of a server', [headers(2, get)], connection('PROTOCOL_ERROR'), client],
   ['5.1.1', 'HEADERS on stream 0', [headers(0, get)], connection('PROTOCOL_ERROR')],
   ['5.1.1', 'DATA on stream 0', [data(0, 'a')], connection('PROTOCOL_ERROR')],
   ['5.1.1', 'CONTINUATION on stream 0', [headers(1, get, END_STREAM), continuation(0, get)], connection('PROTOCOL_ERROR')],
@@ -105,6 +121,7 @@ const cases: readonly Case[] = [
   ['6.9.1', 'DATA within the window of a stream that is not read', [open, ...fill(1, 65535)], sees(asked, `data 1 ${'x'.repeat(65535)}`), { limits: { initialStreamWindow: 65535 }, events: { onRequest: (one) => one.pause() } }],
   ['6.9.1', 'padding counts', [open, ...fill(1, 65530), data(1, Buffer.from([5, 0, 0, 0, 0, 0]), PADDED)], stream('FLOW_CONTROL_ERROR'), { limits: { initialStreamWindow: 65535 }, events: { onRequest: (one) => one.pause() } }],
   ['6.9.1', 'more DATA than the window of the connection', [open, data(1, 'x'.repeat(70_000))], connection('FLOW_CONTROL_ERROR'), { limits: { maxFrameSize: 100_000, initialConnectionWindow: 65_535 } }],
+  ['6.9.1', 'two WINDOW_UPDATEs that only together go beyond 2^31-1', [open, windowUpdate(1, 0x7fffff00 - 65535), windowUpdate(1, 0x100)], stream('FLOW_CONTROL_ERROR')],
   ['6.9', 'WINDOW_UPDATE of zero on a stream', [open, windowUpdate(1, 0)], stream('PROTOCOL_ERROR')],
   ['6.9', 'WINDOW_UPDATE of zero on the connection', [windowUpdate(0, 0)], connection('PROTOCOL_ERROR')],
   ['6.9', 'WINDOW_UPDATE of three bytes', [frame(8, 0, 0, [0, 0, 1])], connection('FRAME_SIZE_ERROR')],
@@ -144,6 +161,7 @@ const cases: readonly Case[] = [
 
   // 6.5 SETTINGS
   ['6.5', 'SETTINGS on a stream', [frame(4, 0, 1)], connection('PROTOCOL_ERROR')],
+  ['6.5', 'an acknowledgement on a stream', [frame(4, ACK, 1)], connection('PROTOCOL_ERROR')],
   ['6.5', 'SETTINGS of five bytes', [frame(4, 0, 0, [0, 1, 0, 0, 0])], connection('FRAME_SIZE_ERROR')],
   ['6.5', 'an acknowledgement with a payload', [frame(4, ACK, 0, [0, 1, 0, 0, 0, 0])], connection('FRAME_SIZE_ERROR')],
   ['6.5', 'acknowledgements that nobody waits for', [settingsAck, settingsAck], sees()],
@@ -162,6 +180,8 @@ const cases: readonly Case[] = [
   ['RFC 8441 3', 'SETTINGS_ENABLE_CONNECT_PROTOCOL taken back', [settings(8, 1), settings(8, 0)], connection('PROTOCOL_ERROR'), client],
 
   // 6.6 to 6.8
+  ['5.3.1', 'a stream that depends on itself', [headers(1, Buffer.concat([Buffer.from([0, 0, 0, 1, 9]), get]), PRIORITY | END_HEADERS | END_STREAM), priority(3, [0, 0, 0, 3, 1])], sees(gotten)],
+  ['6.6', 'PUSH_PROMISE on stream 0', [frame(5, END_HEADERS, 0, [0, 0, 0, 2, 0x82])], connection('PROTOCOL_ERROR'), client],
   ['6.6', 'PUSH_PROMISE by a client', [frame(5, END_HEADERS, 1, [0, 0, 0, 2, 0x82])], connection('PROTOCOL_ERROR')],
   ['8.4', 'PUSH_PROMISE by a server that was told not to', [frame(5, END_HEADERS, 1, [0, 0, 0, 2, 0x82])], connection('PROTOCOL_ERROR'), client],
   ['6.7', 'PING on a stream', [frame(6, 0, 1, '12345678')], connection('PROTOCOL_ERROR')],
@@ -179,6 +199,9 @@ const cases: readonly Case[] = [
   // 6.10 CONTINUATION
   ['6.10', 'CONTINUATION without HEADERS', [open, continuation(1, block('a', 'b'))], connection('PROTOCOL_ERROR')],
   ['6.10', 'CONTINUATION after END_HEADERS', [headers(1, get), continuation(1, block('a', 'b'))], connection('PROTOCOL_ERROR')],
+  ['6.10', 'CONTINUATION after a CONTINUATION with END_HEADERS', [headers(1, get.subarray(0, 5), END_STREAM), continuation(1, get.subarray(5)), continuation(1, block('a', 'b'))], connection('PROTOCOL_ERROR')],
+  ['6.10', 'CONTINUATION after DATA', [open, data(1, 'a'), continuation(1, block('a', 'b'))], connection('PROTOCOL_ERROR')],
+  ['6.10', 'PRIORITY between CONTINUATIONs', [headers(1, get.subarray(0, 5), END_STREAM), continuation(1, get.subarray(5), 0), priority(1)], connection('PROTOCOL_ERROR')],
   ['6.10', 'CONTINUATION of another stream', [headers(1, get, END_STREAM), continuation(3, block('a', 'b'))], connection('PROTOCOL_ERROR')],
 
   // 5.4.1: nothing is heard after the connection has failed

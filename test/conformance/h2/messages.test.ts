@@ -71,6 +71,49 @@ describe('RFC 9113: a malformed request resets its stream and is not reported', 
   }
 })
 
+/** A field literally, its name and value as bytes of any kind. */
+const oneByte = (byte: number): string => String.fromCharCode(byte)
+const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, at) => from + at)
+
+describe('RFC 9113 section 8.2.1: bytes that no field may have, each', () => {
+  const malformed = (fields: Buffer): boolean => {
+    const peer = new H2Peer('server').send(headers(1, Buffer.concat([request(), fields])))
+    return peer.error === undefined && peer.written().join() === 'RST_STREAM 1 PROTOCOL_ERROR' && peer.log.length === 0
+  }
+
+  test('8.2.1: in names: 0x00-0x20, 0x41-0x5a, 0x7f-0xff and the colon, at the beginning, in the middle and at the end', () => {
+    const forbidden = [...range(0, 0x20), ...range(0x41, 0x5a), ...range(0x7f, 0xff), 0x3a]
+    for (const byte of forbidden) {
+      for (const name of [`${oneByte(byte)}x`, `x${oneByte(byte)}y`, `x${oneByte(byte)}`]) assert.ok(malformed(field(name, 'v')), JSON.stringify(name))
+    }
+  })
+
+  test('8.2.1: in values: NUL, LF and CR anywhere, white space at either end, whether the name is indexed or not', () => {
+    for (const byte of [0, 0x0a, 0x0d]) {
+      for (const value of [`${oneByte(byte)}x`, `x${oneByte(byte)}y`, `x${oneByte(byte)}`]) {
+        assert.ok(malformed(field('x-a', value)), JSON.stringify(value))
+        assert.ok(malformed(Buffer.concat([Buffer.from([0x0f, 0x2b]), Buffer.from([value.length]), Buffer.from(value, 'latin1')])), `user-agent ${JSON.stringify(value)}`)
+      }
+    }
+    for (const value of [' x', '\tx', 'x ', 'x\t', ' ', '\t']) assert.ok(malformed(field('x-a', value)), JSON.stringify(value))
+  })
+
+  test('8.2.1: one that came from the table is malformed again each time', () => {
+    const peer = new H2Peer('server').send(headers(1, Buffer.concat([request(), field('x-a', 'b\0c', 0x40)])), headers(3, Buffer.concat([request(), Buffer.from([0xbe])])), headers(5, request()))
+    assert.deepEqual(peer.written(), ['RST_STREAM 1 PROTOCOL_ERROR', 'RST_STREAM 3 PROTOCOL_ERROR'])
+    assert.deepEqual(peer.log, ['request 5 GET http a / [] end'])
+  })
+
+  test('8.2.1: a malformed field of a response is never handed on', () => {
+    for (const bytes of [field('x-a', 'b\r\nc'), field('X-A', 'b'), field('x-a', ' b')]) {
+      const peer = new H2Peer('client')
+      peer.request()
+      peer.send(headers(1, Buffer.concat([ok, bytes])))
+      assert.deepEqual(peer.log, ['reset 1 PROTOCOL_ERROR by us', 'closed 1'])
+    }
+  })
+})
+
 type Good = readonly [section: string, title: string, block: Buffer, line: string]
 
 const goodRequests: readonly Good[] = [
@@ -79,6 +122,7 @@ const goodRequests: readonly Good[] = [
   ['8.3.1', 'Host instead of :authority', request({ ':authority': none }, 'host', 'b:80'), 'GET http b:80 / []'],
   ['8.3.1', 'Host that is :authority', request({}, 'host', 'A'), 'GET http a / []'],
   ['8.3.1', 'neither Host nor :authority is for the proxy to answer', request({ ':authority': none }), 'GET http  / []'],
+  ['8.3.1', 'Host that is :authority, before it in another case, goes on as :authority', request({ ':authority': 'A' }, 'host', 'a'), 'GET http A / []'],
   ['8.3.1', 'OPTIONS *', request({ ':method': 'OPTIONS', ':path': '*' }), 'OPTIONS http a * []'],
   ['8.3.1', 'a path with a query and raw UTF-8', request({ ':path': '/\xc3\xa4?q=\xe2\x82\xac' }), 'GET http a /\xc3\xa4?q=\xe2\x82\xac []'],
   ['8.3.1', 'another scheme', request({ ':scheme': 'coap+tcp' }), 'GET coap+tcp a / []'],

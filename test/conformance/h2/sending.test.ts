@@ -4,7 +4,8 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { HeaderList } from '../../../src/codec/header-list.ts'
 import { Stream } from '../../../src/codec/h2/stream.ts'
-import { END_HEADERS, END_STREAM, block, data, describeFrame, get, goAway, headers, ok, ping, post, preface, rst, settings, windowUpdate } from '../../support/h2-frames.ts'
+import { END_HEADERS, END_STREAM, block, data, describeFrame, field, get, goAway, headers, indexed, ok, ping, post, preface, rst, settings, windowUpdate } from '../../support/h2-frames.ts'
+import type { Frame } from '../../support/h2-frames.ts'
 import { H2Peer } from '../../support/h2-peer.ts'
 import type { PeerOptions, PeerStream } from '../../support/h2-peer.ts'
 
@@ -273,6 +274,79 @@ describe('RFC 9113: frames that we send', () => {
   })
 })
 
+describe('RFC 9113: every frame that we write', () => {
+  /** Types and the flags that each may have (section 6); PRIORITY and PUSH_PROMISE are never written. */
+  const flagsOf: Readonly<Record<number, number>> = { 0: END_STREAM, 1: END_STREAM | END_HEADERS, 3: 0, 4: 1, 6: 1, 7: 0, 8: 0, 9: END_HEADERS }
+
+  /** All that a server and a client write in a long conversation. */
+  function everything(): Frame[] {
+    const server = new H2Peer('server', { bare: true }).send(preface, settings(), ping(), headers(1, post, END_HEADERS), data(1, bytes(16_000)), data(1, bytes(16_000), END_STREAM), headers(3, get), headers(5, block(':method', 'GET')))
+    const stream = server.streams.get(1)!
+    stream.sendResponse(100, none, false)
+    stream.sendResponse(200, HeaderList.of('x-a', 'v'.repeat(40_000)), false)
+    send(stream, 20_000)
+    stream.sendEnd(HeaderList.of('x-t', '1'))
+    server.streams.get(3)!.sendResponse(204, none, true)
+    server.session.ping()
+    server.session.goAway()
+    server.send(windowUpdate(0, 0))
+    const asking = new H2Peer('client', { bare: true }).send(settings())
+    asking.request('POST', false).sendEnd(HeaderList.of('x-t', '1'))
+    asking.request().reset(8)
+    return [...server.frames(), ...asking.frames()]
+  }
+
+  test('4.1: the reserved bit is not set, nor any flag that its type does not define', () => {
+    const frames = everything()
+    for (const { type, flags, id } of frames) {
+      assert.ok(type in flagsOf, `a frame of type ${type}`)
+      assert.deepEqual([id >>> 31, flags & ~flagsOf[type]!], [0, 0], `type ${type}`)
+    }
+    assert.deepEqual([...new Set(frames.map(({ type }) => type))].sort((one, other) => one - other), [0, 1, 3, 4, 6, 7, 8, 9])
+  })
+
+  test('6.1, 6.2: there is no padding, so none that is not zero', () => {
+    assert.ok(everything().every(({ type, flags }) => (type !== 0 && type !== 1) || (flags & 8) === 0))
+  })
+
+  test('6.5.2: SETTINGS_ENABLE_PUSH is not said by a server, and no push is ever promised', () => {
+    const [first] = new H2Peer('server', { bare: true }).frames()
+    assert.ok(Array.from({ length: first!.payload.length / 6 }, (_, at) => first!.payload.readUInt16BE(6 * at)).every((id) => id !== 2))
+    assert.ok(everything().every(({ type }) => type !== 5))
+  })
+
+  test('6.4: nothing more on a stream that the peer has reset', () => {
+    const { peer, stream } = answered()
+    peer.send(rst(1))
+    send(stream, 10)
+    stream.sendEnd(HeaderList.of('x-t', '1'))
+    stream.reset(8)
+    assert.deepEqual(peer.written(), [])
+    const waiting = answered({}, settings(4, 0))
+    send(waiting.stream, 10)
+    waiting.stream.sendEnd(undefined)
+    assert.deepEqual(waiting.peer.send(rst(1), windowUpdate(0, 1000), settings(4, 1000)).written(), ['SETTINGS ACK'])
+  })
+
+  test('8.2.2: fields of connections are not written, in heads and trailers, and a value keeps its bytes', () => {
+    const peer = new H2Peer('server').send(ask)
+    const fields = ['connection', 'x', 'keep-alive', 'x', 'proxy-connection', 'x', 'transfer-encoding', 'chunked', 'upgrade', 'x', 'x-a', 'b']
+    peer.streams.get(1)!.sendResponse(200, HeaderList.of(...fields), false)
+    peer.streams.get(1)!.sendEnd(HeaderList.of(...fields))
+    const [head, trailers] = peer.frames()
+    assert.deepEqual([peer.fieldsOf(head!), peer.fieldsOf(trailers!)], [[':status', '200', 'x-a', 'b'], ['x-a', 'b']])
+  })
+
+  test('8.3: pseudo-header fields come first, each once, and only those of the direction', () => {
+    const server = new H2Peer('server').send(ask)
+    server.streams.get(1)!.sendResponse(404, HeaderList.of('x-a', 'b'), true)
+    assert.deepEqual(server.fieldsOf(server.frames()[0]!), [':status', '404', 'x-a', 'b'])
+    const client = new H2Peer('client')
+    client.session.open('')!.sendRequest('PUT', 'https', 'a', '/p', HeaderList.of('x-a', 'b'), true)
+    assert.deepEqual(client.fieldsOf(client.frames()[0]!), [':method', 'PUT', ':scheme', 'https', ':path', '/p', ':authority', 'a', 'x-a', 'b'])
+  })
+})
+
 describe('A transport that takes no more', () => {
   test('DATA waits, answers do not, and its writer hears of it', () => {
     const { peer, stream } = answered()
@@ -394,6 +468,24 @@ describe('RFC 9113 section 6.8: our GOAWAY', () => {
     peer.streams.get(1)!.sendResponse(204, none, true)
     assert.deepEqual(peer.written(), ['GOAWAY 2147483647 NO_ERROR', 'GOAWAY 3 NO_ERROR', 'HEADERS 1 END_STREAM'])
     assert.deepEqual([...peer.streams.keys()], [1, 3])
+  })
+
+  test('6.8: streams above it are still counted and decoded: the table and the window of the connection go on', () => {
+    const peer = new H2Peer('server', { limits: { initialConnectionWindow: 100_000 } }).send(headers(1, post, END_HEADERS))
+    peer.session.goAway(0, true)
+    peer.frames()
+    peer.send(headers(3, Buffer.concat([post, field('x-a', 'b', 0x40)]), END_HEADERS), ...Array.from({ length: 5 }, () => data(3, bytes(12_000))), headers(1, indexed(62)))
+    assert.deepEqual([peer.written(), peer.log], [['WINDOW_UPDATE 0 +60000'], ['request 1 POST http a / []', 'end 1 [x-a b]']])
+  })
+
+  test('6.8: the last stream that is named never rises', () => {
+    const peer = new H2Peer('server').send(ask)
+    peer.session.goAway(0, true)
+    peer.send(headers(5, get))
+    peer.session.goAway(0, true)
+    peer.session.goAway()
+    const last = peer.written().filter((line) => line.startsWith('GOAWAY')).map((line) => Number(line.split(' ')[1]))
+    assert.deepEqual(last, [1, 1, 1])
   })
 
   test('a client opens nothing after it', () => {

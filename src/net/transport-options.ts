@@ -5,7 +5,7 @@ import type { Address } from '../model/address.ts'
 import type { Inbound } from './inbound.ts'
 import type { TlsInfo, Transport, TransportHandler } from './transport.ts'
 
-/** From here on `write` answers false: one full read of the other side. */
+/** From here on `write` answers false. What is held for a peer that does not read: this, and one read of the other side (256 KB). */
 export const highWaterBytes = 64 * 1024
 
 /** A writer that goes on regardless is cut off here, before it takes the process's memory with it. */

@@ -53,6 +53,8 @@ export interface ControlParts {
   /** Where no MeshConfig says anything: settings that fit where this control plane runs. */
   readonly meshDefaults?: MeshConfigSpec
   readonly clock?: Clock
+  /** Processes have addresses of IPv6 too. */
+  readonly dualStack?: boolean
   /** Which Processes take traffic at first. Without it, all. */
   readonly readiness?: Readiness
   /** Every new world, right before it is pushed. */
@@ -167,6 +169,9 @@ async function openServers(settings: ControlSettings, methods: Methods, identity
   }
 }
 
+/** Of what a proxy says of its application, what goes into the log. */
+const maxProblemLength = 500
+
 /** From the sources to the state: merges, says what is wrong, and pushes after a quiet time. */
 class Worlds {
   readonly state: WorldState
@@ -193,7 +198,7 @@ class Worlds {
     this.#ready = parts.readiness ?? new Map()
     this.state = new WorldState(clock, { inSteps: true })
     this.#audit = parts.audit === undefined ? undefined : new ConfigAudit(parts.audit)
-    this.#merger = new WorldMerger({ domain: settings.domain })
+    this.#merger = new WorldMerger({ domain: settings.domain, dualStack: parts.dualStack ?? false })
     const times = { filesQuietMs: settings.filesQuiet, registryQuietMs: settings.registryQuiet, ceilingMs: settings.pushCeiling }
     this.#debounce = new Debounce(() => this.#push(), times, clock)
     this.#withdrawals = new Withdrawals(() => this.#debounce.changed('endpoints'))
@@ -223,6 +228,11 @@ class Worlds {
 
   joined(node: ConnectingNode): void {
     this.#withdrawals.joined(node)
+  }
+
+  report(node: ConnectingNode, problem: string | undefined): void {
+    if (!this.#withdrawals.report(node, problem === undefined)) return
+    this.#parts.log('info', problem === undefined ? `${node.id} takes requests` : `${node.id} is sent no requests: ${problem.slice(0, maxProblemLength)}`)
   }
 
   async leave(node: ConnectingNode): Promise<void> {

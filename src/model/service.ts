@@ -71,6 +71,8 @@ export interface Endpoint {
   /** Where to connect: an IP, a DNS name, or `unix:///path` with port 0. */
   readonly address: string
   readonly port: number
+  /** Where else: its addresses of the other family. */
+  readonly furtherAddresses?: readonly string[]
   readonly labels: Readonly<Record<string, string>>
   readonly locality: Locality
   readonly network: string

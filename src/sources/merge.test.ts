@@ -132,7 +132,8 @@ const serviceCases: readonly (readonly [title: string, yaml: string, expected: P
   ['exportTo is an annotation', service('s', '{ clusterIP: None, ports: [{ port: 80 }] }').replace('{ name: s }', '{ name: s, annotations: { networking.istio.io/exportTo: "a, b" } }'), { exportTo: ['a', 'b'] }],
   ['NONE goes to the original destination and needs no address', serviceEntry('s', '{ hosts: [s.example.com], ports: [{ number: 80, name: http, protocol: HTTP }] }'), { hostname: 's.example.com', registry: 'External', resolution: 'passthrough', addresses: [], meshExternal: true }],
   ['DNS is found by name', serviceEntry('s', '{ hosts: [s.example.com], addresses: [9.9.9.9], location: MESH_INTERNAL, resolution: DNS, subjectAltNames: [a], exportTo: ["."], ports: [{ number: 443, name: tls, protocol: TLS, targetPort: 8443 }] }'), { resolution: 'dns', addresses: ['9.9.9.9'], meshExternal: false, subjectAltNames: ['a'], exportTo: ['.'], ports: [{ name: 'tls', number: 443, protocol: 'TLS', targetPort: 8443 }] }],
-  ['a wildcard is given no address', serviceEntry('s', '{ hosts: ["*.example.com"], resolution: DYNAMIC_DNS, ports: [{ number: 443, name: tls, protocol: TLS }] }'), { resolution: 'dynamic-dns', addresses: [] }],
+  ['a wildcard is given no address', serviceEntry('s', '{ hosts: ["*.example.com"], resolution: STATIC, endpoints: [{ address: 10.0.0.1 }], ports: [{ number: 443, name: tls, protocol: TLS }] }'), { resolution: 'client-side', addresses: [] }],
+  ['but where names below are looked up when they are asked for', serviceEntry('s', '{ hosts: ["*.example.com"], resolution: DYNAMIC_DNS, ports: [{ number: 443, name: tls, protocol: TLS }] }'), { resolution: 'dynamic-dns', addresses: ['240.240.62.58'], autoAllocated: true }],
   ['a label turns the allocation of addresses off', serviceEntry('s', '{ hosts: [s.example.com], resolution: DNS, ports: [{ number: 80, name: http, protocol: HTTP }] }', ', labels: { networking.istio.io/enable-autoallocate-ip: "false" }'), { addresses: [] }],
   ['an address that a controller wrote into the status is used', `${serviceEntry('s', '{ hosts: [s.example.com], resolution: DNS, ports: [{ number: 80, name: http, protocol: HTTP }] }')}status: { addresses: [{ value: 240.240.1.1, host: s.example.com }, { value: 240.240.1.2, host: other }] }\n`, { addresses: ['240.240.1.1'] }],
 ]
@@ -162,6 +163,15 @@ test('a Process is a Pod to the mesh: an address of its own, its ports, its iden
   assert.deepEqual([side!.mutualTls, side!.serviceAccount, side!.ready, side!.workloadName], [true, 'sa', true, 'side'])
   assert.deepEqual([bare!.addresses, bare!.mutualTls], [['127.0.0.5'], false])
   assert.deepEqual([gate!.mutualTls, gate!.addresses[0]!.startsWith('10.')], [false, true])
+})
+
+test('where there are both families, a Process has addresses of both, and a Service those that it asks for', () => {
+  const ask = (families: string) => `{ selector: { app: x }, ${families} ports: [{ port: 80 }] }`
+  const yaml = all(process('side', '{ ports: [{ containerPort: 80 }] }'), service('one', ask('')), service('six', ask('ipFamilies: [IPv6],')), service('prefers', ask('ipFamilyPolicy: PreferDualStack,')), service('both', ask('ipFamilyPolicy: RequireDualStack, ipFamilies: [IPv6, IPv4],')))
+  const { workloads, services, endpoints } = new WorldMerger({ dualStack: true }).merge([stateOf(yaml)])
+  const families = (addresses: readonly string[]) => addresses.map((one) => (one.includes(':') ? 6 : 4)).join()
+  assert.deepEqual([...workloads, ...services].map(({ name, addresses }) => `${name} ${families(addresses)}`), ['side 4,6', 'one 4', 'six 6', 'prefers 4,6', 'both 6,4'])
+  assert.deepEqual(endpoints.map(({ address, furtherAddresses = [] }) => families([address, ...furtherAddresses])), ['4,6', '4,6', '4,6', '4,6'])
 })
 
 test('whoever supervises Processes says which of them are ready', () => {

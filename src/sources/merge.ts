@@ -27,6 +27,8 @@ export interface MergedWorld {
 export interface MergeOptions {
   /** The cluster's DNS domain. */
   readonly domain: string
+  /** What has its address from here has one of each family. */
+  readonly dualStack?: boolean
 }
 
 /** Never edited: a change makes a new one. Whether a Process takes traffic, by `namespace/name`; missing means that it does. */

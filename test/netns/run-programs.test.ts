@@ -2,6 +2,7 @@
 // service's address and by a workload's; whoever is asked knows who asks. And whatever they try, nothing slips past.
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { networkInterfaces } from 'node:os'
@@ -59,6 +60,35 @@ spec:
   ingress: [{ port: { number: 9080, name: http, protocol: HTTP }, defaultEndpoint: "127.0.0.1:9080" }]
 `
 
+/** Of both families, of IPv6 alone, without an address of its own; and a host with nothing but an address of IPv6. */
+const families = `
+apiVersion: v1
+kind: Service
+metadata: { name: both }
+spec: { ipFamilyPolicy: PreferDualStack, selector: { app: web }, ports: [{ name: http, port: 80, targetPort: 9080 }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: six }
+spec: { ipFamilies: [IPv6], selector: { app: web }, ports: [{ name: tcp, port: 9999, targetPort: 9080 }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: members }
+spec: { clusterIP: None, selector: { app: member }, ports: [{ name: http, port: 9080 }] }
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: six }
+spec:
+  hosts: [six.example.test]
+  addresses: ["2001:db8::10"]
+  location: MESH_INTERNAL
+  resolution: STATIC
+  workloadSelector: { labels: { app: web } }
+  ports: [{ number: 80, name: http, protocol: HTTP, targetPort: 9080 }, { number: 81, name: tcp, protocol: TCP, targetPort: 9080 }]
+---`
+
 const registryOnly = `
 apiVersion: v1
 kind: ConfigMap
@@ -77,6 +107,7 @@ spec: { mtls: { mode: STRICT } }
 const greeter = "exec python3 -c 'import socketserver\nclass Greet(socketserver.BaseRequestHandler):\n  def handle(self): self.request.sendall(b\"hello\")\nsocketserver.ThreadingTCPServer((\"0.0.0.0\", 7000), Greet).serve_forever()'"
 
 const skip = netnsSkip
+const noIpv6 = skip || (existsSync('/proc/net/if_inet6') ? false : 'skipped: this kernel has no IPv6')
 const noRedis = skip || (has('redis-server') && has('redis-cli') ? false : 'skipped: no redis-server here (apt-get install redis-server)')
 const postgresBin = spawnSync('sh', ['-c', 'ls -d /usr/lib/postgresql/*/bin | tail -1'], { encoding: 'utf8' }).stdout.trim()
 const noPostgres = skip || (postgresBin !== '' && has('psql') ? false : 'skipped: no PostgreSQL here (apt-get install postgresql)')
@@ -105,7 +136,7 @@ describe('programs in networks of their own', { skip }, () => {
       ...(noRedis === false ? [served('redis', "exec redis-server --bind 0.0.0.0 --protected-mode no --save '' --appendonly no", 6379)] : []),
       ...(noPostgres === false ? [served('postgres', await postgres(folder), 5432)] : []),
     ]
-    mesh = await startLocalMesh({ 'all.yaml': [echo('web', { spec: 'serviceAccount: web' }), service('web'), client, shy, service('shy'), served('greeter', greeter, 7000), ...databases, gatewayTo('web')].join('\n') }, { capture: 'netns', watch: true })
+    mesh = await startLocalMesh({ 'all.yaml': [echo('web', { spec: 'serviceAccount: web' }), service('web'), families, echo('member'), client, shy, service('shy'), served('greeter', greeter, 7000), ...databases, gatewayTo('web')].join('\n') }, { capture: 'netns', watch: true })
     own.push(...networksOf([process.pid]))
     vip = (await call('client', ['getent', 'hosts', 'web'])).out.split(/\s+/)[0] ?? ''
     podIp = ipOf('web')
@@ -218,25 +249,35 @@ print(socket.inet_ntoa(asking.recv(512)[-4:]))`
     assert.equal((await call('client', ['python3', '-c', program])).out, vip)
   })
 
-  test('there is no way out by IPv6', async () => {
-    const { code, err } = await call('client', ['curl', '-sS', '-m', '5', 'http://[2001:db8::1]/'])
-    assert.notEqual(code, 0)
-    assert.match(err, /unreachable|Couldn't connect/)
+  test('by IPv6 as by IPv4: services of both families, of IPv6 alone, by their members, and the workload by its own address', { skip: noIpv6 }, async () => {
+    const looked = async (name: string): Promise<readonly string[]> => [...new Set((await call('client', ['getent', 'ahosts', name])).out.split('\n').map((line) => line.split(/\s+/)[0] ?? ''))].sort()
+    const members = await looked('members')
+    const podV6 = (await call('web', ['hostname', '-I'])).out.split(' ').find((one) => one.startsWith('fd'))
+    assert.match(members.join(), /^10\.[\d.]+,fd74:[\da-f:]+$/)
+    assert.deepEqual([(await looked('both')).length, (await looked('web')).length, await looked('member.members')], [2, 1, members])
+    assert.deepEqual(await looked('six.example.test'), ['2001:db8::10'])
+    for (const url of ['http://both', 'http://six:9999', 'http://members:9080', 'http://member.members:9080', 'http://six.example.test', 'http://six.example.test:81', `http://[${podV6}]:9080`]) {
+      assert.deepEqual(heard(await call('client', ['curl', '-6', '-sS', '-m', '10', url])), { name: url.includes('member') ? 'member' : 'web', by: spiffe('caller') }, url)
+    }
+    await mesh.until('its sidecar has logged the address, of a stranger', () => mesh.accessLog.some((line) => line.includes(`[${podV6}]:9080`) && line.includes('PassthroughCluster')))
   })
 
   test('the outside is reached by way of the sidecar, also by a child that nobody watches', async (context) => {
-    const host = Object.values(networkInterfaces()).flat().find((one) => one?.family === 'IPv4' && !one.internal)?.address
-    if (host === undefined) return context.skip('skipped: this machine has no address but loopback')
-    const outside = createServer((_, response) => response.end('the outside'))
-    await new Promise<void>((resolve) => outside.listen(0, host, resolve))
-    const url = `http://${host}:${(outside.address() as AddressInfo).port}/`
-    try {
-      assert.equal((await call('client', ['curl', '-sS', '-m', '10', url])).out, 'the outside')
-      assert.equal((await call('client', ['setsid', '-w', 'sh', '-c', `sh -c 'curl -sS -m 10 ${url}child'`])).out, 'the outside')
-      await mesh.until('its sidecar has logged both', () => mesh.accessLog.filter((line) => line.includes('PassthroughCluster') && line.includes(host)).length >= 2)
-    } finally {
-      outside.closeAllConnections()
-      outside.close()
+    const own = Object.values(networkInterfaces()).flat().filter((one) => one !== undefined && !one.internal && !one.address.startsWith('fe80'))
+    const hosts = (['IPv4', ...(noIpv6 === false ? ['IPv6'] : [])]).flatMap((family) => own.find((one) => one?.family === family)?.address ?? [])
+    if (hosts.length === 0) return context.skip('skipped: this machine has no address but loopback')
+    for (const host of hosts) {
+      const outside = createServer((_, response) => response.end('the outside'))
+      await new Promise<void>((resolve) => outside.listen(0, host, resolve))
+      const url = `http://${host.includes(':') ? `[${host}]` : host}:${(outside.address() as AddressInfo).port}/`
+      try {
+        assert.equal((await call('client', ['curl', '-sS', '-m', '10', url])).out, 'the outside')
+        assert.equal((await call('client', ['setsid', '-w', 'sh', '-c', `sh -c 'curl -sS -m 10 ${url}child'`])).out, 'the outside')
+        await mesh.until('its sidecar has logged both', () => mesh.accessLog.filter((line) => line.includes('PassthroughCluster') && line.includes(host)).length >= 2)
+      } finally {
+        outside.closeAllConnections()
+        outside.close()
+      }
     }
   })
 
@@ -253,12 +294,13 @@ print(socket.inet_ntoa(asking.recv(512)[-4:]))`
 
   test('under REGISTRY_ONLY the outside is refused, by IP and by name', async () => {
     await mesh.edit(() => mesh.folder.write('mesh/config.yaml', registryOnly))
-    for (const url of ['http://192.0.2.1:8099/', 'http://192.0.2.1/', 'https://192.0.2.1/']) {
+    for (const url of ['http://192.0.2.1:8099/', 'http://192.0.2.1/', 'https://192.0.2.1/', 'http://[2001:db8::1]:8099/']) {
       const { code, out } = await call('client', ['curl', '-ksS', '-m', '5', '-w', ' %{http_code}', url])
       assert.ok((code !== 0 && code !== 28) || out.endsWith('502'), `${url}: ${code} ${out}`)
     }
     assert.equal(heard(await call('client', ['curl', '-sS', '-m', '10', 'http://web'])).name, 'web')
-    await mesh.until('its sidecar says why', () => mesh.accessLog.some((line) => line.includes('BlackHoleCluster')))
+    const refused = ['192.0.2.1:8099', ...(noIpv6 === false ? ['[2001:db8::1]:8099'] : [])]
+    await mesh.until('its sidecar says why', () => refused.every((at) => mesh.accessLog.some((line) => line.includes('BlackHoleCluster') && line.includes(at))))
   })
 })
 

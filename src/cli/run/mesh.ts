@@ -97,8 +97,12 @@ class LocalMesh implements Mesh {
     const { files, watch, stateDir, auditLog = 'none', log, capture } = this.#options
     const source = withGateways(watch ? watchFiles(files) : filesOnce(files))
     const audit = this.#audit = openAudit(auditLog, (line) => log.warn('audit', line))
+    if (capture === 'netns') this.#networks = await Networks.open({ env: process.env, control: () => this.#control?.xds, guard: this.#guard })
+    const noV6 = this.#networks?.noV6
+    if (noV6 !== undefined) log.say('mesh', `workloads have no IPv6 here, addresses of IPv4 only (${noV6})`)
     const control = await startControl(controlSettings({ stateDir, xdsPort: 0, plaintextPort: 0, debugPort: 0 }), {
       sources: [capture === 'netns' ? withOwnAddresses(source) : source],
+      dualStack: this.#networks !== undefined && noV6 === undefined,
       // People in front of a terminal want to see requests; a MeshConfig of their own decides otherwise.
       meshDefaults: { accessLogFile: '/dev/stdout' },
       log: (level, line) => this.#say(level, line),
@@ -107,7 +111,6 @@ class LocalMesh implements Mesh {
       ...(audit === undefined ? {} : { audit: audit.writer('control'), auditCounts: () => audit.stats }),
     })
     this.#control = control
-    if (capture === 'netns') this.#networks = await Networks.open({ env: process.env, control: control.xds, guard: this.#guard })
     this.#units = new MeshUnits({
       control,
       trustDomain: control.trustDomain,

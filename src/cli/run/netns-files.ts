@@ -8,7 +8,8 @@ import type { Namespace } from '../../agent/netns/namespace.ts'
 
 export interface WorkloadFiles {
   readonly namespace: string
-  readonly address: string
+  /** Of the workload, the first one of IPv4. */
+  readonly addresses: readonly string[]
   readonly domain: string
 }
 
@@ -20,8 +21,8 @@ export const resolvConf = ({ namespace, domain }: WorkloadFiles): string =>
   `search ${namespace}.svc.${domain} svc.${domain} ${domain}\nnameserver ${switchAddress}\noptions ndots:5\n`
 
 /** The Process's own name is not in it: often a Service has the same one, and is meant. */
-export const hosts = ({ address }: WorkloadFiles): string =>
-  `127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n${address}\t${hostname()}\n${switchAddress}\t${controlName}\n`
+export const hosts = ({ addresses }: WorkloadFiles): string =>
+  `127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n${addresses.map((one) => `${one}\t${hostname()}\n`).join('')}${switchAddress}\t${controlName}\n`
 
 /** Sockets by which the C library would ask this machine's own services for names, past every resolv.conf. */
 const nameServices = ['/run/systemd/resolve/io.systemd.Resolve', '/run/nscd/socket', '/run/avahi-daemon/socket']

@@ -51,10 +51,10 @@ export class NetnsGateway {
   async start(): Promise<void> {
     const { wanted, address } = this
     const { networks, domain } = this.#parts
-    this.#starting = networks.workload({ namespace: wanted.namespace, address, domain })
+    this.#starting = networks.workload({ namespace: wanted.namespace, addresses: networks.addressesOf(address), domain })
     const cell = await this.#starting
     if (this.#stopped) return
-    this.#proxy = openProxy(wanted, { cell, address, capture: undefined }, this.#parts, { further: (at) => this.#further(at), changed: (serves) => this.#changed(serves) })
+    this.#proxy = openProxy(wanted, { cell, addresses: networks.addressesOf(address), capture: undefined }, this.#parts, { further: (at) => this.#further(at), changed: (serves) => this.#changed(serves) })
     await this.#proxy.start()
     await Promise.race([this.#proxy.whenReady, this.#ending.promise])
     for (const { port, url } of this.listening) this.#ports.say(`port ${port} is ${url}`)

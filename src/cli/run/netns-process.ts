@@ -89,7 +89,7 @@ export class NetnsProcess {
   async start(services: readonly Service[]): Promise<void> {
     const { wanted, address } = this
     const { networks, domain } = this.#parts
-    this.#starting = networks.workload({ namespace: wanted.namespace, address, domain })
+    this.#starting = networks.workload({ namespace: wanted.namespace, addresses: networks.addressesOf(address), domain })
     const cell = await this.#starting
     if (wanted.proxyType === 'sidecar' && !this.#stopped) await this.#startProxy(cell)
     if (!this.#stopped) this.#startProgram(cell, services)
@@ -111,7 +111,7 @@ export class NetnsProcess {
     const capture = this.#capture
     await applyCapture(capture, { run: runIn(cell) })
     if (this.#stopped) return
-    const proxy = openProxy(this.wanted, { cell, address: this.address, capture }, this.#parts, { further: () => Promise.resolve(undefined), changed: () => this.#parts.onChange() })
+    const proxy = openProxy(this.wanted, { cell, addresses: this.#parts.networks.addressesOf(this.address), capture }, this.#parts, { further: () => Promise.resolve(undefined), changed: () => this.#parts.onChange() })
     this.#proxy = proxy
     await proxy.start()
     if (this.#parts.life(this.wanted).holds) await Promise.race([proxy.whenReady, this.#ending.promise])
@@ -152,7 +152,7 @@ interface ProxyEvents {
   changed(serves: boolean): void
 }
 
-export function openProxy(wanted: WantedProcess, place: Pick<ProxyPlace, 'cell' | 'address' | 'capture'>, parts: NetnsUnitParts, events: ProxyEvents): ProxyProcess {
+export function openProxy(wanted: WantedProcess, place: Pick<ProxyPlace, 'cell' | 'addresses' | 'capture'>, parts: NetnsUnitParts, events: ProxyEvents): ProxyProcess {
   const { networks, clock, guard, roots, log, inheritedEnv, trustDomain } = parts
   return new ProxyProcess({
     command: proxyCommand(wanted, { ...place, rootless: networks.rootless, trustDomain }),

@@ -15,7 +15,7 @@ const wanted: WantedProcess = {
   ports: [{ name: 'http', containerPort: 8080, hostPort: undefined }], probe: undefined, graceMs: 0, origin: { file: 'm.yaml', line: 3, column: 1 },
 }
 const cell: Pick<Namespace, 'entering'> = { entering: () => ['nsenter', '--target', '7', '--net', '--mount'] }
-const place = { cell: cell as Namespace, address: '10.128.0.7', trustDomain: 'cluster.local' }
+const place = { cell: cell as Namespace, addresses: ['10.128.0.7', 'fd74:7279:7361::a80:7'], trustDomain: 'cluster.local' }
 
 test('a program is started as it is, without a shell, in its folder and without the rights to undo its redirect', () => {
   const command = programCommand(wanted, cell as Namespace)
@@ -60,9 +60,9 @@ test("a program finds what a Pod's finds: addresses of services, its own, and no
 })
 
 test('names are asked for as in a Pod, and the control plane has the name that its certificate has', () => {
-  const files = { namespace: 'shop', address: '10.128.0.7', domain: 'cluster.local' }
+  const files = { namespace: 'shop', addresses: ['10.128.0.7', 'fd74:7279:7361::a80:7'], domain: 'cluster.local' }
   assert.equal(resolvConf(files), 'search shop.svc.cluster.local svc.cluster.local cluster.local\nnameserver 10.192.0.1\noptions ndots:5\n')
-  assert.match(hosts(files), /^10\.128\.0\.7\t\S+\n10\.192\.0\.1\tistiod\.istio-system\.svc$/m)
+  assert.match(hosts(files), /^10\.128\.0\.7\t\S+\nfd74:7279:7361::a80:7\t\S+\n10\.192\.0\.1\tistiod\.istio-system\.svc$/m)
 })
 
 test("nothing of this process's own network is ever taken for a workload's", { skip: process.platform === 'linux' ? false : 'namespaces are of Linux' }, () => {

@@ -38,17 +38,18 @@ export const runIn = (cell: Namespace): RunCommand => (program, args, input = ''
 export interface ProxyPlace {
   readonly cell: Namespace
   readonly rootless: boolean
-  readonly address: string
+  /** Of both families, where there are both; the first one is that of its id. */
+  readonly addresses: readonly string[]
   readonly trustDomain: string
   /** Undefined: for a gateway, which nothing is redirected to. */
   readonly capture: CaptureSettings | undefined
 }
 
-export function proxyCommand({ name, namespace, serviceAccount, labels, proxyType }: WantedProcess, { cell, rootless, address, trustDomain, capture }: ProxyPlace): readonly string[] {
+export function proxyCommand({ name, namespace, serviceAccount, labels, proxyType }: WantedProcess, { cell, rootless, addresses: [address = '', ...further], trustDomain, capture }: ProxyPlace): readonly string[] {
   const owner = labels['app'] === undefined || labels['version'] === undefined ? name : `${labels['app']}-${labels['version']}`
   const flags = {
     type: proxyType === 'router' ? 'router' : 'sidecar',
-    name, namespace, 'service-account': serviceAccount, 'trust-domain': trustDomain, ip: address, 'workload-name': owner,
+    name, namespace, 'service-account': serviceAccount, 'trust-domain': trustDomain, ip: address, 'instance-ips': further.join(','), 'workload-name': owner,
     labels: Object.entries(labels).map(([key, value]) => `${key}=${value}`).join(','),
     'discovery-address': `${controlName}:${controlPort}`,
     'termination-drain-duration': `${terminationMs}ms`,

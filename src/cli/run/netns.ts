@@ -5,16 +5,18 @@ import type { Socket as DatagramSocket } from 'node:dgram'
 import type { Socket } from 'node:net'
 import { missingTool, toolEnvironment } from '../../agent/netns/commands.ts'
 import type { Namespace } from '../../agent/netns/namespace.ts'
-import { Switch, controlPort, dnsPort, egressPort, switchAddress } from '../../agent/netns/switch.ts'
+import { Switch, controlPort, dnsPort, egressPort, switchAddress, switchAddressV6 } from '../../agent/netns/switch.ts'
 import { systemClock } from '../../lib/clock.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Address } from '../../model/address.ts'
 import { startDatagramRelay } from '../../net/datagram-relay.ts'
-import { linuxOptions, socketOptions, descriptorOf } from '../../net/socket-options.ts'
+import { OriginalDestinations } from '../../net/original-destination.ts'
+import { socketOptions, descriptorOf } from '../../net/socket-options.ts'
 import { startRelay } from '../../net/relay.ts'
 import type { Relay } from '../../net/relay.ts'
 import { MeshError, hasCode } from '../../lib/errors.ts'
 import { processRange, serviceEntryRange, serviceRange } from '../../sources/registry/address-pool.ts'
+import { processRangeV6, processV6, serviceRangeV6 } from '../../sources/registry/second-family.ts'
 import { findProgram } from './find-program.ts'
 import { bareRange } from './netns-addresses.ts'
 import { compileCacheFolder } from './netns-compile-cache.ts'
@@ -26,8 +28,8 @@ import { socketsOf } from './netns-sockets.ts'
 
 export interface NetworksParts {
   readonly env: Readonly<Record<string, string | undefined>>
-  /** Where the control plane serves xDS and its CA. */
-  readonly control: Address
+  /** Where the control plane serves xDS and its CA; asked when somebody connects to it. */
+  control(): Address | undefined
   readonly guard: Pick<Guard, 'addNetwork' | 'removeNetwork'>
 }
 
@@ -63,11 +65,21 @@ export class Networks {
     if (options.options === undefined) throw new MeshError('run/netns', `--capture netns has to ask sockets where they were going: ${options.problem}; npm install koffi, or use --capture env`)
     const { own, rootless } = await openSwitch(toolEnv)
     try {
-      return new Networks(own, rootless, guard, await serve(own.namespace, control))
+      return new Networks(own, rootless, guard, await serve(own, control, new OriginalDestinations(options.options)))
     } catch (error) {
       await own.close()
       throw error
     }
+  }
+
+  /** Undefined: workloads have IPv6; else why not. */
+  get noV6(): string | undefined {
+    return this.#switch.noV6
+  }
+
+  /** All that a workload has, the first one as given. */
+  addressesOf(address: string): readonly string[] {
+    return this.noV6 === undefined ? [address, processV6(address)] : [address]
   }
 
   /** What proxies are started with: their settings are on their command lines. */
@@ -83,7 +95,7 @@ export class Networks {
 
   /** The network of one workload, with its own /etc/resolv.conf and /etc/hosts. */
   async workload(files: WorkloadFiles): Promise<Namespace> {
-    const cell = await this.#switch.workload(files.address)
+    const cell = await this.#switch.workload(files.addresses[0]!, files.addresses[1])
     try {
       const network = networkOf(cell.pid)
       if (network !== undefined) this.#guard.addNetwork(network)
@@ -112,7 +124,7 @@ export class Networks {
 
 /** Root of a container often may not make networks, and like any other user may have a user namespace in which it may. */
 async function openSwitch(env: Readonly<Record<string, string>>): Promise<{ readonly own: Switch; readonly rootless: boolean }> {
-  const parts = { env, ranges: [processRange, bareRange], inside: [serviceRange, serviceEntryRange, '127.0.0.0/8'] }
+  const parts = { env, ranges: [processRange, bareRange], inside: [serviceRange, serviceEntryRange, '127.0.0.0/8'], v6: { range: processRangeV6, inside: [serviceRangeV6] } }
   const asUser = async (): Promise<{ own: Switch; rootless: true }> => ({ own: await Switch.open({ ...parts, rootless: true }), rootless: true })
   if (process.getuid?.() !== 0) return await asUser()
   try {
@@ -123,10 +135,10 @@ async function openSwitch(env: Readonly<Record<string, string>>): Promise<{ read
   }
 }
 
-async function serve(namespace: Namespace, control: Address): Promise<readonly (() => void)[]> {
+async function serve({ namespace, noV6 }: Switch, control: NetworksParts['control'], destinations: OriginalDestinations): Promise<readonly (() => void)[]> {
   const sockets = await socketsOf(namespace, [
     { name: 'control', protocol: 'tcp', address: { host: switchAddress, port: controlPort } },
-    { name: 'egress', protocol: 'tcp', address: { host: '0.0.0.0', port: egressPort } },
+    { name: 'egress', protocol: 'tcp', address: { host: noV6 === undefined ? '::' : '0.0.0.0', port: egressPort } },
     { name: 'dns', protocol: 'tcp', address: { host: switchAddress, port: dnsPort } },
     { name: 'dns-datagrams', protocol: 'udp', address: { host: switchAddress, port: dnsPort } },
   ])
@@ -134,8 +146,8 @@ async function serve(namespace: Namespace, control: Address): Promise<readonly (
   const relay = (name: string, target: (from: Socket) => Address | undefined, maxConnections: number): Promise<Relay> =>
     startRelay({ on: { handle: sockets.get(name)! }, target, maxConnections })
   const relays = await Promise.all([
-    relay('control', () => control, maxControlConnections),
-    relay('egress', originalDestination, 10_000),
+    relay('control', control, maxControlConnections),
+    relay('egress', (from) => originalDestination(from, destinations), 10_000),
     relay('dns', () => servers()[0], 256),
   ])
   const datagrams = startDatagramRelay({ socket: sockets.get('dns-datagrams') as DatagramSocket, servers })
@@ -162,16 +174,10 @@ function resolvConf(): string {
   }
 }
 
-/** A `sockaddr_in`: family, port, address. What was not led here was sent here: nobody is meant. */
-function originalDestination(from: Socket): Address | undefined {
+/** What was not led here was sent here: nobody is meant. */
+function originalDestination(from: Socket, destinations: OriginalDestinations): Address | undefined {
   const fd = descriptorOf(from)
-  const { options } = socketOptions()
-  if (fd === undefined || options === undefined) return undefined
-  try {
-    const bytes = options.get(fd, linuxOptions.originalDestination, 16)
-    const address = { host: bytes.subarray(4, 8).join('.'), port: bytes.readUInt16BE(2) }
-    return address.host === switchAddress ? undefined : address
-  } catch {
-    return undefined
-  }
+  const peer = from.remoteAddress ?? ''
+  const address = fd === undefined ? undefined : destinations.of(fd, peer.includes(':') && !peer.startsWith('::ffff:'))
+  return address?.host === switchAddress || address?.host === switchAddressV6 ? undefined : address
 }

@@ -59,6 +59,12 @@ test('ServiceEntries are known by their hosts, wildcards by what is below them, 
   ])
 })
 
+test('a member of both families is known by the addresses of those that the client has', () => {
+  const endpoints = [member('db-0', '10.0.0.1', { furtherAddresses: ['fd00::1'] })]
+  const shown = (ips: string) => names({ services: [headless], endpoints, ips }).map((line) => line.split(' ')[1])
+  assert.deepEqual([shown('127.1.0.1'), shown('127.1.0.1,fd00::9'), shown('fd00::9')], [['10.0.0.1', '10.0.0.1'], ['10.0.0.1,fd00::1', '10.0.0.1,fd00::1'], ['fd00::1', 'fd00::1']])
+})
+
 test('a headless service stands for its ready endpoints, each of which has a name of its own', () => {
   const endpoints = [member('db-0', '10.0.0.1'), member('db-1', '10.0.0.2'), member('db-2', '10.0.0.3', { health: 'unhealthy' }), endpoint(headless, workload('x', '10.0.0.4', {}))]
   assert.deepEqual(names({ services: [headless], endpoints }), [

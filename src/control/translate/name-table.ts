@@ -75,10 +75,10 @@ function tableOf({ services, aliases, aliased, endpoints, network, families }: N
   for (const service of services) {
     const ips = ofFamilies(addressesOf(service, members.get(service)), families)
     if (ips.length > 0 && isAskable(service.hostname)) table[service.hostname] = infoOf(service, ips)
-    for (const { memberName, address } of members.get(service) ?? []) {
+    for (const { memberName, ...member } of members.get(service) ?? []) {
       if (memberName === undefined) continue
       const { ips: known = [], ...info } = table[`${memberName}.${service.hostname}`] ?? infoOf(service, [], `${memberName}.${service.name}`)
-      table[`${memberName}.${service.hostname}`] = { ...info, ips: [...new Set([...known, address])] }
+      table[`${memberName}.${service.hostname}`] = { ...info, ips: [...new Set([...known, ...ofFamilies(placesOf(member), families)])] }
     }
   }
   for (const [at, alias] of aliases.entries()) {
@@ -93,8 +93,10 @@ const answers = ({ health, address, network }: Endpoint, clients: string): boole
   health === 'healthy' && isIP(address) && (clients === '' || network === '' || network === clients)
 
 function addressesOf(service: Service, members: readonly Endpoint[] | undefined): readonly string[] {
-  return [...new Set(members === undefined ? service.addresses.filter(isIP) : members.map(({ address }) => address))]
+  return [...new Set(members === undefined ? service.addresses.filter(isIP) : members.flatMap(placesOf))]
 }
+
+const placesOf = ({ address, furtherAddresses = [] }: Pick<Endpoint, 'address' | 'furtherAddresses'>): readonly string[] => [address, ...furtherAddresses]
 
 /** A host that has none of them is known all the same. */
 function ofFamilies(ips: readonly string[], families: Families): readonly string[] {

@@ -36,6 +36,13 @@ test('IPv6 addresses and pipes have names of their own kind', () => {
   ])
 })
 
+test('further addresses of an endpoint are read, and one that is none is refused', () => {
+  const value = { ...at('10.0.0.1', 80).hostIdentifier.value, additionalAddresses: [at('fd00::1', 80).hostIdentifier.value] }
+  const of = (endpoint: object) => create(ClusterLoadAssignmentSchema, { clusterName: 'c', endpoints: [{ lbEndpoints: [{ hostIdentifier: { case: 'endpoint', value: endpoint } }] }] })
+  assert.deepEqual(decodeEndpoints(of(value)).map(({ name, further }) => [name, further]), [['10.0.0.1:80', [{ host: 'fd00::1', port: 80 }]]])
+  assert.throws(() => decodeEndpoints(of({ ...value, additionalAddresses: [{}] })), /neither a socket nor a pipe/)
+})
+
 test('an address that is listed twice counts once', () => {
   const assignment = create(ClusterLoadAssignmentSchema, {
     endpoints: [{ lbEndpoints: [{ ...at('10.0.0.1', 80), loadBalancingWeight: 2 }, at('10.0.0.1', 80)] }, { priority: 1, lbEndpoints: [at('10.0.0.1', 80)] }],

@@ -14,6 +14,8 @@ export interface EndpointSettings {
   readonly name: string
   /** Where connections go: the address itself, or what its name resolves to. */
   readonly connectTo: Address
+  /** Where the same endpoint is too. */
+  readonly further?: readonly Address[]
   readonly weight: number
   readonly health: HostHealth
   /** 0 is used first. */
@@ -56,11 +58,13 @@ function decodeEndpoint(endpoint: LbEndpoint, place: Place, cluster: string): En
   const { hostIdentifier, metadata } = endpoint
   if (hostIdentifier.case !== 'endpoint') throw new MeshError('proxy/bad-config', `${cluster}: an endpoint without an address`)
   const address = decodeAddress(hostIdentifier.value.address, cluster)
+  const further = hostIdentifier.value.additionalAddresses.map((one) => decodeAddress(one.address, cluster))
   const workload = metadata?.filterMetadata['istio']?.['workload']
   return {
     address,
     name: hostName(address),
     connectTo: address,
+    ...(further.length > 0 && { further }),
     weight: Math.max(1, endpoint.loadBalancingWeight ?? 1),
     health: healthOf(endpoint.healthStatus),
     ...place,

@@ -4,6 +4,7 @@ import type { Hash64 } from '../../lib/xxhash64.ts'
 import { remainder } from '../../lib/xxhash64.ts'
 import type { Balancer, Share } from './balancer/balancer.ts'
 import type { EndpointSettings } from './endpoints.ts'
+import { socketKeyOf } from './host.ts'
 import type { RuntimeHost } from './host.ts'
 import { Level } from './level.ts'
 import type { LevelParts } from './level.ts'
@@ -126,7 +127,7 @@ export class HostSet {
 
   /** Another address, or another way to connect, is another host. */
   #keepOrCreate(known: RuntimeHost | undefined, settings: EndpointSettings): RuntimeHost {
-    if (known === undefined || known.socketKey !== JSON.stringify(settings.socketLabels)) return this.#parts.create(settings)
+    if (known === undefined || known.socketKey !== socketKeyOf(settings)) return this.#parts.create(settings)
     known.apply(settings)
     return known
   }

@@ -22,6 +22,11 @@ export interface HostParts {
   onSuspicion(): void
 }
 
+const none: readonly Address[] = []
+
+/** Of what makes a host another one. */
+export const socketKeyOf = ({ socketLabels, further }: EndpointSettings): string => (further === undefined ? JSON.stringify(socketLabels) : JSON.stringify([socketLabels, further]))
+
 export class RuntimeHost implements Host {
   readonly address: Address
   readonly name: string
@@ -32,6 +37,7 @@ export class RuntimeHost implements Host {
   readonly idleLimit = new IdleLimit()
   /** Equal for endpoints that may share connections. */
   readonly socketKey: string
+  readonly further: readonly Address[]
   /** Where new connections go. */
   connectTo: Address
   place: string | undefined = undefined
@@ -56,7 +62,8 @@ export class RuntimeHost implements Host {
     this.connectTo = settings.connectTo
     this.name = settings.name
     this.mutualTls = settings.socketLabels['tlsMode'] === 'istio'
-    this.socketKey = JSON.stringify(settings.socketLabels)
+    this.socketKey = socketKeyOf(settings)
+    this.further = settings.further ?? none
     this.socket = parts.socket
     this.#parts = parts
     this.since = parts.now()

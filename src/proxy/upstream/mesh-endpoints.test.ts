@@ -27,12 +27,13 @@ interface Known {
   readonly tlsMode?: string
   readonly workload?: string
   readonly host?: string
+  readonly further?: readonly { readonly host: string; readonly port: number }[]
 }
 
-function endpoint(tls: UpstreamTls | undefined, { tlsMode = 'istio', workload = 'web-1;default;web;v1;k', host = '10.0.0.1' }: Known = {}): RuntimeHost {
+function endpoint(tls: UpstreamTls | undefined, { tlsMode = 'istio', workload = 'web-1;default;web;v1;k', host = '10.0.0.1', further }: Known = {}): RuntimeHost {
   const address = { host, port: 8080 }
   const name = host.includes(':') ? `[${host}]:8080` : `${host}:8080`
-  const settings = { address, name, connectTo: address, weight: 1, health: 'healthy' as const, priority: 0, locality: '', localityWeight: 0, workload, socketLabels: { tlsMode } }
+  const settings = { address, name, connectTo: address, weight: 1, health: 'healthy' as const, priority: 0, locality: '', localityWeight: 0, workload, socketLabels: { tlsMode }, ...(further !== undefined && { further }) }
   return new RuntimeHost(settings, { stats: new ClusterStats(), socket: { tls, proxyProtocol: undefined }, now: () => 0, onSuspicion: () => {} })
 }
 
@@ -55,6 +56,14 @@ test('an address of IPv6 is known in every spelling', () => {
   assert.equal(endpoints.at('[2001:db8::1]:8080'), known)
   endpoints.remove(known)
   assert.equal(endpoints.at('[2001:db8::1]:8080'), undefined)
+})
+
+test('an endpoint of both families is known at its addresses of both', () => {
+  const known = endpoint(mesh('web'), { further: [{ host: 'fd00:0::7', port: 8080 }] })
+  const endpoints = new MeshEndpoints(() => [known])
+  assert.deepEqual([endpoints.at(at), endpoints.at('[fd00::7]:8080'), endpoints.at('[fd00::7]:8081')], [known, known, undefined])
+  endpoints.remove(known)
+  assert.deepEqual([endpoints.at(at), endpoints.at('[fd00::7]:8080')], [undefined, undefined])
 })
 
 test('nothing is kept until somebody asks; from then on it follows what comes and goes', () => {

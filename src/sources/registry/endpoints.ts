@@ -11,6 +11,8 @@ export interface Place {
   readonly address: string
   readonly port: number
   readonly health: EndpointHealth
+  /** Others of the same workload. */
+  readonly further?: readonly string[]
 }
 
 /** Those of its ports that are balanced at all. */
@@ -23,11 +25,11 @@ export const reachable = (service: Service, address: string): boolean =>
 /** Endpoints of the workloads that a service selects. `evenUnready`: publishNotReadyAddresses. */
 export function selectedEndpoints(service: Service, workloads: readonly Workload[], evenUnready: boolean): readonly Endpoint[] {
   return balancedPorts(service).flatMap((servicePort) => workloads.flatMap((workload) => {
-    const address = workload.addresses[0]
+    const [address, ...further] = workload.addresses
     const port = workloadPort(workload, servicePort)
     if (address === undefined || port === undefined || !reachable(service, address)) return []
     const health = workload.ready || evenUnready ? 'healthy' : 'unhealthy'
-    return [endpointAt(service, servicePort, { address, port: address.startsWith('unix:') ? 0 : port, health }, workload)]
+    return [endpointAt(service, servicePort, { address, port: address.startsWith('unix:') ? 0 : port, health, further }, workload)]
   }))
 }
 
@@ -39,13 +41,14 @@ function workloadPort(workload: Workload, { name, number, targetPort }: ServiceP
 }
 
 /** `workload` is undefined for an address that nothing else is known of. */
-export function endpointAt(service: Service, { name }: ServicePort, { address, port, health }: Place, workload: Workload | undefined): Endpoint {
+export function endpointAt(service: Service, { name }: ServicePort, { address, port, health, further = [] }: Place, workload: Workload | undefined): Endpoint {
   return Object.freeze<Endpoint>({
     hostname: service.hostname,
     namespace: service.namespace,
     servicePortName: name,
     address,
     port,
+    ...(further.length > 0 && { furtherAddresses: further }),
     labels: workload === undefined ? {} : withPlace(workload.labels, workload.locality, workload.network, workload.node),
     locality: workload?.locality ?? nowhere,
     network: workload?.network ?? '',

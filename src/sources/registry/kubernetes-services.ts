@@ -3,6 +3,7 @@ import type { KubernetesServiceSpec } from '../../kinds/core/service.ts'
 import type { Resource } from '../../model/resource.ts'
 import type { Resolution, Service, ServicePort } from '../../model/service.ts'
 import { protocolOf } from './protocol.ts'
+import { serviceV6 } from './second-family.ts'
 
 export type KubernetesService = Resource<KubernetesServiceSpec>
 
@@ -26,8 +27,15 @@ export function hostnameOf({ metadata: { name, namespace } }: KubernetesService,
   return `${name}.${namespace}.svc.${domain}`.toLowerCase()
 }
 
-/** `allocated` is the virtual IP of a service that no cluster gave one. */
-export function kubernetesService(resource: KubernetesService, allocated: string | undefined, domain: string): Service {
+/** As a cluster of both families gives addresses: of IPv4, unless a Service asks for others, in its order. */
+export function ofFamilies({ spec: { spec: { ipFamilies = [], ipFamilyPolicy = 'SingleStack' } } }: KubernetesService, v4: string, dualStack: boolean): readonly string[] {
+  if (!dualStack) return [v4]
+  const both = ipFamilies[0] === 'IPv6' ? [serviceV6(v4), v4] : [v4, serviceV6(v4)]
+  return ipFamilyPolicy === 'SingleStack' && ipFamilies.length < 2 ? both.slice(0, 1) : both
+}
+
+/** `allocated`: the virtual IPs of a service that no cluster gave one. */
+export function kubernetesService(resource: KubernetesService, allocated: readonly string[], domain: string): Service {
   const { metadata, spec: { spec } } = resource
   const alias = spec.type === 'ExternalName'
   return Object.freeze<Service>({
@@ -59,9 +67,9 @@ function externalAddresses({ spec: { spec, status } }: KubernetesService): Pick<
   return found.length === 0 ? {} : { externalAddresses: [...new Set(found)] }
 }
 
-function addressesOf(spec: KubernetesServiceSpec['spec'], allocated: string | undefined): readonly string[] {
+function addressesOf(spec: KubernetesServiceSpec['spec'], allocated: readonly string[]): readonly string[] {
   const given = clusterAddresses(spec)
-  return given.length > 0 || allocated === undefined ? given : [allocated, ...spec.externalIPs]
+  return given.length > 0 || allocated.length === 0 ? given : [...allocated, ...spec.externalIPs]
 }
 
 function resolutionOf(spec: KubernetesServiceSpec['spec']): Resolution {

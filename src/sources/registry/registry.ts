@@ -10,7 +10,7 @@ import type { SourceIssue } from '../source.ts'
 import { AddressPool, processRange, serviceEntryRange, serviceRange } from './address-pool.ts'
 import { addressesOfEndpoints, addressesOfSlice, endpointsOfLists, serviceOfSlice } from './endpoint-lists.ts'
 import { listedEndpoints, reachable, selectedEndpoints } from './endpoints.ts'
-import { hostnameOf, kubernetesService, needsAddress } from './kubernetes-services.ts'
+import { hostnameOf, kubernetesService, needsAddress, ofFamilies } from './kubernetes-services.ts'
 import type { KubernetesService } from './kubernetes-services.ts'
 import { Memo, ObjectMemo, keepList } from './memo.ts'
 import { entryHosts, entryNeedsAddress, entryService } from './service-entries.ts'
@@ -23,6 +23,8 @@ export interface RegistryOptions {
   readonly rootNamespace: string
   /** Whether a Process takes traffic, by `namespace/name`; those that nobody watches are taken to be ready. */
   readonly ready: Pick<ReadonlyMap<string, boolean>, 'get'>
+  /** Processes have addresses of both families, and Services those that they ask for. */
+  readonly dualStack?: boolean
 }
 
 export interface Registered {
@@ -62,7 +64,7 @@ export class Registry {
     const workloads = keepList(this.#last.workloads, this.#workloads(byKind, options, network, taken))
     const pool = this.#poolOf(workloads, byKind)
     const { hosts, issues } = this.#hosts(byKind, options.domain)
-    const kubernetes = this.#kubernetes(byKind, options.domain, pool, taken)
+    const kubernetes = this.#kubernetes(byKind, options, pool, taken)
     const external = this.#external(hosts, pool, network)
     const built = [...kubernetes, ...external]
     for (const memo of [this.#serviceMemo, this.#endpointMemo, this.#poolMemo]) memo.nextRound()
@@ -75,7 +77,7 @@ export class Registry {
     return this.#last
   }
 
-  #workloads(byKind: ByKind, { ready }: RegistryOptions, network: string, taken: Taken): readonly Workload[] {
+  #workloads(byKind: ByKind, { ready, dualStack = false }: RegistryOptions, network: string, taken: Taken): readonly Workload[] {
     const nodes = new Map(byKind('Node').map((node) => [node.metadata.name, node.metadata.labels]))
     const pods = byKind('Pod').map((pod) => {
       const labels = nodes.get(pod.spec.spec.nodeName ?? '')
@@ -85,7 +87,7 @@ export class Registry {
     const addresses = addressesFor(this.#processAddresses, written, taken)
     const processes = written.map((process) => {
       const name = nameOf(process)
-      const parts = [addresses.get(name) ?? '', ready.get(name) ?? true, network] as const
+      const parts = [addresses.get(name) ?? '', ready.get(name) ?? true, network, dualStack] as const
       return this.#workloadMemo.of(process, parts, () => processWorkload(process, ...parts))
     })
     const entries = byKind('WorkloadEntry').map((entry) =>
@@ -105,14 +107,14 @@ export class Registry {
     return entryHosts(byKind('ServiceEntry'), (key) => kubernetes.has(key))
   }
 
-  #kubernetes(byKind: ByKind, domain: string, pool: WorkloadPool, taken: Taken) {
+  #kubernetes(byKind: ByKind, options: RegistryOptions, pool: WorkloadPool, taken: Taken) {
     const written = byKind('Service')
     const addresses = addressesFor(this.#serviceAddresses, written.filter(needsAddress), taken)
     const slices = Map.groupBy(byKind('EndpointSlice'), serviceOfSlice)
     const lists = Map.groupBy(byKind('Endpoints'), nameOf)
     return written.map((resource) => {
       const name = nameOf(resource)
-      const service = this.#service(resource, addresses, domain)
+      const service = this.#service(resource, addresses, options)
       const listed = slices.has(name)
         ? slices.get(name)!.flatMap((one) => addressesOfSlice(one, pool))
         : lists.get(name)?.flatMap((one) => addressesOfEndpoints(one, pool))
@@ -129,9 +131,10 @@ export class Registry {
     })
   }
 
-  #service(resource: KubernetesService, addresses: Addresses, domain: string): Service {
+  #service(resource: KubernetesService, addresses: Addresses, { domain, dualStack = false }: RegistryOptions): Service {
     const address = addresses.get(nameOf(resource))
-    return this.#serviceMemo.of(`Service/${nameOf(resource)}`, [resource, address, domain], () => kubernetesService(resource, address, domain))
+    const allocated = (): readonly string[] => (address === undefined ? [] : ofFamilies(resource, address, dualStack))
+    return this.#serviceMemo.of(`Service/${nameOf(resource)}`, [resource, address, domain, dualStack], () => kubernetesService(resource, allocated(), domain))
   }
 
   #external(hosts: readonly EntryHost[], pool: WorkloadPool, network: string) {

@@ -67,10 +67,10 @@ function leftOut(entry: ServiceEntry, index: number, message: string): SourceIss
   return { severity: 'warning', message, path, origin: entry.locate(path), resource }
 }
 
-/** Istio's rule: not for wildcards, not where the destination stays what it was, not where addresses are written. */
+/** Istio's rule: not for wildcards, unless names below are looked up when a request names them; not where the destination stays what it was, not where addresses are written. */
 export function entryNeedsAddress({ hostname, entries }: EntryHost): boolean {
   const { spec, metadata } = entries[0]!
-  if (hostname.includes('*') || isIP(hostname) || spec.resolution === 'NONE') return false
+  if ((hostname.includes('*') && spec.resolution !== 'DYNAMIC_DNS') || isIP(hostname) || spec.resolution === 'NONE') return false
   return metadata.labels['networking.istio.io/enable-autoallocate-ip'] !== 'false' && givenAddresses(entries[0]!, hostname).length === 0
 }
 

@@ -6,6 +6,7 @@ import type { ProcessSpec } from '../../kinds/trysail/process.ts'
 import type { Resource } from '../../model/resource.ts'
 import type { Workload, WorkloadPort } from '../../model/workload.ts'
 import { localityOf, networkOf, parseLocality } from './locality.ts'
+import { processV6 } from './second-family.ts'
 
 type Labels = Readonly<Record<string, string>>
 
@@ -61,12 +62,16 @@ function podOwner({ metadata: { name, labels, owner } }: Resource<PodSpec>): str
   return owner.kind === 'Node' ? name : owner.name
 }
 
-/** `address` is the one that it would have as a Pod. Without a proxy of its own it is reached where it listens. */
-export function processWorkload(process: Resource<ProcessSpec>, address: string, ready: boolean, meshNetwork: string): Workload {
+/**
+ * `address` is the one that it would have as a Pod. Without a proxy of its own it is reached where it listens. `dualStack`: it has
+ * one of IPv6 too.
+ */
+export function processWorkload(process: Resource<ProcessSpec>, address: string, ready: boolean, meshNetwork: string, dualStack: boolean): Workload {
   const { metadata: { name, namespace, labels, annotations }, spec } = process
+  const first = spec.proxyType === 'none' ? spec.address : address
   return Object.freeze<Workload>({
     kind: 'Process', name, namespace, labels, annotations,
-    addresses: [spec.proxyType === 'none' ? spec.address : address],
+    addresses: dualStack ? [first, processV6(first)] : [first],
     serviceAccount: spec.serviceAccount,
     ports: spec.ports.map((port) => ({ name: port.name, containerPort: port.containerPort, hostPort: port.hostPort })),
     node: '',

@@ -15,6 +15,8 @@ interface AssignmentOptions {
   /** Addresses are names that the proxy resolves, and say nothing about health. */
   readonly dns?: boolean
   readonly clusterId?: string
+  /** The client reaches addresses of both families: whoever has several is told with all of them. */
+  readonly dualStack?: boolean
   readonly placement?: Placement
 }
 
@@ -32,14 +34,16 @@ function localityGroup({ priority, locality: { region, zone, subzone }, weight, 
   }
 }
 
-function lbEndpoint(one: Endpoint, { dns = false, clusterId = '' }: AssignmentOptions): Init<typeof LbEndpointSchema> {
+function lbEndpoint(one: Endpoint, { dns = false, clusterId = '', dualStack = false }: AssignmentOptions): Init<typeof LbEndpointSchema> {
   return {
-    hostIdentifier: { case: 'endpoint', value: { address: addressOf(one.address, one.port) } },
+    hostIdentifier: { case: 'endpoint', value: { address: addressOf(one.address, one.port), ...(dualStack && furtherOf(one)) } },
     loadBalancingWeight: weightOf(one),
     ...(!dns && one.health !== 'healthy' && { healthStatus: healthOf(one) }),
     metadata: { filterMetadata: endpointMetadata(one, clusterId) },
   }
 }
+
+const furtherOf = ({ furtherAddresses = [], port }: Endpoint) => ({ additionalAddresses: furtherAddresses.map((host) => ({ address: addressOf(host, port) })) })
 
 const healthOf = (one: Endpoint): HealthStatus => (one.health === 'draining' ? HealthStatus.DRAINING : HealthStatus.UNHEALTHY)
 

@@ -51,6 +51,18 @@ test('endpoints that are not ready are sent as unhealthy, so that they count for
   assert.deepEqual(sent([{ ready: false }]), ['10.0.0.1 unhealthy'])
 })
 
+test('to who has addresses of both families an endpoint is sent with all of its own', () => {
+  const shop = service('shop')
+  const endpoints = [endpoint(shop, workload('shop-0', '10.0.0.1', { app: 'shop' }), { furtherAddresses: ['fd00::1'] })]
+  const snapshot = createSnapshot({ ...bookinfo(), services: [shop], endpoints })
+  const further = (ips: string) => {
+    const client = readProxyNode({ id: 'sidecar~127.1.0.1~client.default~default.svc.cluster.local', metadata: { INSTANCE_IPS: ips } })
+    const built = fromBinary(ClusterLoadAssignmentSchema, outboundEndpoints.translate(client, snapshot, name, new BuildCache())!.bytes)
+    return built.endpoints.flatMap(({ lbEndpoints }) => lbEndpoints.map(({ hostIdentifier: one }) => (one.case === 'endpoint' ? one.value.additionalAddresses.map(({ address }) => address?.address.case === 'socketAddress' && address.address.value.address) : [])))
+  }
+  assert.deepEqual([further('127.1.0.1'), further('127.1.0.1,fd00::9')], [[[]], [['fd00::1']]])
+})
+
 test('with a minHealthPercent, which may choose hosts that are down, they are not sent at all', () => {
   assert.deepEqual(sent([{}, { ready: false }], { outlierDetection: { minHealthPercent: 50 } }), ['10.0.0.1'])
   assert.deepEqual(sent([{}, { ready: false }], { outlierDetection: { minHealthPercent: 0 } }), ['10.0.0.1', '10.0.0.2 unhealthy'])

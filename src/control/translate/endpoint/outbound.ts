@@ -7,6 +7,7 @@ import type { Snapshot } from '../../snapshot.ts'
 import type { PolicyBlocks } from '../../specs.ts'
 import { discoveryOf, findOutbound, outboundClusters, outboundSharing } from '../cluster/outbound.ts'
 import { outboundCluster } from '../names.ts'
+import { isDualStack } from '../proxy-node.ts'
 import type { ProxyNode } from '../proxy-node.ts'
 import { translator } from '../translator.ts'
 import { loadAssignment } from './assignment.ts'
@@ -22,6 +23,7 @@ interface EndpointsView extends Placement {
   /** Those of the subset. */
   readonly endpoints: readonly Endpoint[]
   readonly clusterId: string
+  readonly dualStack: boolean
 }
 
 export const outboundEndpoints = translator<EndpointsView, typeof ClusterLoadAssignmentSchema>('eds-outbound', {
@@ -30,9 +32,9 @@ export const outboundEndpoints = translator<EndpointsView, typeof ClusterLoadAss
   view: endpointsView,
   sharing(proxy, snapshot) {
     const sharing = outboundSharing(proxy, snapshot)
-    return { ...sharing, key: `${sharing.key} ${proxy.clusterId} ${networksKey(proxy, snapshot)}` }
+    return { ...sharing, key: `${sharing.key} ${proxy.clusterId} ${isDualStack(proxy)} ${networksKey(proxy, snapshot)}` }
   },
-  build: (view) => loadAssignment(outboundCluster(view.port.number, view.subset, view.service.hostname), view.endpoints, { clusterId: view.clusterId, placement: view }),
+  build: (view) => loadAssignment(outboundCluster(view.port.number, view.subset, view.service.hostname), view.endpoints, { clusterId: view.clusterId, dualStack: view.dualStack, placement: view }),
 })
 
 function endpointsView(proxy: ProxyNode, snapshot: Snapshot, name: string): EndpointsView | undefined {
@@ -55,6 +57,7 @@ function endpointsView(proxy: ProxyNode, snapshot: Snapshot, name: string): Endp
     subset,
     endpoints: throughNetworks(all ? endpoints : endpoints.filter(fits), isMutual(policy, service, snapshot), proxy, snapshot),
     clusterId: proxy.clusterId,
+    dualStack: isDualStack(proxy),
     ...placementOf(service, policy, proxy, snapshot),
   }
 }

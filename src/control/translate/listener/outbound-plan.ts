@@ -11,6 +11,7 @@ import { grpcOf, speaksTls } from '../cluster/protocol.ts'
 import { listenerName } from '../names.ts'
 import { addressRanges, forwardTable, portsReached, sharedPorts, sniffedRoute, virtualAddresses } from '../outbound-ports.ts'
 import type { Egress, PortOfService, Reach } from '../outbound-ports.ts'
+import { isDualStack } from '../proxy-node.ts'
 import type { ProxyNode } from '../proxy-node.ts'
 import type { GrpcKind } from './filters.ts'
 import { hasByteRules, servicePortChains } from './l4-routes.ts'
@@ -85,7 +86,7 @@ function makePlan(proxy: ProxyNode, snapshot: Snapshot, scope: SidecarScope): Ou
     }
   }
   for (const reached of portsReached(scope, 'opaque')) {
-    for (const address of virtualAddresses(reached.service)) add(address, reached, alone)
+    for (const address of virtualAddresses(reached.service)) add(address, reached, knownAtOwn(reached))
     if (addressRanges(reached.service).length > 0 || isElsewhere(reached, proxy)) add(anyAddress, reached, knownAnywhere(reached))
   }
   for (const reached of portsReached(scope, 'any-address')) add(anyAddress, reached, knownAnywhere(reached))
@@ -154,6 +155,10 @@ function importedPorts(scope: SidecarScope, listener: Egress, reaches: readonly 
 
 const grpcImported = (scope: SidecarScope, listener: Egress): GrpcKind => grpcOf(importedPorts(scope, listener, ['shared', 'sniffed']).map((one) => one.port.protocol))
 
+/** Its address says who is meant; to whom names below it lead, only the name that a client asks for. */
+const knownAtOwn = ({ service, port }: PortOfService): KnownBy =>
+  service.resolution === 'dynamic-dns' && speaksTls(port) ? { subnets: [], serverNames: [service.hostname] } : alone
+
 /** By ranges of addresses; else, where it speaks TLS, by the name that clients ask for. */
 function knownAnywhere({ service, port }: PortOfService): KnownBy {
   const subnets = addressRanges(service)
@@ -162,7 +167,7 @@ function knownAnywhere({ service, port }: PortOfService): KnownBy {
 
 /** Of a headless service, without the proxy's own: what a workload sends to itself does not come here. */
 function endpointAddresses({ service, port }: PortOfService, proxy: ProxyNode, snapshot: Snapshot): readonly string[] {
-  const all = snapshot.endpoints.of(service, port).map((one) => one.address)
+  const all = snapshot.endpoints.of(service, port).flatMap(({ address, furtherAddresses = [] }) => [address, ...(isDualStack(proxy) ? furtherAddresses : [])])
   return [...new Set(all)].filter((address) => !proxy.addresses.includes(address))
 }
 

@@ -1,31 +1,12 @@
-// RFC 9113: what we send ourselves. Windows (5.2, 6.9), frame sizes, the order of settings and answers, ids, GOAWAY, and how
-// streams end. The peer is scripted, so that it can be as slow and as strict as the RFC allows.
+// RFC 9113: what we send ourselves. Frame sizes, the order of settings and answers, ids, GOAWAY, and how streams end. The peer is
+// scripted, so that it can be as slow and as strict as the RFC allows. Windows are in windows.test.ts.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { HeaderList } from '../../../src/codec/header-list.ts'
-import { Stream } from '../../../src/codec/h2/stream.ts'
+import { answered, ask, bytes, none, send, sizes } from '../../support/h2-answered.ts'
 import { END_HEADERS, END_STREAM, block, data, describeFrame, field, get, goAway, headers, indexed, ok, ping, post, preface, rst, settings, windowUpdate } from '../../support/h2-frames.ts'
 import type { Frame } from '../../support/h2-frames.ts'
 import { H2Peer } from '../../support/h2-peer.ts'
-import type { PeerOptions, PeerStream } from '../../support/h2-peer.ts'
-
-const none = new HeaderList()
-const ask = headers(1, get)
-
-/** A server that has answered the request on stream 1 with a head, and has sent nothing of the body yet. */
-function answered(options: PeerOptions = {}, ...frames: readonly Buffer[]): { peer: H2Peer; stream: PeerStream } {
-  const peer = new H2Peer('server', options).send(...frames, ask)
-  const stream = peer.streams.get(1)!
-  stream.sendResponse(200, none, false)
-  peer.frames()
-  peer.log.length = 0
-  return { peer, stream }
-}
-
-const bytes = (length: number): Buffer => Buffer.alloc(length, 'x')
-const send = (stream: PeerStream, length: number): boolean => stream.sendData(bytes(length), 0, length)
-const sizes = (peer: H2Peer): number[] => peer.frames().filter(({ type }) => type === 0).map(({ payload }) => payload.length)
-const total = (peer: H2Peer): number => sizes(peer).reduce((sum, size) => sum + size, 0)
 
 describe('RFC 9113 section 3.4 and 6.5: the beginning', () => {
   test('a client sends the preface and then SETTINGS that refuse push', () => {
@@ -57,136 +38,6 @@ describe('RFC 9113 section 3.4 and 6.5: the beginning', () => {
     peer.session.ping()
     const payload = peer.frames()[0]!.payload.toString('latin1')
     assert.deepEqual(peer.send(ping(payload, 1), ping(payload, 1), ping('not ours', 1)).log, ['pong'])
-  })
-})
-
-describe('RFC 9113 section 6.9: windows of the peer', () => {
-  test('no more than the initial window goes out, in frames of the initial size', () => {
-    const { peer, stream } = answered()
-    assert.equal(send(stream, 100_000), false)
-    assert.deepEqual(sizes(peer), [16_384, 16_384, 16_384, 16_383])
-  })
-
-  test('each window alone holds DATA back, and the rest follows when both are open', () => {
-    const { peer, stream } = answered()
-    send(stream, 100_000)
-    peer.frames()
-    assert.deepEqual(sizes(peer.send(windowUpdate(1, 50_000))), [])
-    assert.deepEqual(sizes(peer.send(windowUpdate(0, 10))), [10])
-    assert.equal(total(peer.send(windowUpdate(0, 50_000))), 100_000 - 65_535 - 10)
-    assert.deepEqual(peer.log, ['writable 1'])
-  })
-
-  test('a stream that waits for its own window does not hold up another', () => {
-    const { peer, stream } = answered({}, windowUpdate(0, 1_000_000))
-    send(stream, 100_000)
-    peer.frames()
-    peer.send(headers(3, get))
-    const other = peer.streams.get(3)!
-    other.sendResponse(200, none, false)
-    assert.equal(send(other, 1000), true)
-    assert.deepEqual(sizes(peer), [1000])
-  })
-
-  test('SETTINGS_INITIAL_WINDOW_SIZE changes the windows of open streams, below zero too', () => {
-    const { peer, stream } = answered()
-    send(stream, 60_000)
-    peer.frames()
-    peer.send(settings(4, 50_000)) // the window is -10,000 now
-    assert.equal(send(stream, 5000), false)
-    assert.deepEqual(sizes(peer.send(windowUpdate(1, 10_000))), [])
-    assert.deepEqual(sizes(peer.send(windowUpdate(1, 1))), [1])
-    assert.deepEqual(sizes(peer.send(settings(4, 60_000))), [4999])
-  })
-
-  test('new streams begin with the peer\'s SETTINGS_INITIAL_WINDOW_SIZE', () => {
-    const { peer, stream } = answered({}, settings(4, 0))
-    send(stream, 10)
-    assert.deepEqual(sizes(peer), [])
-    assert.deepEqual(sizes(peer.send(windowUpdate(1, 4))), [4])
-  })
-
-  test('a client\'s request that was opened before SETTINGS came has the window that they gave', () => {
-    const peer = new H2Peer('client')
-    const stream = peer.session.open('')!
-    peer.send(settings(4, 7))
-    stream.sendRequest('POST', 'http', 'a', '/', none, false)
-    assert.equal(send(stream, 10), false)
-    assert.deepEqual(sizes(peer), [7])
-  })
-
-  test('an empty DATA that ends the stream needs no window', () => {
-    const { peer, stream } = answered({}, settings(4, 0))
-    stream.sendEnd(undefined)
-    assert.deepEqual(peer.written(), ['DATA 1 0 bytes END_STREAM'])
-  })
-
-  test('trailers without a field are no trailers', () => {
-    const { peer, stream } = answered()
-    stream.sendEnd(new HeaderList())
-    assert.deepEqual(peer.written(), ['DATA 1 0 bytes END_STREAM'])
-  })
-
-  test('END_STREAM goes with the last bytes that were kept, and trailers after them', () => {
-    const { peer, stream } = answered({}, settings(4, 0))
-    send(stream, 10)
-    stream.sendEnd(undefined)
-    assert.deepEqual(peer.send(windowUpdate(1, 100)).written(), ['DATA 1 10 bytes END_STREAM'])
-    const other = answered({}, settings(4, 0))
-    send(other.stream, 10)
-    other.stream.sendEnd(HeaderList.of('x-t', '1'))
-    assert.deepEqual(other.peer.send(windowUpdate(1, 100)).written(), ['DATA 1 10 bytes', 'HEADERS 1 END_STREAM'])
-    assert.deepEqual(other.peer.log, ['closed 1'])
-  })
-
-  test('streams take turns, a frame each', () => {
-    const peer = new H2Peer('server').send(settings(4, 1_000_000), headers(1, get), headers(3, get), headers(5, get))
-    for (const stream of peer.streams.values()) {
-      stream.sendResponse(200, none, false)
-      send(stream, 100_000)
-    }
-    peer.frames()
-    const order = peer.send(windowUpdate(0, 6 * 16_384)).frames().map(({ id }) => id)
-    assert.deepEqual([new Set(order.slice(0, 3)), new Set(order.slice(3, 6))], [new Set([1, 3, 5]), new Set([1, 3, 5])])
-  })
-})
-
-describe('RFC 9113 section 6.9: our own windows', () => {
-  const limits = { initialStreamWindow: 100_000, initialConnectionWindow: 200_000 }
-  const piece = data(1, bytes(10_000))
-  const open = headers(1, post, END_HEADERS)
-  const pieces = (count: number): Buffer[] => Array.from({ length: count }, () => piece)
-
-  test('the connection\'s window is widened at the beginning', () => {
-    assert.deepEqual(new H2Peer('server', { bare: true, limits }).written(), ['SETTINGS', `WINDOW_UPDATE 0 +${200_000 - 65_535}`])
-  })
-
-  test('windows are given back by halves', () => {
-    const peer = new H2Peer('server', { limits }).send(open, ...pieces(4))
-    assert.deepEqual(peer.written(), [])
-    assert.deepEqual(peer.send(piece).written(), ['WINDOW_UPDATE 1 +50000'])
-    assert.deepEqual(peer.send(...pieces(5)).written(), ['WINDOW_UPDATE 0 +100000', 'WINDOW_UPDATE 1 +50000'])
-  })
-
-  test('a paused stream gets nothing back until it is resumed; the connection does', () => {
-    const peer = new H2Peer('server', { limits }).send(open)
-    peer.streams.get(1)!.pause()
-    assert.deepEqual(peer.send(...pieces(10)).written(), ['WINDOW_UPDATE 0 +100000'])
-    peer.streams.get(1)!.resume()
-    assert.deepEqual(peer.written(), ['WINDOW_UPDATE 1 +100000'])
-  })
-
-  test('a stream that the peer has ended gets nothing back any more', () => {
-    const peer = new H2Peer('server', { limits }).send(open)
-    peer.streams.get(1)!.pause()
-    peer.send(...pieces(6), data(1, '', END_STREAM))
-    peer.streams.get(1)!.resume()
-    assert.deepEqual(peer.written(), [])
-  })
-
-  test('DATA of streams that are gone counts for the connection', () => {
-    const peer = new H2Peer('server', { limits, events: { onRequest: (stream) => stream.reset(8) } }).send(open, ...pieces(10))
-    assert.deepEqual(peer.written(), ['RST_STREAM 1 CANCEL', 'WINDOW_UPDATE 0 +100000'])
   })
 })
 
@@ -347,51 +198,6 @@ describe('RFC 9113: every frame that we write', () => {
   })
 })
 
-describe('A transport that takes no more', () => {
-  test('DATA waits, answers do not, and its writer hears of it', () => {
-    const { peer, stream } = answered()
-    peer.full = true
-    assert.equal(send(stream, 10), false)
-    assert.equal(send(stream, 10), false)
-    assert.deepEqual(peer.send(ping()).written(), ['DATA 1 10 bytes', 'PING ACK 12345678'])
-    peer.full = false
-    peer.session.onDrain()
-    assert.deepEqual([peer.written(), peer.log], [['DATA 1 10 bytes'], ['writable 1']])
-  })
-
-  test('every writer hears that it may go on, also when nothing was kept', () => {
-    const peer = new H2Peer('server').send(headers(1, get), headers(3, get))
-    for (const stream of peer.streams.values()) stream.sendResponse(200, none, false)
-    peer.log.length = 0
-    peer.full = true
-    assert.deepEqual([...peer.streams.values()].map((stream) => send(stream, 10)), [false, false])
-    peer.full = false
-    peer.session.onDrain()
-    assert.deepEqual(peer.log, ['writable 1', 'writable 3'])
-  })
-
-  test('a writer that has ended its stream meanwhile hears nothing', () => {
-    const peer = new H2Peer('server').send(headers(1, post, END_HEADERS))
-    const stream = peer.streams.get(1)!
-    stream.sendResponse(200, none, false)
-    peer.log.length = 0
-    peer.full = true
-    send(stream, 10)
-    stream.sendEnd(undefined)
-    peer.full = false
-    peer.session.onDrain()
-    assert.deepEqual([peer.log, stream.closed], [[], false])
-  })
-
-  test('who writes on regardless finds the stream reset, and its bytes gone', () => {
-    const { peer, stream } = answered({ limits: { maxStreamSendBytes: 100_000 } })
-    for (let n = 0; n < 100; n++) send(stream, 10_000)
-    assert.deepEqual(peer.log, ['reset 1 CANCEL by us', 'closed 1'])
-    assert.equal(total(peer), 65_535)
-    assert.ok(stream instanceof Stream && stream.keptLength === 0)
-  })
-})
-
 describe('RFC 9113 section 5.1: streams of a client', () => {
   test('5.4.2: RST_STREAM is not answered by RST_STREAM, whatever state the stream is in', () => {
     const peer = new H2Peer('server').send(headers(1, get), rst(1), rst(1))
@@ -500,86 +306,4 @@ describe('RFC 9113 section 6.8: our GOAWAY', () => {
     assert.deepEqual([describeFrame(frame), frame.payload.toString('latin1', 8)], ['GOAWAY 5 PROTOCOL_ERROR', 'WINDOW_UPDATE of zero'])
     assert.deepEqual([peer.error?.code, peer.error?.origin], ['h2/protocol-error', 'local'])
   })
-})
-
-test('When the transport is gone every stream is told, once, and nothing is written', () => {
-  const peer = new H2Peer('server').send(headers(1, get), headers(3, post, END_HEADERS))
-  peer.log.length = 0
-  peer.session.onClosed()
-  peer.session.onClosed()
-  peer.session.ping()
-  peer.session.goAway()
-  for (const stream of peer.streams.values()) stream.sendResponse(200, none, true)
-  assert.deepEqual(peer.log, ['reset 1 CANCEL by the peer', 'closed 1', 'reset 3 CANCEL by the peer', 'closed 3'])
-  assert.deepEqual(peer.written(), [])
-})
-
-test('Every user of an open stream can be visited, and end it', () => {
-  const peer: H2Peer = new H2Peer('server', { events: { onRequest: (stream) => void (stream.user = `user of ${stream.id}`) } })
-  peer.send(headers(1, get), headers(3, get), headers(5, get))
-  peer.streams.get(3)!.sendResponse(204, none, true)
-  const visited: string[] = []
-  peer.session.eachUser((user) => {
-    visited.push(user)
-    for (const stream of peer.streams.values()) if (stream.user === user) stream.reset(8)
-  })
-  assert.deepEqual([visited, peer.session.openStreams], [['user of 1', 'user of 5'], 0])
-})
-
-test('A connection that its owner gives up in the middle of a read reports nothing more', () => {
-  const peer: H2Peer = new H2Peer('server', { events: { onRequest: () => peer.session.onClosed() } })
-  peer.send(headers(1, get), headers(3, get), ping())
-  assert.deepEqual(peer.log, ['request 1 GET http a / [] end', 'reset 1 CANCEL by the peer', 'closed 1'])
-  assert.deepEqual(peer.written(), [])
-})
-
-test('A stream that its user resets in the middle of DATA reports nothing more', () => {
-  const peer = new H2Peer('server', { pieces: 10, events: { onData: (stream) => stream.reset(8) } })
-  peer.send(headers(1, post, END_HEADERS), data(1, 'x'.repeat(30), END_STREAM))
-  assert.deepEqual(peer.log.filter((line) => !line.startsWith('data')), ['request 1 POST http a / []', 'closed 1'])
-  assert.ok(peer.log.find((line) => line.startsWith('data'))!.length < 20)
-  assert.deepEqual(peer.written(), ['RST_STREAM 1 CANCEL'])
-})
-
-test('A request whose header section is too large is reported, can be answered, and its body is dropped', () => {
-  const peer = new H2Peer('server', { limits: { maxHeaderListBytes: 500 } })
-  peer.send(headers(1, Buffer.concat([post, block('x-a', 'b', 'x-b', 'v'.repeat(600), 'x-c', 'd')]), END_HEADERS), data(1, 'abc'))
-  assert.deepEqual(peer.log, ['request 1 POST http a / [x-a b] too large end'])
-  peer.streams.get(1)!.sendResponse(431, none, true)
-  assert.deepEqual(peer.written(), ['HEADERS 1 END_STREAM', 'RST_STREAM 1 NO_ERROR'])
-  assert.deepEqual(peer.send(data(1, 'def', END_STREAM), headers(3, get)).log.slice(1), ['closed 1', 'request 3 GET http a / [] end'])
-})
-
-test('What follows a head that is too large is dropped without being judged', () => {
-  const peer = new H2Peer('server', { limits: { maxHeaderListBytes: 500 } })
-  peer.send(headers(1, Buffer.concat([post, block('content-length', '100', 'x-b', 'v'.repeat(600))]), END_HEADERS), data(1, 'abc'), headers(1, block('x-t', '1')))
-  assert.deepEqual([peer.log, peer.written()], [['request 1 POST http a / [content-length 100] too large end'], []])
-  peer.streams.get(1)!.sendResponse(431, none, true)
-  assert.deepEqual([peer.log.slice(1), peer.written()], [['closed 1'], ['HEADERS 1 END_STREAM']])
-})
-
-test('Too many fields are a header section that is too large, too', () => {
-  const peer = new H2Peer('server', { limits: { maxHeaders: 2 } }).send(headers(1, Buffer.concat([get, block('a', '1', 'b', '2', 'c', '3')])))
-  assert.deepEqual(peer.log, ['request 1 GET http a / [a 1 b 2] too large end'])
-})
-
-test('A path that is too large is left out, and the request still can be answered', () => {
-  const peer = new H2Peer('server', { limits: { maxHeaderListBytes: 500 } })
-  peer.send(headers(1, block(':method', 'GET', ':scheme', 'http', ':path', `/${'x'.repeat(600)}`, ':authority', 'a')))
-  assert.deepEqual(peer.log, ['request 1 GET http a [] too large end'])
-})
-
-test('A response or trailers whose header section is too large end their stream', () => {
-  const limits = { maxHeaderListBytes: 500 }
-  const large = block('x-a', 'v'.repeat(600))
-  const client = new H2Peer('client', { limits })
-  client.request()
-  client.request()
-  client.send(headers(1, Buffer.concat([ok, large])), headers(3, ok, END_HEADERS), headers(3, large))
-  assert.deepEqual(client.log, ['reset 1 PROTOCOL_ERROR by us', 'closed 1', 'response 3 200 []', 'reset 3 PROTOCOL_ERROR by us', 'closed 3'])
-})
-
-test('The preface may come in pieces, and with whatever follows it', () => {
-  const peer = new H2Peer('server', { bare: true, pieces: 5 }).send(preface, settings(), ask)
-  assert.deepEqual(peer.log, ['settings 4294967295', 'request 1 GET http a / [] end'])
 })

@@ -7,7 +7,7 @@ const endpoint = (address: string, over: Partial<Endpoint> = {}): Endpoint => ({
   hostname: 'a.default.svc.cluster.local', namespace: 'default', servicePortName: 'http', address, port: 80, labels: {}, locality: { region: '', zone: '', subzone: '' },
   network: '', weight: 1, health: 'healthy', mutualTls: true, serviceAccount: 'a', workload: 'default/a-1', ...over,
 })
-const node = (ip: string, over: { readonly namespace?: string; readonly SERVICE_ACCOUNT?: string; readonly NETWORK?: string } = {}) => {
+const node = (ip: string, over: { readonly namespace?: string; readonly SERVICE_ACCOUNT?: string; readonly NETWORK?: string; readonly TRYSAIL_READINESS?: string } = {}) => {
   const { namespace = 'default', ...metadata } = over
   return { id: `sidecar~${ip}~a-1.${namespace}~${namespace}.svc.cluster.local`, metadata: { SERVICE_ACCOUNT: 'a', ...metadata } }
 }
@@ -31,6 +31,20 @@ test('a workload whose proxy leaves is sent nobody until a proxy of it joins aga
   withdrawals.joined(node('10.0.0.2'))
   assert.equal(withdrawals.apply(all), all)
   assert.equal(changes(), 2)
+})
+
+test('a workload whose proxy says how its application is gets nobody until it takes requests, and none when it does not any more', () => {
+  const { withdrawals, changes, unhealthy } = start()
+  const all = [endpoint('10.0.0.1')]
+  const telling = node('10.0.0.1', { TRYSAIL_READINESS: 'true' })
+  withdrawals.leave(telling)
+  withdrawals.joined(telling)
+  assert.equal(unhealthy(all), '0')
+  assert.deepEqual([withdrawals.report(telling, true), withdrawals.report(telling, true)], [true, false])
+  assert.equal(unhealthy(all), '')
+  withdrawals.report(telling, false)
+  assert.equal(unhealthy(all), '0')
+  assert.equal(changes(), 3)
 })
 
 test('endpoints that come later at the address of one that has left are not sent anybody either', () => {

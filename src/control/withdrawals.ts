@@ -1,8 +1,10 @@
-// Workloads whose proxies are about to end: nobody is sent to them any more, whatever their registry says, until a proxy of
-// the same workload joins again. A proxy speaks for the workload at its own addresses, of its own identity, and for no other.
+// Workloads whose proxies are about to end, or say that their application takes no requests: nobody is sent to them, whatever
+// their registry says, until a proxy of the same workload says otherwise; one that never says how its application is says so
+// by joining. A proxy speaks for the workload at its own addresses, of its own identity, and for no other.
 import type { Endpoint } from '../model/service.ts'
 import type { ConnectingNode } from './serve/resource-source.ts'
 import { readProxyNode } from './translate/proxy-node.ts'
+import { readinessMetadata } from '../xds/readiness.ts'
 
 /** As many as there may be connections of proxies; of more, the oldest are forgotten: they have ended long ago. */
 const maxLeft = 10_000
@@ -27,19 +29,29 @@ export class Withdrawals {
     this.#onChange = onChange
   }
 
-  /** A proxy has joined: its workload is there. */
+  /** A proxy has joined: its workload is there, unless it will say itself when it is. */
   joined(node: ConnectingNode): void {
-    if (this.#left.size > 0 && this.#replace(node, false)) this.#changed()
+    if (node.metadata?.[readinessMetadata] !== 'true') this.report(node, true)
   }
 
   /** A proxy says that it will end. */
   leave(node: ConnectingNode): void {
-    if (!this.#replace(node, true)) return
+    this.report(node, false)
+  }
+
+  /** Whether its workload takes requests. False: so it was. */
+  report(node: ConnectingNode, takesRequests: boolean): boolean {
+    if ((takesRequests && this.#left.size === 0) || !this.#replace(node, !takesRequests)) return false
+    this.#forgetOldest()
+    this.#changed()
+    return true
+  }
+
+  #forgetOldest(): void {
     for (const address of this.#left.keys()) {
       if (this.#left.size <= maxLeft) break
       this.#left.delete(address)
     }
-    this.#changed()
   }
 
   /** The same list as before as long as nothing has changed. */

@@ -14,8 +14,7 @@ import type { Command, Invocation, Option } from './command.ts'
 import { announce } from './running.ts'
 import { startGuard } from './run/guard.ts'
 import type { Guard } from './run/guard.ts'
-import { proxyConfigVariables } from './proxy-config-env.ts'
-import { command as proxyCommand, proxySettingsOf } from './proxy.ts'
+import { command as proxyCommand, proxySettingsOf, startVariables } from './proxy.ts'
 import { asUser } from './proxy-user.ts'
 import { serviceLog } from './service-log.ts'
 import { settingsOf, settingsOptions } from './settings-options.ts'
@@ -49,7 +48,7 @@ signals go to the program.`,
   options: [...settingsOptions(table, envPrefix), ...proxyOptions],
   examples: ['trysail agent run --name reviews-v1 --ip 127.0.0.2 --labels app=reviews,version=v1 --root-ca-file roots.pem --token-file token --inbound 127.0.0.2:9080=127.0.0.1:8080 -- node reviews.js'],
   async run(invocation, io) {
-    const env = { ...proxyConfigVariables(process.env['PROXY_CONFIG']), ...process.env }
+    const env = { ...startVariables(invocation), ...process.env }
     const settings = settingsOf(table, { envPrefix, env }, onlyOwn(invocation))
     const log = serviceLog(io, 'info')
     const say = (line: string): void => log('info', line)

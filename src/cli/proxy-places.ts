@@ -119,7 +119,7 @@ export interface Held {
 
 /** Throws `cli/port-taken` for a port that another process has, before anything is started. */
 export async function placeProxy({ inbound, outbound, gateway, netfilter }: Places, { type, ip, instanceIps }: ProxySettings, held?: Held): Promise<Placed> {
-  if (netfilter !== undefined) return { capture: new NetfilterCapture({ probes: [ip, ...instanceIps], mark: netfilter.mark }), sentences: ['all traffic comes to it by the kernel'] }
+  if (netfilter !== undefined) return { capture: new NetfilterCapture({ probes: [...new Set([ip, ...instanceIps])], mark: netfilter.mark }), sentences: ['all traffic comes to it by the kernel'] }
   if (type === 'router') return { capture: new GatewayPorts((port) => gateway.get(port) ?? { host: '0.0.0.0', port }, new Map()), sentences: [] }
   const taps: Tap[] = []
   const sentences: string[] = []

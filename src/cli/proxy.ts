@@ -3,7 +3,7 @@ import type { AgentPort } from '../agent/probe/agent-port.ts'
 import { Readiness } from '../agent/probe/readiness.ts'
 import { systemClock } from '../lib/clock.ts'
 import { describe, spawn } from '../lib/errors.ts'
-import { choice, onOff } from '../lib/settings.ts'
+import { choice, onOff, text } from '../lib/settings.ts'
 import { formatAddress } from '../model/address.ts'
 import { chooseTransports } from '../net/transports.ts'
 import type { Proxy, ReadinessProbe } from '../proxy/main.ts'
@@ -20,12 +20,14 @@ import type { BegunProxy } from './proxy-begin.ts'
 import { proxyConfigVariables } from './proxy-config-env.ts'
 import { credentialsOf } from './proxy-credentials.ts'
 import type { Credentials } from './proxy-credentials.ts'
-import { dnsAliases, dnsOf, dnsTable, openDns } from './proxy-dns.ts'
+import { dnsOf, dnsTable, openDns } from './proxy-dns.ts'
 import type { OpenDns, WantedDns } from './proxy-dns.ts'
+import { ownNames } from './proxy-istio-names.ts'
 import { Leaving, leavingTable } from './proxy-leaving.ts'
 import { joinParent } from './proxy-parent.ts'
 import type { ProxyParent } from './proxy-parent.ts'
 import { placesOf, placesTable } from './proxy-places.ts'
+import { programPorts } from './proxy-program-ports.ts'
 import type { Places } from './proxy-places.ts'
 import { offerTo } from './proxy-take-over.ts'
 import type { Offer } from './proxy-take-over.ts'
@@ -40,12 +42,10 @@ import { packageVersion } from './version.ts'
 const table = {
   ...proxySettingsTable, ...placesTable, ...agentPortTable, ...dnsTable, ...leavingTable,
   takeover: onOff(false, 'Goes on with the sockets of the proxy of this name that runs, which drains and ends once this one serves.'),
+  meshConfig: text('', 'MeshConfig file whose defaultConfig is read for what PROXY_CONFIG does not say.'),
   supervised: onOff(false, "'trysail run' starts it so: credentials, the admin server's socket and a gateway's ports come from there, and it ends when that does."),
   logLevel: choice(logLevels, 'info', 'What the log says.'),
 }
-
-/** What Kubernetes and Istio call them. */
-const aliases = { TRYSAIL_PROXY_NAME: 'POD_NAME', TRYSAIL_PROXY_NAMESPACE: 'POD_NAMESPACE', TRYSAIL_PROXY_IP: 'INSTANCE_IP', TRYSAIL_PROXY_SERVICE_ACCOUNT: 'SERVICE_ACCOUNT', TRYSAIL_PROXY_AUTO_REGISTER_GROUP: 'ISTIO_META_AUTO_REGISTER_GROUP', TRYSAIL_PROXY_APP_PROBERS: 'ISTIO_KUBE_APP_PROBERS', TRYSAIL_PROXY_APP_METRICS: 'ISTIO_PROMETHEUS_ANNOTATIONS', TRYSAIL_PROXY_DNS_CAPTURE: 'ISTIO_META_DNS_CAPTURE', TRYSAIL_PROXY_EXIT_ON_ZERO_ACTIVE_CONNECTIONS: 'EXIT_ON_ZERO_ACTIVE_CONNECTIONS', ...dnsAliases }
 
 export const command: Command = {
   summary: 'Runs one proxy alone: a sidecar or a gateway that joins a control plane.',
@@ -69,14 +69,14 @@ failed request: new settings, or a new version.`,
     const audit = openAudit(settings.auditLog, (line) => log('error', line))
     let proxy: Proxy | undefined
     const readiness = new Readiness({
-      clock: systemClock, place: probePlaceOf(places, settings.ip), proxy: () => proxy, runsCommands: settings.execProbes, log: (line) => log('info', line),
+      clock: systemClock, place: probePlaceOf(places, settings.ip), proxy: () => proxy, ports: () => programPorts(places, settings.ip, proxy), probe: agentPort.readinessProbe, groupMayProbe: settings.autoRegisterGroup !== '', runsCommands: settings.execProbes, log: (line) => log('info', line),
     })
     const dns = await openDns(wantedDns, log)
     const options = {
       ...dns.options,
       ...(settings.autoRegisterGroup === '' ? {} : { onProbe: (probe: ReadinessProbe | undefined) => readiness.follow(probe) }),
       ...(audit === undefined ? {} : { audit: audit.writer(`${settings.name}.${settings.namespace}`), auditCounts: () => audit.stats }),
-      ...(parent === undefined ? credentials : { ...parent.credentials, audit: parent.audit }), version: packageVersion(), log: (line: string) => log('warning', line), onQuit: () => ended.abort(),
+      ...(parent === undefined ? credentials : { ...parent.credentials, audit: parent.audit }), version: packageVersion(), tellsReadiness: parent === undefined, log: (line: string) => log('warning', line), onQuit: () => ended.abort(),
     }
     try {
       letCodeBeOptimised()
@@ -103,7 +103,7 @@ interface Wanted {
 }
 
 /** Throws `UsageError` with every mistake. */
-export const proxySettingsOf = (invocation: Invocation): WantedSettings => settingsOf(table, { envPrefix: proxyEnvPrefix, env: environment() }, invocation)
+export const proxySettingsOf = (invocation: Invocation): WantedSettings => settingsOf(table, { envPrefix: proxyEnvPrefix, env: environment(invocation) }, invocation)
 
 /** Throws `UsageError` with every mistake. */
 async function wantedProxy(invocation: Invocation): Promise<Wanted> {
@@ -117,9 +117,13 @@ async function wantedProxy(invocation: Invocation): Promise<Wanted> {
   return { settings, places, credentials, agentPort, dns }
 }
 
-function environment(): Readonly<Record<string, string | undefined>> {
-  const known = Object.entries(aliases).map(([name, alias]) => [name, process.env[alias]])
-  return { ...proxyConfigVariables(process.env['PROXY_CONFIG']), ...Object.fromEntries(known) as Record<string, string | undefined>, ...process.env }
+function environment(invocation: Invocation): Readonly<Record<string, string | undefined>> {
+  return { ...startVariables(invocation), ...ownNames(process.env), ...process.env }
+}
+
+/** Throws `UsageError`. */
+export function startVariables(invocation: Invocation): Readonly<Record<string, string>> {
+  return proxyConfigVariables({ meshConfig: invocation.text('mesh-config') ?? process.env[`${proxyEnvPrefix}MESH_CONFIG`] ?? '', proxyConfig: process.env['PROXY_CONFIG'] })
 }
 
 interface RunningProxy extends BegunProxy, Omit<Wanted, 'credentials' | 'dns'> {
@@ -143,7 +147,7 @@ async function serveUntilStopped(running: RunningProxy, io: Io): Promise<number>
   let yielded: Promise<number> | undefined
   /** POST /drain or /quitquitquit: whoever asks then has done the waiting. */
   let atOnce = false
-  let agentPort: AgentPort | undefined
+  let agentPort: Pick<AgentPort, 'close'> | undefined
   const leaving = new Leaving(proxy, settings, systemClock)
   const agent = joinAgent({ leave: () => leaving.drainInbound(), onGone: () => ended.abort() })
   const announcement = agent?.announcement ?? (parent === undefined ? announce() : announcedByParent)
@@ -174,7 +178,7 @@ async function serveUntilStopped(running: RunningProxy, io: Io): Promise<number>
   const serves = async (): Promise<void> => {
     letYoungHeapGrow()
     await running.serveAlone()
-    running.readiness.begin()
+    if (parent === undefined) running.readiness.begin()
     // It serves by now, and the one before does not any more: better without the port than not at all.
     if (settings.takeover) await openPort().catch((error: unknown) => log('error', describe(error)))
     announced()
@@ -192,13 +196,15 @@ async function serveUntilStopped(running: RunningProxy, io: Io): Promise<number>
   }))
   try {
     parent?.answersFor(proxy, place)
+    // Beside an agent there is no program yet, or one that nobody could reach until now.
+    if (agent !== undefined && !settings.takeover) running.readiness.notYet()
     if (!settings.takeover) await openPort()
     announced()
     log('info', `${proxy.nodeId} joins ${discoveryAddress}${proxy.adminPort > 0 ? `; admin on http://127.0.0.1:${proxy.adminPort}` : ''}`)
     await untilStopped(AbortSignal.any([io.stop, ended.signal]))
     if (!failed && !atOnce && yielded === undefined) {
       log('info', `drains for ${leaving.leftMs / 1000} s at most`)
-      await leaving.withdraw()
+      await leaving.beforeEnd()
     }
   } finally {
     offer?.close()

@@ -76,6 +76,8 @@ export interface ProxyOptions {
   readonly onNames?: (names: NameTable) => void
   /** Takes how the application is to be asked whether it is well, whenever that changes. Without it nobody asks for it. */
   readonly onProbe?: (probe: ReadinessProbe | undefined) => void
+  /** The caller says by `reportHealth` when the application takes requests: until then, one that has left before is not sent any. */
+  readonly tellsReadiness?: boolean
   /** More of the text for Prometheus: of what serves beside the proxy. */
   readonly moreMetrics?: () => string
   /** POST /quitquitquit. */
@@ -173,6 +175,7 @@ function partsOf(settings: ProxySettings, options: ProxyOptions, missingKeys: Mi
     ...(options.capture === undefined ? {} : { capture: options.capture }),
     ...(options.onNames === undefined ? {} : takeNames(options.onNames)),
     ...(options.onProbe === undefined ? {} : { onProbe: takeProbe(options.onProbe) }),
+    tellsReadiness: options.tellsReadiness,
     ...(options.onQuit === undefined ? {} : { onQuit: options.onQuit }),
     listen: options.sockets?.listen,
     threadNumber: options.threadNumber,

@@ -102,6 +102,8 @@ export interface ProxyParts {
   readonly whenNamed?: Promise<void>
   /** How the application is to be asked, likewise. */
   onProbe?(update: XdsUpdate): string | undefined
+  /** `reportHealth` says when the application takes requests: until then, who has left is not sent any. */
+  readonly tellsReadiness?: boolean | undefined
   /** POST /reopen_logs: after log files were moved away. */
   onReopenLogs?(): void
   /** Nothing is served any more. */

@@ -84,7 +84,7 @@ class RunningProxy implements Proxy {
     this.#parts = parts
     this.#clock = parts.clock ?? systemClock
     this.#peers = parts.inboundPeers ?? new InboundPeers(this.#clock)
-    this.#node = nodeOf(settings, parts.version)
+    this.#node = nodeOf(settings, parts)
     this.nodeId = nodeIdOf(settings)
     const capture = parts.capture ?? noCapture
     this.#files = new FileSecrets({ clock: this.#clock, log: (line) => this.#log(line) })

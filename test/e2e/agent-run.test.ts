@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { after, before, test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { freePort } from '../support/hosts.ts'
 import { ProcessMesh, startApp } from '../support/process-mesh.ts'
@@ -11,17 +12,19 @@ import { TrysailProcess } from '../support/trysail-process.ts'
 import { until } from '../support/until.ts'
 
 interface Workload {
-  /** Its service account, too: `productpage` asks, `shop` is asked. */
+  /** Its service account, too: `productpage` asks, the others are asked. */
   readonly name: string
   readonly program: readonly string[]
   readonly flags?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
 }
 
+const hosts: Readonly<Record<string, number>> = { shop: 5, store: 7 }
+
 /** A workload whose program reaches reviews at $URL. */
 async function startAgent(mesh: ProcessMesh, { name, program, flags = [], env = {} }: Workload) {
   const url = `http://127.0.0.1:${await freePort()}/`
-  const [, ...own] = await mesh.proxyFlags(name, name === 'shop' ? 5 : 3)
+  const [, ...own] = await mesh.proxyFlags(name, hosts[name] ?? 3)
   const agent = mesh.use(new TrysailProcess(
     ['agent', 'run', ...own, '--outbound', `${new URL(url).host}=reviews:9080`, ...flags, '--', ...program],
     { cwd: mesh.folder, env: { ...mesh.options.env, URL: url, ...env } },
@@ -140,6 +143,55 @@ test('an agent that is killed takes both with it: the program is told, killed if
   await until(async () => !(await mesh.connected()).some((name) => name === 'productpage' || name === 'shop'), 'the proxies have left')
 })
 
+/** Takes its time to listen, as programs do. */
+const lateServer = `
+const http = require('http')
+const server = http.createServer((request, response) => response.end('late'))
+setTimeout(() => server.listen(process.env.PORT, '127.0.0.1', () => console.log('program: listens')), 1_500)
+process.on('SIGTERM', () => process.exit(0))`
+
+test('an instance that starts again under load is sent nobody before its program accepts connections', async () => {
+  const port = await freePort()
+  const start = () => startAgent(mesh, {
+    name: 'store', program: ['node', '-e', lateServer], env: { PORT: String(port) }, flags: ['--inbound', `${mesh.net}.7:9081=127.0.0.1:${port}`, '--termination-drain-duration', '1s'],
+  })
+  const [, ...other] = await mesh.proxyFlags('store', 6)
+  const beside = mesh.use(new TrysailProcess(['proxy', ...other, '--inbound', `${mesh.net}.6:9081=${app.at}`], mesh.options))
+  await beside.saying(/serves/)
+  const url = `http://127.0.0.1:${await freePort()}/`
+  await mesh.startProductpage({ flags: ['--outbound', `${new URL(url).host}=store:9081`] })
+  const seen = new Map<string, number>()
+  let going = true
+  const isAsked = async (): Promise<void> => {
+    const before = seen.get('200 late') ?? 0
+    await until(() => Promise.resolve((seen.get('200 late') ?? 0) > before), 'it is asked')
+  }
+  const { agent } = await start()
+  await agent.saying(/program: listens/)
+  await until(async () => (await fetch(url)).status === 200, 'productpage reaches the store')
+  const load = (async () => {
+    while (going) {
+      const answer = await fetch(url).then(async (one) => `${one.status} ${(await one.text()).trim()}`, String)
+      seen.set(answer, (seen.get(answer) ?? 0) + 1)
+      await setTimeout(5)
+    }
+  })()
+  try {
+    await isAsked()
+    agent.signal('SIGTERM')
+    await agent.exited
+    const { agent: next } = await start()
+    await next.saying(/serves/)
+    assert.doesNotMatch(next.output, /program: listens/)
+    await isAsked()
+    assert.match(next.output, /program: listens/)
+  } finally {
+    going = false
+    await load
+  }
+  assert.deepEqual([...seen.keys()].filter((answer) => !answer.startsWith('200 ')), [], JSON.stringify([...seen]))
+})
+
 /** The newest one. */
 async function proxyOf(agent: number): Promise<number> {
   const { stdout } = await promisify(execFile)('ps', ['-o', 'pid=,args=', '--ppid', String(agent)])
@@ -161,4 +213,23 @@ apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: { name: ingress, namespace: default }
 spec: { hosts: ['*'], gateways: [ingress], http: [{ route: [{ destination: { host: shop } }] }] }
+${storeYaml(net)}
+`
+
+/** Two instances, whose clients try once. */
+const storeYaml = (net: string): string => `---
+apiVersion: v1
+kind: Service
+metadata: { name: store, namespace: default }
+spec: { clusterIP: 10.96.0.12, selector: { app: store }, ports: [{ name: http, port: 9081 }] }
+${[6, 7].map((host) => `---
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: { name: store-${host}, namespace: default }
+spec: { address: ${net}.${host}, serviceAccount: store, labels: { app: store, security.istio.io/tlsMode: istio } }
+`).join('')}---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: store, namespace: default }
+spec: { hosts: [store], http: [{ route: [{ destination: { host: store } }], retries: { attempts: 0 } }] }
 `

@@ -30,7 +30,7 @@ function startLifeProxy({ name, settings: over, roots, inbound = [], outbound = 
   const ended = Promise.withResolvers<number>()
   const begun = begin(settings, roots, inbound, outbound)
   let leaving: Leaving | undefined
-  const leavingOf = (proxy: Proxy): Leaving => (leaving ??= new Leaving(proxy, { ...settings, exitOnZeroActiveConnections: false }, systemClock))
+  const leavingOf = (proxy: Proxy): Leaving => (leaving ??= new Leaving(proxy, { ...settings, exitOnZeroActiveConnections: false, minimumDrainDuration: 0 }, systemClock))
   const ready = Promise.withResolvers<void>()
   begun.then((proxy) => proxy.whenReady).then(ready.resolve, () => ended.resolve(1))
   return {

@@ -54,10 +54,24 @@ const lastAnswersMs = 1000
 const timeouts = { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 90_000 }
 
 /** Rejects with `agent/port` when the port is not to be had. */
-export async function startAgentPort(options: AgentPortOptions): Promise<AgentPort> {
-  const server = createServer({ ...timeouts, maxHeaderSize: 16_384 }, (request, response) => spawn('answering a probe', answer(options, request, response)))
+export function startAgentPort(options: AgentPortOptions): Promise<AgentPort> {
+  return startPort(options.port, { name: "the agent's port (statusPort)", flag: '--status-port' }, (request) => resolve(options, request))
+}
+
+/** Istio's 15021: nothing but whether the proxy is ready, for load balancers that shall not see more. Rejects with `agent/port`. */
+export function startHealthPort({ port, ...options }: Pick<AgentPortOptions, 'port' | 'proxy' | 'alsoReady'>): Promise<AgentPort> {
+  return startPort(port, { name: 'the health port', flag: '--health-port' }, ({ url = '/' }) => Promise.resolve(url.split('?')[0] === '/healthz/ready' ? ready(options) : text(404, 'no such path: /healthz/ready')))
+}
+
+interface PortWords {
+  readonly name: string
+  readonly flag: string
+}
+
+async function startPort(port: number, words: PortWords, resolveTo: (request: IncomingMessage) => Promise<Answer>): Promise<AgentPort> {
+  const server = createServer({ ...timeouts, maxHeaderSize: 16_384 }, (request, response) => spawn('answering a probe', answer(resolveTo, request, response)))
   server.maxConnections = maxConnections
-  await listening(server, options.port)
+  await listening(server, port, words)
   server.unref()
   const bound = server.address()
   const close = (): Promise<void> => new Promise((resolve) => {
@@ -71,15 +85,15 @@ export async function startAgentPort(options: AgentPortOptions): Promise<AgentPo
   return { port: typeof bound === 'object' && bound !== null ? bound.port : 0, close, [Symbol.asyncDispose]: close }
 }
 
-function listening(server: Server, port: number): Promise<void> {
+function listening(server: Server, port: number, { name, flag }: PortWords): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', (cause) => reject(new MeshError('agent/port', `the agent's port (statusPort) ${port} cannot be had: choose another with --status-port, 0 for none`, listenError({ host: '*', port }, cause))))
+    server.once('error', (cause) => reject(new MeshError('agent/port', `${name} ${port} cannot be had: choose another with ${flag}, 0 for none`, listenError({ host: '*', port }, cause))))
     server.listen(port, resolve)
   })
 }
 
-async function answer(options: AgentPortOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const { status, contentType = 'text/plain; charset=utf-8', body } = await resolve(options, request)
+async function answer(resolveTo: (request: IncomingMessage) => Promise<Answer>, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { status, contentType = 'text/plain; charset=utf-8', body } = await resolveTo(request)
   request.resume()
   response.writeHead(status, { 'content-type': contentType, 'content-length': Buffer.byteLength(body), 'x-content-type-options': 'nosniff' })
   response.end(request.method === 'HEAD' ? undefined : body)
@@ -101,7 +115,7 @@ async function resolve(options: AgentPortOptions, request: IncomingMessage): Pro
   return text(404, 'no such path: /healthz/ready, /app-health/CONTAINER/readyz, /stats/prometheus, /drain, /quitquitquit')
 }
 
-function ready({ proxy, alsoReady = [] }: AgentPortOptions): Answer {
+function ready({ proxy, alsoReady = [] }: Pick<AgentPortOptions, 'proxy' | 'alsoReady'>): Answer {
   const why = [proxy.notReadyBecause, ...alsoReady.map((one) => one())].filter((one) => one !== '')
   return why.length === 0 ? text(200, 'ready') : text(503, why.join('; '))
 }

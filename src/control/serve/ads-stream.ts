@@ -4,6 +4,7 @@ import { MeshError, describe, spawn } from '../../lib/errors.ts'
 import { formatAddress } from '../../model/address.ts'
 import type { ProxyEvent, WriteAudit } from '../../telemetry/audit/events.ts'
 import { leavingType } from '../../xds/leaving.ts'
+import { readinessMetadata, readinessType } from '../../xds/readiness.ts'
 import { missingKeysType } from '../../xds/missing-keys.ts'
 import { createNonces } from '../../xds/nonce.ts'
 import { TooManyNames } from '../../xds/subscription.ts'
@@ -44,6 +45,8 @@ export interface AdsReports {
 /** Who is there to be sent requests. */
 export interface Presence {
   joined(node: ConnectingNode): void
+  /** How its application is; undefined: it takes requests. */
+  report(node: ConnectingNode, problem: string | undefined): void
   /** It is about to end. Resolves when every proxy knows, or when that takes too long. */
   leave(node: ConnectingNode): Promise<void>
 }
@@ -91,7 +94,8 @@ export class AdsStream<Request> implements CallHandler {
   onMessage(bytes: Uint8Array): void {
     const { node, typeUrl, names, request, error } = this.#decode(bytes)
     const session = this.#session ?? this.#connect(node)
-    if (typeUrl === healthTypeUrl) return this.#registered?.report(error)
+    if (typeUrl === healthTypeUrl) return this.#report(error)
+    if (typeUrl === readinessType) return undefined // it has heard
     if (typeUrl === leavingType) return this.#leave(session)
     if (typeUrl === missingKeysType) return this.#missingKeys(names.slice(0, maxMissingKeys))
     const channel = this.#channelOf(typeUrl)
@@ -131,6 +135,7 @@ export class AdsStream<Request> implements CallHandler {
     this.#stopListening = this.#source.onPush((push) => this.#onPush(session, push))
     this.#log(`ADS: ${node.id} connected (${this.#variant.label})`)
     this.#audit(proxyEvent('proxy-joined', this.#call.caller, node.id))
+    if (node.metadata?.[readinessMetadata] === 'true') spawn('asking for readiness', this.#sayNothing(readinessType, session.generation))
     return session
   }
 
@@ -146,14 +151,23 @@ export class AdsStream<Request> implements CallHandler {
     }
   }
 
+  #report(problem: string | undefined): void {
+    if (this.#leaves) return
+    this.#registered?.report(problem)
+    this.#presence.report(this.#node!, problem)
+  }
+
+  /** A response whose type alone says something. */
+  async #sayNothing(typeUrl: string, generation: number): Promise<void> {
+    if (!this.#closed) await this.#call.send(this.#variant.encode({ typeUrl, response: nothing, nonce: this.#nextNonce(), generation }))
+  }
+
   /** Its acknowledgement of the answer comes as a request, too. */
   #leave({ generation }: ProxySession): void {
     if (this.#leaves) return
     this.#leaves = true
     this.#log(`ADS: ${this.#node!.id} is about to end`)
-    spawn('a proxy that leaves', this.#presence.leave(this.#node!).then(async () => {
-      if (!this.#closed) await this.#call.send(this.#variant.encode({ typeUrl: leavingType, response: nothing, nonce: this.#nextNonce(), generation }))
-    }))
+    spawn('a proxy that leaves', this.#presence.leave(this.#node!).then(() => this.#sayNothing(leavingType, generation)))
   }
 
   /** Types that we do not serve are not answered, as by Istio: clients do without. */

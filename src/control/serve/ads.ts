@@ -22,7 +22,7 @@ export interface AdsOptions {
   readonly presence?: Presence
 }
 
-const unwatched: Presence = { joined() {}, leave: () => Promise.resolve() }
+const unwatched: Presence = { joined() {}, report() {}, leave: () => Promise.resolve() }
 
 export function adsMethods(source: ResourceSource, { log = () => undefined, audit = () => undefined, register = () => undefined, missingKeys = () => undefined, presence = unwatched }: AdsOptions = {}): readonly Method[] {
   const turns = new Turns()

@@ -7,7 +7,8 @@ import type { Frozen, Kind } from '../kind.ts'
 import { workloadEntrySchema } from './workload-entry.ts'
 import { workloadGroupRules } from './workload-group-rules.ts'
 
-const probe = z.strictObject({
+/** Also that of a ProxyConfig. */
+export const readinessProbe = z.strictObject({
   initialDelaySeconds: count.default(0),
   timeoutSeconds: count.default(0).meta({ type: 'int, 0 = 1' }),
   periodSeconds: count.default(0).meta({ type: 'int, 0 = 10' }),
@@ -30,7 +31,7 @@ const probe = z.strictObject({
 const schema = z.strictObject({
   metadata: z.strictObject({ labels: labels.default({}), annotations: z.record(z.string(), z.string()).default({}) }).prefault({}),
   template: workloadEntrySchema,
-  probe: probe.optional(),
+  probe: readinessProbe.optional(),
 })
 
 export type WorkloadGroup = z.infer<typeof schema>

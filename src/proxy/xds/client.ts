@@ -10,6 +10,7 @@ import { formatAddress } from '../../model/address.ts'
 import type { Address } from '../../model/address.ts'
 import type { Node } from '../../proto/gen/envoy/config/core/v3/base_pb.ts'
 import { leavingType } from '../../xds/leaving.ts'
+import { readinessType } from '../../xds/readiness.ts'
 import { canWildcard, pushOrder, typeUrls } from '../../xds/types.ts'
 import { expiryOf } from '../identity/expiry.ts'
 import type { CertificateSecret, Secrets } from '../identity/secrets.ts'
@@ -90,6 +91,8 @@ class XdsClient implements XdsStream {
   #closed = false
   /** What was said last, for the next stream too. */
   #health: Health | undefined
+  /** Whoever is at the other end wants to know. */
+  #healthAsked = false
   /** It has said that it will end, and says so on the next stream too. */
   #leaving: PromiseWithResolvers<void> | undefined
 
@@ -97,6 +100,7 @@ class XdsClient implements XdsStream {
     this.#options = options
     this.#node = node
     this.#onUpdate = (update) => {
+      if (update.typeUrl === readinessType) return this.#askedForHealth()
       if (update.typeUrl !== leavingType) return onUpdate(update)
       this.#leaving?.resolve()
       return undefined
@@ -126,7 +130,7 @@ class XdsClient implements XdsStream {
 
   reportHealth(problem: string | undefined): void {
     this.#health = { problem }
-    this.#sayHealth(this.#health)
+    this.#sayHealth()
   }
 
   leave(): Promise<void> {
@@ -153,9 +157,10 @@ class XdsClient implements XdsStream {
     }
     this.#nodeSent = false
     this.#answered = false
+    this.#healthAsked = this.#options.probe === true
     for (const subscription of this.#subscriptions.values()) subscription.newStream()
     for (const subscription of this.#subscriptions.values()) this.#askFirst(subscription)
-    if (this.#health !== undefined) this.#sayHealth(this.#health)
+    this.#sayHealth()
     if (this.#leaving !== undefined) this.#sayLeaving()
     this.#watchExpiry(this.#connection)
     this.#cancelGood = this.#clock.after(goodAfterMs, () => this.#came())
@@ -181,8 +186,15 @@ class XdsClient implements XdsStream {
     return { channel, call, certificate, due }
   }
 
-  #sayHealth({ problem }: Health): void {
-    this.#connection?.call.send(this.#protocol.health(problem))
+  /** Who leaves has said all there is to say. */
+  #sayHealth(): void {
+    if (this.#healthAsked && this.#health !== undefined && this.#leaving === undefined) this.#connection?.call.send(this.#protocol.health(this.#health.problem))
+  }
+
+  #askedForHealth(): undefined {
+    if (this.#healthAsked) return
+    this.#healthAsked = true
+    this.#sayHealth()
   }
 
   #sayLeaving(): void {

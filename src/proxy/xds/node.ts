@@ -3,6 +3,7 @@ import { create } from '@bufbuild/protobuf'
 import type { JsonObject } from '@bufbuild/protobuf'
 import { NodeSchema } from '../../proto/gen/envoy/config/core/v3/base_pb.ts'
 import type { Node } from '../../proto/gen/envoy/config/core/v3/base_pb.ts'
+import { readinessMetadata } from '../../xds/readiness.ts'
 import type { ProxySettings } from '../settings.ts'
 
 /** `sidecar~10.0.0.1~reviews-v1.default~default.svc.cluster.local`. */
@@ -10,13 +11,19 @@ export function nodeIdOf({ type, ip, name, namespace, domain }: ProxySettings): 
   return `${type}~${ip}~${name}.${namespace}~${namespace}.svc.${domain}`
 }
 
-/** `version` is the proxy's own; empty for none. */
-export function nodeOf(settings: ProxySettings, version = ''): Node {
+export interface NodeWords {
+  /** The proxy's own. */
+  readonly version?: string | undefined
+  /** It says when its application takes requests. */
+  readonly tellsReadiness?: boolean | undefined
+}
+
+export function nodeOf(settings: ProxySettings, { version = '', tellsReadiness = false }: NodeWords = {}): Node {
   const [region = '', zone = '', subZone = ''] = settings.locality.split('/')
   return create(NodeSchema, {
     id: nodeIdOf(settings),
     cluster: clusterOf(settings),
-    metadata: { ...metadataOf(settings), ...(version === '' ? {} : { TRYSAIL_VERSION: version }) },
+    metadata: { ...metadataOf(settings), ...(version === '' ? {} : { TRYSAIL_VERSION: version }), ...(tellsReadiness && { [readinessMetadata]: 'true' }) },
     ...(region === '' ? {} : { locality: { region, zone, subZone } }),
     userAgentName: 'trysail',
   })
@@ -36,7 +43,7 @@ function metadataOf(settings: ProxySettings): JsonObject {
     WORKLOAD_NAME: workloadName || name,
     CLUSTER_ID: clusterId,
     MESH_ID: meshId,
-    INSTANCE_IPS: [settings.ip, ...settings.instanceIps].join(','),
+    INSTANCE_IPS: [...new Set([settings.ip, ...settings.instanceIps])].join(','),
     INTERCEPTION_MODE: settings.interceptionMode,
     ...(dnsCapture && { DNS_CAPTURE: 'true', DNS_AUTO_ALLOCATE: 'true' }),
     ...(autoRegisterGroup === '' ? {} : { AUTO_REGISTER_GROUP: autoRegisterGroup }),

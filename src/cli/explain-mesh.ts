@@ -16,7 +16,7 @@ import { destinationOf, namesOf, outside } from './explain-destination.ts'
 import { resolvedBy } from './explain-names.ts'
 import { leftOut } from './explain-left-out.ts'
 import type { LeftOut } from './explain-left-out.ts'
-import { receptionOf } from './explain-reception.ts'
+import { askedBy, receptionOf } from './explain-reception.ts'
 import type { Reception } from './explain-reception.ts'
 import type { AskedRequest } from './request-line.ts'
 import { withToldToken } from './token-options.ts'
@@ -119,9 +119,8 @@ export class MeshExplainer {
 
   /** The same destinations, reached in the same way from the same place, receive alike. */
   #receptionOf({ session, receptions }: Asker, explained: Explanation, source: Address): Reception {
-    const { destinations, policy, protocol, passthrough, endpoints } = explained
-    const known = passthrough ? endpoints.map(({ address, cluster }) => `${cluster} at ${address}`) : []
-    const key = [source.host, policy?.tls ?? '', protocol ?? '', ...destinations.map(({ cluster }) => cluster), ...known].join(' ')
+    const { policy, protocol } = explained
+    const key = [source.host, policy?.tls ?? '', protocol ?? '', ...askedBy(explained).map(({ cluster, workload }) => `${cluster} ${workload ?? ''}`)].join(' ')
     return remembered(receptions, key, () => receptionOf(this.#world.state, session.node, explained, source))
   }
 }

@@ -46,8 +46,8 @@ export function receptionOf(state: WorldState, client: ProxyNode, explained: Exp
 }
 
 /** Of a cluster all workloads, or only the one to whose address the client goes. */
-function askedBy({ destinations, passthrough, endpoints: [known] }: Explanation): readonly { readonly cluster: string; readonly workload: string | null }[] {
-  if (passthrough && known !== undefined) return [known]
+export function askedBy({ destinations, policy, endpoints: [known] }: Explanation): readonly { readonly cluster: string; readonly workload: string | null }[] {
+  if (policy?.discovery === 'ORIGINAL_DST' && known !== undefined) return [known]
   return [...new Set(destinations.map((one) => one.cluster))].map((cluster) => ({ cluster, workload: null }))
 }
 

@@ -58,10 +58,13 @@ export function explainPolicy(cluster: Cluster, assignment: ClusterLoadAssignmen
     maxPendingRequests: limitOf(thresholds?.maxPendingRequests),
     maxRequests: limitOf(thresholds?.maxRequests),
     outlierDetection: outliersOf(cluster),
-    endpoints: endpoints?.length ?? null,
+    endpoints: goesAnywhere(cluster) ? null : (endpoints?.length ?? null),
     destinationRule: destinationRuleOf(cluster),
   }
 }
+
+/** To whatever address a client connects: members of it are known, not chosen. */
+const goesAnywhere = ({ clusterDiscoveryType: type }: Cluster): boolean => type.case === 'type' && type.value === Discovery.ORIGINAL_DST
 
 /** 2^32 - 1 is how Istio writes no limit. */
 function limitOf(value: number | undefined): number | null {

@@ -8,15 +8,14 @@ import { ClusterLoadAssignmentSchema } from '../proto/gen/envoy/config/endpoint/
 import type { ClusterLoadAssignment } from '../proto/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
 import { explainPolicy } from './explain-cluster.ts'
 import type { ExplainedPolicy } from './explain-cluster.ts'
-import { explainEndpoints, explainKnown, startingCluster } from './explain-endpoints.ts'
+import { explainEndpoints, explainMet, startingCluster } from './explain-endpoints.ts'
 import type { ExplainedEndpoints, FindCluster, StartingCluster } from './explain-endpoints.ts'
 import type { Explanation } from './explain-answer.ts'
 import type { Destination } from './explain-route.ts'
-import { knowsMesh } from './upstream/cluster-config.ts'
 import { hostName } from './upstream/endpoints.ts'
 import type { RuntimeHost } from './upstream/host.ts'
 import { MeshEndpoints } from './upstream/mesh-endpoints.ts'
-import { assignmentNameOf } from './xds/cluster.ts'
+import { assignmentNameOf, knownEndpointsOf } from './xds/cluster.ts'
 
 /** Encoded messages, as on the wire. */
 export interface SentClusters {
@@ -54,7 +53,8 @@ export class ClusterLookup {
     if (cluster === undefined) return null
     const known = this.#policies.get(cluster.name) ?? explainPolicy(cluster, this.#assignmentOf(cluster))
     this.#policies.set(cluster.name, known)
-    return this.#knownTo(cluster, to) === undefined ? known : { ...known, tls: 'ISTIO_MUTUAL' }
+    const met = this.#metAt(cluster, to)
+    return met === undefined ? known : { ...known, tls: tlsTo(met, known.tls) }
   }
 
   /** `decided`: the cluster that it will be, where there is no draw. */
@@ -71,7 +71,7 @@ export class ClusterLookup {
   #endpointsOf(name: string, hash: Hash64 | undefined, to: Address): ExplainedEndpoints {
     const message = this.#clusters.get(name)
     if (message === undefined) return { endpoints: [], chosen: null }
-    if (knowsMesh(message)) return explainKnown(this.#knownTo(message, to))
+    if (knownEndpointsOf(message) !== undefined) return explainMet(message, this.#metAt(message, to))
     const running = this.#running?.(name)
     if (running !== undefined) return explainEndpoints(message, running, hash)
     if (hash !== undefined) return explainEndpoints(message, this.#startingAt(message), hash)
@@ -80,9 +80,14 @@ export class ClusterLookup {
     return known
   }
 
-  /** Whoever is where the client meant to go, where the cluster speaks mutual TLS to those whom others know. */
-  #knownTo(cluster: Cluster, to: Address): RuntimeHost | undefined {
-    return knowsMesh(cluster) ? this.#mesh.at(hostName(to)) : undefined
+  /** Whoever is where the client meant to go: a member of the cluster, or anybody whom the mesh knows. */
+  #metAt(cluster: Cluster, to: Address): RuntimeHost | undefined {
+    const name = hostName(to)
+    switch (knownEndpointsOf(cluster)) {
+      case 'eds': return this.#startingAt(cluster).hosts.find((one) => one.name === name)
+      case 'mutual_tls': return this.#mesh.at(name)
+      case undefined: return undefined
+    }
   }
 
   #startingAt(cluster: Cluster): StartingCluster {
@@ -95,4 +100,9 @@ export class ClusterLookup {
     const name = assignmentNameOf(cluster)
     return name === undefined ? undefined : this.#assignments.get(name)
   }
+}
+
+function tlsTo({ socket: { tls } }: RuntimeHost, otherwise: string): string {
+  if (tls === undefined) return 'DISABLE'
+  return tls.speaksMesh ? 'ISTIO_MUTUAL' : otherwise
 }

@@ -70,11 +70,10 @@ export function explainEndpoints(message: Cluster, { hosts, choose }: KnownClust
   return { endpoints: endpoints.slice(0, maxListed), chosen: chosen?.name ?? null }
 }
 
-/** The one to which a client connects by its address. Undefined: nobody that is known. */
-export function explainKnown(host: RuntimeHost | undefined): ExplainedEndpoints {
-  const tls = host?.socket.tls
-  if (host === undefined || tls === undefined) return { endpoints: [], chosen: null }
-  return { endpoints: [{ ...placed(tls.cluster, host), priorityPercent: 100, whyNot: null }], chosen: host.name }
+/** The one to which a client connects by its address, which may be a member of another cluster. Undefined: nobody that is known. */
+export function explainMet({ name }: Cluster, host: RuntimeHost | undefined): ExplainedEndpoints {
+  if (host === undefined) return { endpoints: [], chosen: null }
+  return { endpoints: [{ ...placed(host.socket.tls?.cluster ?? name, host), priorityPercent: 100, whyNot: null }], chosen: host.name }
 }
 
 function placed(cluster: string, host: Host): Omit<ExplainedEndpoint, 'priorityPercent' | 'whyNot'> {

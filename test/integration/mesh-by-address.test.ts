@@ -110,6 +110,23 @@ test('a cluster with TLS of its own keeps to that, whoever is there', async () =
   assert.match((await failureOf(ask(world.passthrough, { originalDestination: peer.address }))).detail, /verify SAN list/)
 })
 
+const tellsMembers = { metadata: { filterMetadata: { trysail: { known_endpoints: 'eds' } } } }
+const headless = staticCluster('headless', [], { ...original, ...tellsMembers, ...automatic(spiffe('reviews')), loadAssignment: undefined })
+
+test('of a service that is called by its members\' addresses each is spoken to as it takes it, by whatever way', async () => {
+  await using inside = await httpPeer('mesh', meshServer(reviews, ca.roots))
+  await using outside = await httpPeer('plain')
+  await using stranger = await httpPeer('stranger')
+  using world = new World([headless])
+  world.clusters.updateEndpoints(assignment('headless', [lbEndpoint(inside.address, known), lbEndpoint(outside.address)]))
+  for (const cluster of [world.clusters.lookup('headless')!, world.passthrough]) {
+    for (const [peer, body] of [[inside, 'mesh'], [outside, 'plain'], [stranger, 'stranger']] as const) {
+      assert.equal((await ask(cluster, { originalDestination: peer.address })).body, body, cluster.name)
+    }
+  }
+  assert.equal(choose(world.clusters.lookup('headless')!, inside.address).workload, workload)
+})
+
 test('what is known changes with the endpoints and the clusters: the next connection is made so, and what is open goes on', async () => {
   await using peer = await httpPeer('mesh', meshServer(reviews, ca.roots))
   using world = new World([service('reviews', spiffe('reviews'))])

@@ -1,9 +1,9 @@
-// What a network namespace sends over its wire, as the wire has it: how the bytes of each TCP connection begin.
+// What a network namespace sends over its wire, as the wire has it: how the bytes of each TCP connection begin, over both families.
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 
-/** Of IPv4, and not over loopback. A line for the first bytes of each connection: where they go, and what they are. */
+/** Not over loopback. A line for the first bytes of each connection: where they go, and what they are. */
 const sniffer = `
 import socket, struct, sys
 wire = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3)) # all protocols: others are not told of what leaves
@@ -11,12 +11,14 @@ seen = set()
 print('listens', flush=True)
 while True:
     packet, (device, protocol, kind, *_) = wire.recvfrom(65535)
-    if protocol != 0x0800 or kind != socket.PACKET_OUTGOING or device == 'lo' or packet[9] != 6: continue
-    at = (packet[0] & 15) * 4
+    v6 = protocol == 0x86dd
+    if not v6 and protocol != 0x0800 or kind != socket.PACKET_OUTGOING or device == 'lo' or packet[6 if v6 else 9] != 6: continue
+    at = 40 if v6 else (packet[0] & 15) * 4
+    end = 40 + struct.unpack('>H', packet[4:6])[0] if v6 else struct.unpack('>H', packet[2:4])[0]
     source, port = struct.unpack('>HH', packet[at:at + 4])
-    begin = at + (packet[at + 12] >> 4) * 4
-    data = packet[begin:struct.unpack('>H', packet[2:4])[0]]
-    to = socket.inet_ntoa(packet[16:20]) + ':' + str(port)
+    data = packet[at + (packet[at + 12] >> 4) * 4:end]
+    host = '[' + socket.inet_ntop(socket.AF_INET6, packet[24:40]) + ']' if v6 else socket.inet_ntoa(packet[16:20])
+    to = host + ':' + str(port)
     if not data or (to, source) in seen: continue
     seen.add((to, source))
     print(to, data[:16].hex(), flush=True)

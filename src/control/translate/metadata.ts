@@ -8,6 +8,14 @@ import type { MetadataSchema } from '../../proto/gen/envoy/config/core/v3/base_p
 
 export type Metadata = MessageInitShape<typeof MetadataSchema>
 
+/**
+ * Of clusters that go where their clients were going, read by our own proxies: `eds` tells whom they may meet there;
+ * `mutual_tls` is how those are spoken to that any cluster knows.
+ */
+export type KnownEndpoints = 'eds' | 'mutual_tls'
+
+export const passesToKnown: Metadata = { filterMetadata: { trysail: { known_endpoints: 'mutual_tls' satisfies KnownEndpoints } } }
+
 /** What something was built from. `rule` and `match` are indexes into spec.http and its match list. */
 export interface Provenance {
   readonly resource: string
@@ -15,12 +23,14 @@ export interface Provenance {
   readonly rule?: number
   readonly match?: number
   readonly istio?: JsonObject
+  readonly knownEndpoints?: KnownEndpoints
 }
 
 export function metadataOf(from: Provenance): Metadata {
   const trysail: JsonObject = { resource: from.resource, file: from.origin.file, line: from.origin.line }
   if (from.rule !== undefined) trysail['rule'] = from.rule
   if (from.match !== undefined) trysail['match'] = from.match
+  if (from.knownEndpoints !== undefined) trysail['known_endpoints'] = from.knownEndpoints
   return { filterMetadata: { ...(from.istio === undefined ? {} : { istio: from.istio }), trysail } }
 }
 

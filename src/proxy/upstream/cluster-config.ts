@@ -19,6 +19,7 @@ import type { HttpProtocolOptions } from '../../proto/gen/envoy/extensions/upstr
 import { budgetIntervalOf } from '../../xds/budget-interval.ts'
 import { http2Settings } from '../h2/settings.ts'
 import type { Http2Settings } from '../h2/settings.ts'
+import { assignmentNameOf, knownEndpointsOf } from '../xds/cluster.ts'
 import { milliseconds } from '../xds/duration.ts'
 import type { BalancerSettings } from './balancer/create.ts'
 import { leastRequestDefaults } from './balancer/least-request.ts'
@@ -81,7 +82,7 @@ export interface ClusterConfig {
   readonly dns: DnsSettings
   /** Below this share of healthy hosts, health is taken for a mistake and all of them are used; 0: never. */
   readonly panicPercent: number
-  /** Name of the load assignment; empty unless EDS. */
+  /** Name of the load assignment; empty: it has none. */
   readonly assignmentName: string
   /** Where clients meant to go, endpoints that are known to take the mesh's mutual TLS are spoken to so. */
   readonly knowsMesh: boolean
@@ -117,16 +118,10 @@ export function decodeCluster(message: ClusterMessage): ClusterConfig {
     http: httpSettings(message),
     dns: dnsSettings(message),
     panicPercent: message.commonLbConfig?.healthyPanicThreshold?.value ?? defaultPanicPercent,
-    assignmentName: discovery === 'eds' ? message.edsClusterConfig?.serviceName || message.name : '',
-    knowsMesh: knowsMesh(message),
+    assignmentName: assignmentNameOf(message) ?? '',
+    knowsMesh: knownEndpointsOf(message) === 'mutual_tls',
     endpoints,
   }
-}
-
-/** A wish of our control plane: Envoy knows of no such thing. A cluster that has TLS of its own keeps to that. */
-export function knowsMesh({ clusterDiscoveryType: type, metadata, transportSocket, transportSocketMatches }: ClusterMessage): boolean {
-  if (type.case !== 'type' || type.value !== DiscoveryType.ORIGINAL_DST || transportSocket !== undefined || transportSocketMatches.length > 0) return false
-  return metadata?.filterMetadata['trysail']?.['known_endpoints'] === 'mutual_tls'
 }
 
 /** What telemetry calls the service: the first of the cluster's istio metadata. */

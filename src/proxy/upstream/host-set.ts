@@ -58,6 +58,10 @@ export class HostSet {
     return this.#hosts.size
   }
 
+  named(name: string): RuntimeHost | undefined {
+    return this.#hosts.get(name)
+  }
+
   replace(settings: readonly EndpointSettings[]): void {
     const before = this.#hosts
     this.#hosts = new Map(settings.map((one) => [one.name, this.#keepOrCreate(before.get(one.name), one)]))

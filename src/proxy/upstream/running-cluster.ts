@@ -14,6 +14,7 @@ import { decodeCluster, serviceOf } from './cluster-config.ts'
 import type { ClusterConfig } from './cluster-config.ts'
 import { DnsHosts } from './dns-hosts.ts'
 import { DynamicHosts } from './dynamic-hosts.ts'
+import { hostName } from './endpoints.ts'
 import type { EndpointSettings } from './endpoints.ts'
 import { RuntimeHost } from './host.ts'
 import { HostSet } from './host-set.ts'
@@ -55,7 +56,7 @@ export class RunningCluster implements Cluster {
   readonly name: string
   readonly service: Cluster['service']
   readonly connectTimeoutMs: number
-  /** Empty unless EDS. */
+  /** Empty: it has none. */
   readonly assignmentName: string
   readonly stats: ClusterStats
   /** Why its connections are not asked as it says whether they live. */
@@ -136,7 +137,7 @@ export class RunningCluster implements Cluster {
   chooseHost({ hash, originalDestination, tried, avoidPriorities, authority }: ChoiceContext): Host | undefined {
     if (this.#dynamic !== undefined) return authority === undefined ? undefined : this.#dynamic.at(authority)
     if (this.#config.discovery !== 'original-destination') return this.#hosts.choose(tried, hash, avoidPriorities)
-    return originalDestination === undefined ? undefined : this.#original.at(originalDestination)
+    return originalDestination === undefined ? undefined : this.#hosts.named(hostName(originalDestination)) ?? this.#original.at(originalDestination)
   }
 
   request(host: Host, reader: ResponseReader, waiter: StreamWaiter, authority = '', client?: ClientAddresses): () => void {

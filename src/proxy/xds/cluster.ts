@@ -8,11 +8,23 @@ import { ProxyProtocolUpstreamTransportSchema as ProxyProtocolSocketSchema } fro
 import { UpstreamTlsContextSchema } from '../../proto/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
 import { decodeTlsContext, secretNamesOf } from './tls-context.ts'
 
-/** Name of the load assignment that an EDS cluster waits for; undefined for all other kinds. */
+/** Name of the load assignment that a cluster waits for: of an EDS cluster, or of whom clients may meet where they go. Undefined for all other kinds. */
 export function assignmentNameOf(cluster: Cluster): string | undefined {
+  if (knownEndpointsOf(cluster) === 'eds') return cluster.name
   const kind = cluster.clusterDiscoveryType
   if (kind.case !== 'type' || kind.value !== Cluster_DiscoveryType.EDS) return undefined
   return cluster.edsClusterConfig?.serviceName || cluster.name
+}
+
+/**
+ * What our control plane wishes of a cluster that goes where its clients were going, and Envoy knows nothing of. `eds`: it is
+ * told whom they may meet there. `mutual_tls`: those that any cluster knows are spoken to so; but what has TLS of its own keeps to that.
+ */
+export function knownEndpointsOf({ clusterDiscoveryType: type, metadata, transportSocket, transportSocketMatches }: Cluster): 'eds' | 'mutual_tls' | undefined {
+  if (type.case !== 'type' || type.value !== Cluster_DiscoveryType.ORIGINAL_DST) return undefined
+  const wish = metadata?.filterMetadata['trysail']?.['known_endpoints']
+  if (wish === 'eds') return wish
+  return wish === 'mutual_tls' && transportSocket === undefined && transportSocketMatches.length === 0 ? wish : undefined
 }
 
 /** The load assignment that lists the proxies of this one's workload, itself among them: Istio's name for it. */

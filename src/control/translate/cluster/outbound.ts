@@ -46,6 +46,8 @@ interface OutboundView extends Placement {
   readonly autoTls: AutoTls
   /** Ports without a declared protocol are sniffed; gateways do not, since their clients may speak HTTP/2 to whom cannot. */
   readonly sniffs: boolean
+  /** Our proxies are told by EDS whom clients may meet where they go. */
+  readonly tellsMembers: boolean
   readonly discovery: 'eds' | 'dns' | 'logical-dns' | 'original-destination' | 'by-authority'
   /** Only for DNS. */
   readonly endpoints: readonly Endpoint[]
@@ -122,6 +124,7 @@ function outboundView(proxy: ProxyNode, snapshot: Snapshot, name: string): Outbo
     mesh: snapshot.mesh,
     identities: identitiesOf(service, snapshot),
     autoTls: autoTls(service, snapshot, endpoints, discovery),
+    tellsMembers: tellsMembers(discovery, endpoints),
     sniffs: proxy.type === 'sidecar',
     discovery,
     endpoints: discovery === 'dns' || discovery === 'logical-dns' ? endpoints : [],
@@ -144,8 +147,14 @@ function autoTls(service: Service, snapshot: Snapshot, endpoints: readonly Endpo
   if (!snapshot.mesh.enableAutoMtls || service.meshExternal) return 'none'
   if (snapshot.peerModes.clients.namespaceMode(service.namespace) === 'DISABLE') return 'none'
   if (discovery !== 'original-destination') return 'by-endpoint'
-  return endpoints.length > 0 && withPeerModes(endpoints, snapshot).every((one) => one.mutualTls) ? 'always' : 'none'
+  const known = withPeerModes(endpoints, snapshot)
+  if (!known.some((one) => one.mutualTls)) return 'none'
+  return known.every((one) => one.mutualTls) ? 'always' : 'by-endpoint'
 }
+
+/** Envoy asks for no endpoints where clients choose the address, and knows nothing of those whom it finds there: to it all are plaintext, unless all take mutual TLS. */
+export const tellsMembers = (discovery: OutboundView['discovery'], endpoints: readonly Endpoint[]): boolean =>
+  discovery === 'original-destination' && endpoints.some((one) => one.mutualTls)
 
 /** Who may answer for the service: the service accounts behind it, in our trust domain and its aliases. */
 function identitiesOf(service: Service, snapshot: Snapshot): readonly string[] {
@@ -309,5 +318,5 @@ function clusterMetadata(view: OutboundView) {
     ...(rule !== undefined && { config: configPath(rule.rules[0]!) }),
   }
   const from = rule === undefined ? serviceProvenance(service) : resourceProvenance(rule.rules[0]!)
-  return metadataOf({ ...from, istio })
+  return metadataOf({ ...from, istio, ...(view.tellsMembers && { knownEndpoints: 'eds' }) })
 }

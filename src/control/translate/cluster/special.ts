@@ -3,6 +3,7 @@ import { Cluster_DiscoveryType as DiscoveryType, Cluster_LbPolicy, ClusterSchema
 import type { MeshSettings } from '../../mesh-settings.ts'
 import type { Snapshot } from '../../snapshot.ts'
 import { durationOf } from '../duration.ts'
+import { passesToKnown } from '../metadata.ts'
 import { blackHoleCluster, dynamicDnsCluster, inboundPassthroughCluster, passthroughCluster } from '../names.ts'
 import type { ProxyNode } from '../proxy-node.ts'
 import { translator } from '../translator.ts'
@@ -46,12 +47,9 @@ function buildSpecial({ name, mesh }: SpecialView): ClusterInit {
     upstreamConnectionOptions: keepalive(mesh.defaultConnectionPool?.tcp?.tcpKeepalive, mesh.tcpKeepalive),
     ...httpProtocolOptions('downstream', mesh.defaultConnectionPool, { idleMs: passthroughIdleMs }),
     ...(name === inboundPassthroughCluster && { upstreamBindConfig: ownSources }),
-    ...(name === passthroughCluster && mesh.enableAutoMtls && { metadata: knowsMesh }),
+    ...(name === passthroughCluster && mesh.enableAutoMtls && { metadata: passesToKnown }),
   }
 }
-
-/** Our proxies speak mutual TLS to the address of a workload that they know, as to its service; Envoy reads nothing of this. */
-const knowsMesh: ClusterInit['metadata'] = { filterMetadata: { trysail: { known_endpoints: 'mutual_tls' } } }
 
 /** Hosts that nobody knows, by the name that a request has for them. */
 function byAuthority({ defaultConnectionPool: pool, tcpKeepalive, unknownTls: tls, tlsDefaults }: MeshSettings): ClusterInit {

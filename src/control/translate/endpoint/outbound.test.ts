@@ -29,10 +29,11 @@ function worldOf(hosts: readonly Host[], policy: object = {}, more: Partial<Serv
 const proxy = readProxyNode({ id: 'sidecar~127.1.0.1~productpage.default~default.svc.cluster.local' })
 const name = 'outbound|9080||shop.default.svc.cluster.local'
 
-/** `10.0.0.1`, `10.0.0.2 unhealthy`, `10.0.0.3 plain`. */
-function sent(hosts: readonly Host[], policy?: object): readonly string[] {
-  const built = outboundEndpoints.translate(proxy, worldOf(hosts, policy), name, new BuildCache())
-  return fromBinary(ClusterLoadAssignmentSchema, built!.bytes).endpoints.flatMap(({ lbEndpoints }) => lbEndpoints.map(({ hostIdentifier, healthStatus, metadata }) => {
+/** `10.0.0.1`, `10.0.0.2 unhealthy`, `10.0.0.3 plain`. Undefined: nothing is. */
+function sent(hosts: readonly Host[], policy?: object, more?: Partial<Service>): readonly string[] | undefined {
+  const built = outboundEndpoints.translate(proxy, worldOf(hosts, policy, more), name, new BuildCache())
+  if (built === undefined) return undefined
+  return fromBinary(ClusterLoadAssignmentSchema, built.bytes).endpoints.flatMap(({ lbEndpoints }) => lbEndpoints.map(({ hostIdentifier, healthStatus, metadata }) => {
     const address = hostIdentifier.case === 'endpoint' ? hostIdentifier.value.address?.address : undefined
     const mutual = metadata?.filterMetadata['envoy.transport_socket_match']?.['tlsMode'] === 'istio'
     return [address?.case === 'socketAddress' ? address.value.address : '', ...(healthStatus === HealthStatus.UNHEALTHY ? ['unhealthy'] : []), ...(mutual ? [] : ['plain'])].join(' ')
@@ -73,8 +74,15 @@ test('without a rule that says so, each endpoint says whether it is spoken to in
   assert.deepEqual(spoken([{}, { sidecar: false }], {}), { always: 'plain', byEndpoint: ['tlsMode-istio', 'tlsMode-disabled'] })
 })
 
-test('a headless service goes where its client was going: in mutual TLS when all of its endpoints take it, else plain to all', () => {
+test('a headless service goes where its client was going: in mutual TLS when all of its endpoints take it; who knows them tells them apart', () => {
   const headless = { addresses: [], resolution: 'passthrough' } as const
   assert.deepEqual(spoken([{}, {}], headless), { always: 'envoy.transport_sockets.tls', byEndpoint: [] })
-  assert.deepEqual(spoken([{}, { sidecar: false }], headless), { always: 'plain', byEndpoint: [] })
+  assert.deepEqual(spoken([{}, { sidecar: false }], headless), { always: 'plain', byEndpoint: ['tlsMode-istio', 'tlsMode-disabled'] })
+  assert.deepEqual(spoken([{ sidecar: false }], headless), { always: 'plain', byEndpoint: [] })
+})
+
+test('the members of a headless service are told to who wants to know them, where any takes mutual TLS', () => {
+  const headless = { addresses: [], resolution: 'passthrough' } as const
+  assert.deepEqual(sent([{}, { sidecar: false }], {}, headless), ['10.0.0.1', '10.0.0.2 plain'])
+  assert.equal(sent([{ sidecar: false }], {}, headless), undefined)
 })

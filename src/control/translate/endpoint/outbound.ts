@@ -5,7 +5,7 @@ import { selects } from '../../hosts.ts'
 import { effectivePolicy, withMeshDefaults } from '../../snapshot-destination-rules.ts'
 import type { Snapshot } from '../../snapshot.ts'
 import type { PolicyBlocks } from '../../specs.ts'
-import { discoveryOf, findOutbound, outboundClusters, outboundSharing } from '../cluster/outbound.ts'
+import { discoveryOf, findOutbound, outboundClusters, outboundSharing, tellsMembers } from '../cluster/outbound.ts'
 import { outboundCluster } from '../names.ts'
 import { isDualStack } from '../proxy-node.ts'
 import type { ProxyNode } from '../proxy-node.ts'
@@ -42,7 +42,8 @@ function endpointsView(proxy: ProxyNode, snapshot: Snapshot, name: string): Endp
   if (found === undefined) return undefined
   const { service, port, subset, rule } = found
   const policy = effectivePolicy(rule, port.number, subset)
-  if (discoveryOf(service, policy, proxy, port) !== 'eds') return undefined
+  const discovery = discoveryOf(service, policy, proxy, port)
+  if (discovery !== 'eds' && !tellsMembers(discovery, snapshot.endpoints.of(service, port))) return undefined
   const labels = rule?.subsets.find((one) => one.name === subset)?.labels ?? {}
   // With a panic threshold, hosts that are known to be down could be chosen: then they are not sent at all (2.4).
   const healthyOnly = (withMeshDefaults(policy, snapshot.mesh).outlierDetection?.minHealthPercent ?? 0) > 0

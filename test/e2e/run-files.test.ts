@@ -163,6 +163,11 @@ test('two namespaces: the full name reaches the other one through HTTP_PROXY, a 
   assert.equal(await asked('/proxied?url=http://db.b.svc.cluster.local/'), 'of-b')
   assert.equal(await asked('/proxied?url=http://db.b/'), 'of-b')
   assert.equal(await asked('/proxied?url=http://db/'), 'of-a')
+  await mesh.until('the log says where db.b is', () => mesh.accessLog.some((line) => line.includes('outbound|80||db.b.')))
+  const at = /"([\d.]+:9080)" outbound\|80\|\|db\.b\./.exec(mesh.accessLog.join('\n'))?.[1] ?? ''
+  const { version, headers } = relayed(await mesh.json(`/proxied?url=http://${at}/`))
+  assert.equal(version, 'of-b', 'by its address')
+  assert.match((headers as Record<string, string>)['x-forwarded-client-cert'] ?? '', /URI=spiffe:\/\/cluster\.local\/ns\/a\/sa\/default$/)
   assert.equal(await asked('/via?service=DB'), 'of-a')
 })
 

@@ -71,6 +71,17 @@ test('a program that a signal ends, one that is none, and a mistake in the optio
   }))
 })
 
+test('while no control plane is there it says so at once, with its address and what to look at, and the program waits', async () => {
+  const [, ...own] = await mesh.proxyFlags('productpage', 3)
+  const nobody = `127.0.0.1:${await freePort()}`
+  const agent = mesh.use(new TrysailProcess(['agent', 'run', ...own.map((flag) => (flag === mesh.addresses.xds ? nobody : flag)), '--', ...shell('echo program: runs')], mesh.options))
+  await agent.saying(new RegExp(`no certificate for \\S+/sa/productpage: .*ECONNREFUSED ${nobody}; nothing serves before there is one; the CA is ${nobody}: is a control plane there .*; it is tried again`))
+  await agent.saying(/the program waits: its proxy does not serve yet/)
+  agent.signal('SIGTERM')
+  assert.equal(await agent.exited, 143)
+  assert.doesNotMatch(agent.output, /program: runs/)
+})
+
 /** Answers `/slow` once it is told to. */
 const slowServer = `
 const http = require('http')

@@ -137,8 +137,8 @@ test('a proxy without a certificate, with one of a stranger, or with an expired 
   const trust = (name: string) => (name === 'ROOTCA' ? { roots: control.ca.roots, crl: '' } : undefined)
   const cases: readonly { readonly identity: Secrets; readonly says: RegExp }[] = [
     { identity: { certificate: () => undefined, trust, onChange: () => () => undefined }, says: /PERMISSION_DENIED: xDS over TLS needs a client certificate/ },
-    { identity: givenIdentity({ ...stranger.issue(uri), roots: control.ca.roots }), says: /is away/ },
-    { identity: givenIdentity({ chain: lastWeek.sign(createRequest(key, 'spiffe://x'), productpage, 0).chain.join(''), key: exportKey(key), roots: control.ca.roots }), says: /is away/ },
+    { identity: givenIdentity({ ...stranger.issue(uri), roots: control.ca.roots }), says: /has not answered yet, and nothing serves before it does/ },
+    { identity: givenIdentity({ chain: lastWeek.sign(createRequest(key, 'spiffe://x'), productpage, 0).chain.join(''), key: exportKey(key), roots: control.ca.roots }), says: /has not answered yet, and nothing serves before it does/ },
   ]
   for (const { identity, says } of cases) {
     using proxy = openProxy(control, identity, 'delta')

@@ -115,9 +115,19 @@ test('over plaintext on loopback every certificate costs a token', async () => {
   using opened = open(world, { ca: { address: world.plain, tls: undefined } })
   await opened.identity.whenReady
   using without = open(world, { ca: { address: world.plain, tls: undefined }, bearer: () => '' })
-  assert.match(await without.lines.next(), /UNAUTHENTICATED: show a client certificate.*nothing serves before there is one; it is tried again and again$/)
+  assert.match(await without.lines.next(), /UNAUTHENTICATED: show a client certificate.*nothing serves before there is one; the CA is 127\.0\.0\.1:\d+: is the token one that it made for this workload .*; it is tried again and again, every 30 s at least$/)
   without.identity.close()
   await assert.rejects(without.identity.whenReady, { code: 'identity/closed' })
+})
+
+test('a CA that takes connections and says nothing is told about within seconds, with its address and what to look at', async () => {
+  const clock = manualClock()
+  const silent = await listen({ address: { host: '127.0.0.1', port: 0 }, onConnection: () => {} })
+  await using world = await startCa()
+  using opened = open(world, { clock, ca: { address: silent.address, tls: undefined } })
+  await clock.advance(5_000)
+  assert.match(await opened.lines.next(), new RegExp(`^no certificate for spiffe:\\S+: it has not answered for 3 s; nothing serves before there is one; the CA is 127.0.0.1:${silent.address.port}: is a control plane there .*`))
+  await silent.close()
 })
 
 test('a CA that no root vouches for gets no token', async () => {
@@ -141,7 +151,7 @@ test('while the CA is away, which is said once, the certificate goes on serving,
   await clock.advance(10.7 * hour)
   await advanceUntil(clock, () => lines.count > 0)
   for (let minute = 0; minute < 5; minute++) await clock.advance(60_000)
-  assert.match(await lines.next(), /the connection failed: connect ECONNREFUSED .*; the one in use is good until 20.*; it is tried again and again$/)
+  assert.match(await lines.next(), /the connection failed: connect ECONNREFUSED .*; the one in use is good until \S+Z; it is tried again and again, every 30 s at least$/)
   assert.equal(lines.unread, 0)
   assert.equal(serialOf(identity), serial)
   await using back = await startCa({ clock, stateDir: folder.path, port: world.tls.port })

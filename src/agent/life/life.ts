@@ -23,13 +23,18 @@ export interface LifeParts {
   log(line: string): void
 }
 
+/** A proxy is there within a second, unless something is wrong. */
+const sayHeldMs = 4_000
+
 /** Ends when all of it has ended; the exit code is the program's, 128 and the signal's number for a signal (as in a shell). */
 export async function runLife(parts: LifeParts): Promise<number> {
   const { proxy, stop } = parts
   const told = whenAborted(stop)
   try {
     if (parts.holds) {
+      const cancel = parts.clock.after(sayHeldMs, () => parts.log('the program waits: its proxy does not serve yet; why is said above (--hold-application-until-proxy-starts false starts it all the same)'))
       const first = await Promise.race([proxy.ready.then(() => 'ready' as const), proxy.gaveUp, told])
+      cancel()
       if (typeof first === 'number') return first
       if (first === 'told') return signalled(stop)
     }

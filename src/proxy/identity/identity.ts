@@ -7,7 +7,8 @@ import { createBackoff } from '../../lib/backoff.ts'
 import { callAt } from '../../lib/call-at.ts'
 import { systemClock } from '../../lib/clock.ts'
 import type { Clock } from '../../lib/clock.ts'
-import { describe, MeshError, spawn } from '../../lib/errors.ts'
+import { describe, hasCode, MeshError, spawn } from '../../lib/errors.ts'
+import { formatAddress } from '../../model/address.ts'
 import { formatSpiffeId } from '../../model/spiffe-id.ts'
 import type { SpiffeId } from '../../model/spiffe-id.ts'
 import { generateKey } from '../../security/x509/key.ts'
@@ -46,6 +47,8 @@ export function openIdentity(options: IdentityOptions): Identity {
 const renewAfter = { least: 0.45, most: 0.5 }
 const firstRetryMs = 100
 const maxRetryMs = 30_000
+/** Who starts a proxy looks at its log for a few seconds: a CA that does not answer is told about before its time is over. */
+const silenceMs = 3_000
 
 class RenewedIdentity implements Identity {
   readonly whenReady: Promise<void>
@@ -103,10 +106,13 @@ class RenewedIdentity implements Identity {
 
   async #obtain(): Promise<void> {
     let obtained: Obtained
+    const silence = this.#held === undefined && this.#said === '' ? this.#clock.after(silenceMs, () => this.#say(`it has not answered for ${silenceMs / 1000} s`, whereIsIt)) : undefined
     try {
       obtained = await this.#ask()
     } catch (error) {
       return this.#closing.signal.aborted ? undefined : this.#retry(error)
+    } finally {
+      silence?.()
     }
     if (!this.#closing.signal.aborted) this.#take(obtained)
   }
@@ -150,10 +156,15 @@ class RenewedIdentity implements Identity {
   }
 
   #retry(error: unknown): void {
-    const line = `no certificate for ${this.#uri}: ${describe(error)}; ${this.#consequence()}; it is tried again and again`
+    this.#say(describe(error), hintFor(error))
+    this.#cancel = callAt(this.#clock, this.#clock.now() + this.#backoff.next(), () => this.#order())
+  }
+
+  #say(reason: string, hint: string): void {
+    const where = this.#held === undefined ? `the CA is ${formatAddress(this.#options.ca.address)}: ${hint}; ` : ''
+    const line = `no certificate for ${this.#uri}: ${reason}; ${this.#consequence()}; ${where}it is tried again and again, every ${maxRetryMs / 1000} s at least`
     if (line !== this.#said) this.#options.log?.(line)
     this.#said = line
-    this.#cancel = callAt(this.#clock, this.#clock.now() + this.#backoff.next(), () => this.#order())
   }
 
   #consequence(): string {
@@ -162,4 +173,13 @@ class RenewedIdentity implements Identity {
     const until = new Date(notAfter).toISOString()
     return this.#clock.now() < notAfter ? `the one in use is good until ${until}` : `the one in use expired on ${until}, peers refuse it`
   }
+}
+
+const whereIsIt = "is a control plane there ('trysail control'), and is --discovery-address (--ca-address) right?"
+
+/** What to look at. */
+function hintFor(error: unknown): string {
+  if (hasCode(error, 'rpc/unauthenticated') || hasCode(error, 'rpc/permission-denied')) return "is the token one that it made for this workload ('trysail control token')?"
+  if (hasCode(error, 'identity/answer')) return 'who else answers there?'
+  return /certificate/i.test(describe(error)) ? "are --root-ca-file its roots ('trysail control roots')?" : whereIsIt
 }

@@ -84,6 +84,7 @@ class XdsClient implements XdsStream {
   #connection: Connection | undefined
   #nodeSent = false
   #answered = false
+  #everAnswered = false
   #lastReason = ''
   #cancelRetry: (() => void) | undefined
   #cancelExpiry: () => void = () => {}
@@ -235,6 +236,7 @@ class XdsClient implements XdsStream {
   #came(): void {
     if (this.#answered) return
     this.#answered = true
+    this.#everAnswered = true
     this.#backoff.reset()
     if (this.#lastReason !== '') this.#log('is back')
     this.#lastReason = ''
@@ -250,7 +252,8 @@ class XdsClient implements XdsStream {
   }
 
   #sayAway(reason: string): void {
-    if (reason !== this.#lastReason) this.#log(`is away, what was accepted goes on serving: ${reason}`)
+    const consequence = this.#everAnswered ? 'is away, what was accepted goes on serving' : "has not answered yet, and nothing serves before it does (is it there, and is --discovery-address right?)"
+    if (reason !== this.#lastReason) this.#log(`${consequence}: ${reason}`)
     this.#lastReason = reason
   }
 

@@ -85,9 +85,10 @@ const groups: readonly Group[] = [
   },
   {
     title: 'with ports of others that are excluded',
-    settings: always({ excludeOutboundPorts: [3306] }),
+    settings: always({ excludeOutboundPorts: [3306, 5000] }),
     cases: [
       { title: 'a database is reached directly', from: 'app', to: ['peer', 3306], seen: 'peer:3306 from workload to peer:3306' },
+      { title: 'UDP to an excluded port is left alone, as to any', from: 'app', udp: true, to: ['peer', 5000], seen: 'peer:5000/udp from workload' },
       { title: 'other ports are captured', from: 'app', to: ['peer', 80], seen: 'proxy:15001 from workload to peer:80' },
     ],
   },
@@ -224,6 +225,15 @@ const groups: readonly Group[] = [
     cases: [
       { title: 'a query to any server goes to the proxy', from: 'app', udp: true, to: ['other', 53], seen: 'proxy:15053/udp from workload' },
       { title: 'a query of the proxy leaves', from: 'proxy', udp: true, to: ['other', 53], seen: 'peer:53/udp from workload' },
+    ],
+  },
+  {
+    title: 'with all DNS captured, but its port excluded',
+    settings: always({ dnsServers: '*', excludeOutboundPorts: [53] }),
+    cases: [
+      { title: 'a query leaves', from: 'app', udp: true, to: ['peer', 53], seen: 'peer:53/udp from workload' },
+      { title: 'a query over TCP leaves', from: 'app', to: ['peer', 53], seen: 'peer:53 from workload to peer:53' },
+      { title: 'other ports are captured', from: 'app', to: ['peer', 80], seen: 'proxy:15001 from workload to peer:80' },
     ],
   },
   {

@@ -2,6 +2,7 @@
 // service's address and by a workload's; whoever is asked knows who asks. And whatever they try, nothing slips past.
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
+import { createSocket } from 'node:dgram'
 import { existsSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -281,6 +282,36 @@ print(socket.inet_ntoa(asking.recv(512)[-4:]))`
     }
   })
 
+  test('datagrams that are no queries go from workload to workload as they are, and never out', async (context) => {
+    const echoes = `import socket
+at = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); at.bind(('', 7000))
+bytes, sender = at.recvfrom(64); at.sendto(bytes + b' from ' + sender[0].encode(), sender)`
+    const asks = `import socket, sys
+asking = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); asking.settimeout(0.2)
+for _ in range(100):
+  try:
+    asking.sendto(b'datagram', (sys.argv[1], 7000)); print(asking.recv(64).decode()); break
+  except OSError: pass`
+    const [, { out }] = await Promise.all([call('web', ['timeout', '25', 'python3', '-c', echoes]), call('client', ['python3', '-c', asks, podIp])])
+    assert.equal(out, `datagram from ${(await call('client', ['hostname', '-I'])).out.split(' ')[0]}`)
+    const host = Object.values(networkInterfaces()).flat().find((one) => one?.family === 'IPv4' && !one.internal)?.address
+    if (host === undefined) return context.skip('skipped in part: this machine has no address but loopback')
+    const outside = createSocket('udp4')
+    let heard = 0
+    outside.on('message', () => heard++)
+    await new Promise<void>((resolve) => outside.bind(0, host, resolve))
+    const { port } = outside.address()
+    try {
+      await call('client', ['python3', '-c', `import socket\nfor _ in range(3): socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'out', ('${host}', ${port}))`])
+      const here = createSocket('udp4')
+      here.send('of this machine', port, host, () => here.close())
+      await mesh.until('what this machine sends arrives', () => heard > 0)
+      assert.equal(heard, 1)
+    } finally {
+      outside.close()
+    }
+  })
+
   test('what seems to be of the mesh and is not is refused at once', async () => {
     const { code, err } = await call('client', ['curl', '-sS', '-m', '5', 'telnet://10.96.255.254:81'])
     assert.notEqual(code, 28, `it was refused, not awaited: ${err}`)
@@ -298,6 +329,7 @@ print(socket.inet_ntoa(asking.recv(512)[-4:]))`
       const { code, out } = await call('client', ['curl', '-ksS', '-m', '5', '-w', ' %{http_code}', url])
       assert.ok((code !== 0 && code !== 28) || out.endsWith('502'), `${url}: ${code} ${out}`)
     }
+    assert.match((await call('client', ['setsid', '-w', 'sh', '-c', "env -i sh -c '/usr/bin/curl -sS -m 5 -w %{http_code} http://192.0.2.1/child'"])).out, /502$/, 'nor a child of a child')
     assert.equal(heard(await call('client', ['curl', '-sS', '-m', '10', 'http://web'])).name, 'web')
     const refused = ['192.0.2.1:8099', ...(noIpv6 === false ? ['[2001:db8::1]:8099'] : [])]
     await mesh.until('its sidecar says why', () => refused.every((at) => mesh.accessLog.some((line) => line.includes('BlackHoleCluster') && line.includes(at))))

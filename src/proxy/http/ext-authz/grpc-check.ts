@@ -65,7 +65,7 @@ function question(request: Uint8Array, authority: string, timeoutMs: number): Si
 }
 
 function checkRequest(exchange: Exchange, body: HeldBody | undefined, asBytes: boolean): Uint8Array {
-  const { connection, method, path, authority, scheme, protocol, bodyLength, startTime } = exchange
+  const { connection, method, path, authority, scheme, protocol, bytesReceived, startTime } = exchange
   return toBinary(CheckRequestSchema, create(CheckRequestSchema, {
     attributes: {
       source: peer(connection.remoteAddress, connection.peer.identity ?? ''),
@@ -74,7 +74,7 @@ function checkRequest(exchange: Exchange, body: HeldBody | undefined, asBytes: b
       routeMetadataContext: {},
       request: {
         time: timestampFromMs(startTime),
-        http: { id: exchange.requestHeader('x-request-id') ?? '', method, path, host: authority, scheme, protocol, size: BigInt(bodyLength), headers: headersOf(exchange, body), ...bodyOf(body, asBytes) },
+        http: { id: exchange.requestHeader('x-request-id') ?? '', method, path, host: authority, scheme, protocol, size: BigInt(bytesReceived), headers: headersOf(exchange, body), ...bodyOf(body, asBytes) },
       },
     },
   }))
@@ -87,7 +87,7 @@ function headersOf({ requestHeaders: { flat }, method, path, authority, scheme, 
     const name = flat[i]!
     headers[name] = headers[name] === undefined ? flat[i + 1]! : `${headers[name]},${flat[i + 1]!}`
   }
-  if (bodyLength > 0 || sendZeroLength) headers['content-length'] = String(bodyLength)
+  if (bodyLength > 0 || (bodyLength === 0 && sendZeroLength)) headers['content-length'] = String(bodyLength)
   if (body !== undefined) headers[partialBodyHeader] = String(!body.whole)
   return headers
 }

@@ -137,7 +137,9 @@ export class RunningCluster implements Cluster {
   chooseHost({ hash, originalDestination, tried, avoidPriorities, authority }: ChoiceContext): Host | undefined {
     if (this.#dynamic !== undefined) return authority === undefined ? undefined : this.#dynamic.at(authority)
     if (this.#config.discovery !== 'original-destination') return this.#hosts.choose(tried, hash, avoidPriorities)
-    return originalDestination === undefined ? undefined : this.#hosts.named(hostName(originalDestination)) ?? this.#original.at(originalDestination)
+    if (originalDestination === undefined) return undefined
+    const member = this.#hosts.size === 0 ? undefined : this.#hosts.named(hostName(originalDestination))
+    return member ?? this.#original.at(originalDestination)
   }
 
   request(host: Host, reader: ResponseReader, waiter: StreamWaiter, authority = '', client?: ClientAddresses): () => void {

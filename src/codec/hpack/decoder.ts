@@ -17,6 +17,8 @@ class Entry {
   readonly value: string
   readonly kind: number
   readonly size: number
+  /** A value that came literally with this name: paths and lengths come again and again, and to compare costs less than to make a string. */
+  literal = ''
 
   constructor(name: string, value: string, kind: number) {
     this.name = name
@@ -34,6 +36,10 @@ const scratch = Buffer.allocUnsafeSlow(16 * 1024)
 /** RFC 7541 §5.1 leaves the limit to us: no index, length or size that means anything is larger. */
 const maxInteger = 0x0fffffff
 
+/** Longer values are not met again, or should not be kept. */
+const longestKnown = 64
+const noLiterals: string[] = Array.from({ length: staticCount + 1 }, () => '')
+
 export class HpackDecoder {
   /** Size of the dynamic table now, and entries in it. */
   size = 0
@@ -47,6 +53,9 @@ export class HpackDecoder {
   #maxSize: number
   /** We allow less than the peer uses: its next block must say that it knows (§4.2). */
   #updateDue = false
+
+  /** The last literal of each name of the static table. */
+  #literals = noLiterals
 
   #bytes: Buffer = scratch
   #at = 0
@@ -93,28 +102,48 @@ export class HpackDecoder {
   }
 
   #readIndexing(sink: FieldSink): void {
-    this.#readNamed(0x3f)
+    this.#readNamed(0x3f, false)
     this.#insert(new Entry(this.#name, this.#value, this.#kind))
     sink.onField(this.#name, this.#value, this.#kind, false)
   }
 
   #readLiteral(sensitive: boolean, sink: FieldSink): void {
-    this.#readNamed(0x0f)
+    this.#readNamed(0x0f, sensitive)
     sink.onField(this.#name, this.#value, this.#kind, sensitive)
   }
 
   /** Name, by an index with `prefix` or literally, and value. */
-  #readNamed(prefix: number): void {
+  #readNamed(prefix: number, secret: boolean): void {
     const index = this.#integer(prefix)
-    if (index === 0) this.#readNewName()
-    else {
-      const entry = this.#entryAt(index)
-      this.#name = entry.name
-      this.#kind = nameKind(entry)
+    if (index === 0) {
+      this.#readNewName()
+      this.#string()
+      return this.#readValue()
     }
+    const entry = this.#entryAt(index)
+    this.#name = entry.name
+    this.#kind = nameKind(entry)
     this.#string()
+    const known = index <= staticCount ? this.#literals[index]! : entry.literal
+    if (isText(known, this.#text, this.#textAt, this.#textEnd)) {
+      this.#value = known
+      return
+    }
+    this.#readValue()
+    if (secret || this.#kind === fieldKind.malformed || this.#value.length > longestKnown) return
+    if (index > staticCount) entry.literal = this.#value
+    else this.#know(index)
+  }
+
+  #readValue(): void {
     if (!isValue(this.#text, this.#textAt, this.#textEnd)) this.#kind = fieldKind.malformed
     this.#value = this.#text.toString('latin1', this.#textAt, this.#textEnd)
+  }
+
+  /** The same for names of the static table, which all connections share. */
+  #know(index: number): void {
+    if (this.#literals === noLiterals) this.#literals = noLiterals.slice()
+    this.#literals[index] = this.#value
   }
 
   #readNewName(): void {
@@ -234,6 +263,13 @@ function isValue(bytes: Uint8Array, at: number, end: number): boolean {
   if (at === end) return true
   if (isSpace(bytes[at]!) || isSpace(bytes[end - 1]!)) return false
   for (let i = at; i < end; i++) if (valueByte[bytes[i]!] === 0) return false
+  return true
+}
+
+/** Whether `bytes[at, end)` is `text`. */
+function isText(text: string, bytes: Uint8Array, at: number, end: number): boolean {
+  if (text.length !== end - at || text === '') return false
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) !== bytes[at + i]) return false
   return true
 }
 

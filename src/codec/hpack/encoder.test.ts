@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { HpackDecoder } from './decoder.ts'
 import { HpackEncoder } from './encoder.ts'
+import { fieldKind } from './field-kind.ts'
 
 /** The block for the fields, and what a decoder with the same history reads in it. */
 function pair(limit = 4096): { encode: (...flat: string[]) => Buffer; decoder: HpackDecoder; encoder: HpackEncoder; marks: boolean[] } {
@@ -62,6 +63,30 @@ test('a field that came as never indexed goes on as never indexed', () => {
   const sensitive: boolean[] = []
   decoder.decode(Buffer.from(encoder.bytes.subarray(0, encoder.at)), 0, encoder.at, { onField: (_name, _value, _kind, mark) => sensitive.push(mark) })
   assert.deepEqual([sensitive, decoder.count], [[true], 0])
+})
+
+test('literals that come again are read as they are, beside others of the same length and under other names', () => {
+  const { encode } = pair()
+  for (const path of ['/one', '/one', '/two', '/one', '/onx', '', '/one', '/o'.repeat(40), '/o'.repeat(40)]) {
+    encode(':path', path, 'x-request-id', path, 'content-length', '4', 'etag', path)
+  }
+})
+
+test('a malformed literal is malformed each time, whatever came before', () => {
+  const { decoder } = pair()
+  const kinds: number[] = []
+  const read = (value: string): void => {
+    const block = Buffer.from(`\x04${String.fromCharCode(value.length)}${value}`, 'latin1')
+    decoder.decode(block, 0, block.length, { onField: (_name, _value, kind) => kinds.push(kind) })
+  }
+  for (const path of ['/a', '/\n', '/\n', '/a']) read(path)
+  assert.deepEqual(kinds, [fieldKind.path, fieldKind.malformed, fieldKind.malformed, fieldKind.path])
+})
+
+test('fields in an order that always changes', () => {
+  const { encode } = pair(100)
+  const names = ['accept', 'x-a', 'x-b', 'cookie', 'x-c', 'x-a']
+  for (let n = 0; n < 500; n++) encode(...names.flatMap((_, i) => [names[(n * (i + 3)) % names.length]!, `${n % 7}`]), `x-${n % 90}`, 'once')
 })
 
 test('a name whose values never come again stops being indexed, so that it does not push out the others', () => {

@@ -24,6 +24,10 @@ class Name {
   readonly places: number[] = []
   dynamic = 0
   misses = 0
+  /** It is among the encoder's names. */
+  known = false
+  /** The known name that came behind it the last time: fields come in the same order again and again. */
+  next: Name | undefined = undefined
 
   constructor(text: string, staticIndex: number) {
     this.text = text
@@ -37,6 +41,12 @@ class Name {
     this.values.splice(at, 1)
     this.dynamic--
   }
+}
+
+function beforeAll(): Name {
+  const name = new Name('', 0)
+  name.known = true
+  return name
 }
 
 class Entry {
@@ -65,6 +75,9 @@ export class HpackEncoder {
   #entries: (Entry | undefined)[] = []
   #gone = 0
   #first = 0
+  /** The name of the field before, and where each block begins. */
+  #last: Name
+  readonly #start = beforeAll()
   #inserted = 0
   readonly #limit: number
   #maxSize: number
@@ -74,6 +87,7 @@ export class HpackEncoder {
   /** `limit`: the largest table that we keep, whatever the peer allows. */
   constructor(limit: number) {
     this.#limit = limit
+    this.#last = this.#start
     this.#maxSize = Math.min(limit, initialTableSize)
     if (this.#maxSize < initialTableSize) this.#smallest = this.#maxSize
   }
@@ -95,6 +109,7 @@ export class HpackEncoder {
   begin(start: number): void {
     this.bytes = shared
     this.at = start
+    this.#last = this.#start
     if (this.#smallest === -1) return
     if (this.#smallest < this.#maxSize) this.#integer(0x20, 0x1f, this.#smallest)
     this.#integer(0x20, 0x1f, this.#maxSize)
@@ -122,7 +137,9 @@ export class HpackEncoder {
 
   field(text: string, value: string, sensitive: boolean): void {
     this.#reserve(text.length + value.length + 24)
-    const name = this.#names.get(text) ?? this.#meet(text)
+    const guess = this.#last.next
+    const name = guess !== undefined && guess.text === text && guess.known ? guess : this.#find(text)
+    this.#last = name
     if (name.indexing === indexing.dropped) return
     if (sensitive || name.indexing === indexing.secret || isGuessable(text, value)) return this.#literal(name, value, 0x10)
     if (name.indexing === indexing.nameOnly) {
@@ -138,6 +155,12 @@ export class HpackEncoder {
     else this.#literal(name, value, 0)
   }
 
+  #find(text: string): Name {
+    const name = this.#names.get(text) ?? this.#meet(text)
+    if (name.known && this.#last.known) this.#last.next = name
+    return name
+  }
+
   #meet(text: string): Name {
     const name = new Name(text, staticNames.get(text) ?? 0)
     if (name.staticIndex !== 0) {
@@ -145,9 +168,14 @@ export class HpackEncoder {
         name.values.push(staticFields[index - 1]![1])
         name.places.push(-index)
       }
-      this.#names.set(text, name)
-    } else if (this.#names.size < maxNames) this.#names.set(text, name)
+      this.#know(name)
+    } else if (this.#names.size < maxNames) this.#know(name)
     return name
+  }
+
+  #know(name: Name): void {
+    name.known = true
+    this.#names.set(name.text, name)
   }
 
   #found(name: Name, place: number): void {
@@ -181,7 +209,7 @@ export class HpackEncoder {
     name.places.push(this.#inserted++)
     name.dynamic++
     name.misses++
-    if (name.staticIndex === 0) this.#names.set(name.text, name)
+    if (name.staticIndex === 0 && !name.known) this.#know(name)
   }
 
   /** By index where a table has the name. */
@@ -210,7 +238,14 @@ export class HpackEncoder {
   #forget(name: Name, place: number): void {
     const at = name.places.indexOf(place)
     if (at >= 0) name.forget(at)
-    if (name.staticIndex === 0 && name.dynamic === 0 && (name.misses < maxMisses || this.#names.size > maxNames)) this.#names.delete(name.text)
+    if (name.staticIndex === 0 && name.dynamic === 0 && (name.misses < maxMisses || this.#names.size > maxNames)) this.#forgetName(name)
+  }
+
+  /** Others may still point to it: nothing hangs on it any more. */
+  #forgetName(name: Name): void {
+    this.#names.delete(name.text)
+    name.known = false
+    name.next = undefined
   }
 
   #integer(first: number, prefix: number, value: number): void {

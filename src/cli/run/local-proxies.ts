@@ -23,6 +23,8 @@ export interface LocalProxyPlace {
   readonly capture: Capture
   /** 0: no forward proxy. */
   readonly httpProxyPort: number
+  /** Of replaced listeners; undefined: as long as is usual. */
+  readonly replacedMs: number | undefined
 }
 
 /** How long open exchanges may take once the mesh ends. */
@@ -43,6 +45,7 @@ export function startLocalProxy(wanted: WantedProcess, place: LocalProxyPlace, p
     // Its workload is told addresses, as by a DNS proxy: those that were allocated, too.
     dnsCapture: true,
     terminationDrainDuration: terminationMs,
+    ...(place.replacedMs === undefined ? {} : { drainDuration: place.replacedMs }),
   })
   const audit = parts.audit(`${name}.${namespace}`)
   return startProxy(settings, {

@@ -61,7 +61,7 @@ export class NetnsProcess {
     this.wanted = wanted
     this.address = address
     this.#parts = parts
-    this.#capture = captureOf(wanted, parts.networks.rootless)
+    this.#capture = captureOf(wanted, parts.networks.rootless, parts.life(wanted).interceptionMode)
   }
 
   get proxy(): ProxyProcess | undefined {
@@ -155,7 +155,7 @@ interface ProxyEvents {
 export function openProxy(wanted: WantedProcess, place: Pick<ProxyPlace, 'cell' | 'addresses' | 'capture'>, parts: NetnsUnitParts, events: ProxyEvents): ProxyProcess {
   const { networks, clock, guard, roots, log, inheritedEnv, trustDomain } = parts
   return new ProxyProcess({
-    command: proxyCommand(wanted, { ...place, rootless: networks.rootless, trustDomain }),
+    command: proxyCommand(wanted, { ...place, rootless: networks.rootless, trustDomain, replacedMs: parts.life(wanted).replacedMs }),
     env: networks.proxyEnv(inheritedEnv),
     clock, guard, roots,
     token: () => parts.token(wanted),

@@ -43,6 +43,8 @@ test("annotations leave out what Istio's leave out; a wrong one is said with the
   const settings = captureOf({ ...wanted, annotations: { 'traffic.sidecar.istio.io/excludeOutboundPorts': '5432' } }, false)
   assert.deepEqual(settings.excludeOutboundPorts, [5432])
   assert.ok(!proxyCommand(wanted, { ...place, rootless: false, capture: captureOf({ ...wanted, annotations: { 'sidecar.istio.io/interceptionMode': 'NONE' } }, false) }).includes('--capture=netfilter'))
+  assert.equal(captureOf(wanted, false, 'TPROXY').mode, 'TPROXY', "the mesh's")
+  assert.equal(captureOf({ ...wanted, annotations: { 'sidecar.istio.io/interceptionMode': 'REDIRECT' } }, false, 'TPROXY').mode, 'REDIRECT')
   assert.throws(() => captureOf({ ...wanted, annotations: { 'traffic.sidecar.istio.io/excludeOutboundPorts': 'all' } }, false), /the annotations of Process shop\/web: traffic\.sidecar\.istio\.io\/excludeOutboundPorts/)
 })
 

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { captureOfAnnotations } from '../../agent/capture/annotations.ts'
 import { proxyId } from '../../agent/capture/capture-settings.ts'
-import type { CaptureSettings } from '../../agent/capture/capture-settings.ts'
+import type { CaptureSettings, InterceptionMode } from '../../agent/capture/capture-settings.ts'
 import type { RunCommand } from '../../agent/capture/commands.ts'
 import type { Namespace } from '../../agent/netns/namespace.ts'
 import { controlPort, switchAddress } from '../../agent/netns/switch.ts'
@@ -21,13 +21,13 @@ const terminationMs = 2000
 const statusPort = 15_020
 
 /**
- * What is redirected there, and whose traffic is not: all, less what the annotations of the Process leave out. Throws
- * `run/annotation` with every mistake.
+ * What is redirected there, and whose traffic is not: all, less what the annotations of the Process leave out, by this mode
+ * unless they name another. Throws `run/annotation` with every mistake.
  */
-export function captureOf({ key, annotations }: Pick<WantedProcess, 'key' | 'annotations'>, rootless: boolean): CaptureSettings {
+export function captureOf({ key, annotations }: Pick<WantedProcess, 'key' | 'annotations'>, rootless: boolean, interceptionMode: InterceptionMode = 'REDIRECT'): CaptureSettings {
   // The stream to the control plane is node's own socket, which has no mark: nothing else is at that address.
   const own = rootless ? { proxyUids: [], proxyGids: [], proxyMarks: [String(proxyMark)], excludeOutboundIpRanges: [`${switchAddress}/32`] } : {}
-  const { settings, mistakes } = captureOfAnnotations(annotations, () => [switchAddress], { dnsCapture: true, dnsServers: ['*'], ...own })
+  const { settings, mistakes } = captureOfAnnotations(annotations, () => [switchAddress], { dnsCapture: true, dnsServers: ['*'], interceptionMode, ...own })
   if (mistakes.length > 0) throw new MeshError('run/annotation', `the annotations of Process ${key}: ${mistakes.join('; ')}`)
   return { ...settings, excludeOutboundRanges: [...new Set([...settings.excludeOutboundRanges, ...(own.excludeOutboundIpRanges ?? [])])] }
 }
@@ -43,9 +43,11 @@ export interface ProxyPlace {
   readonly trustDomain: string
   /** Undefined: for a gateway, which nothing is redirected to. */
   readonly capture: CaptureSettings | undefined
+  /** Of its replaced listeners; undefined: the proxy's own. */
+  readonly replacedMs?: number | undefined
 }
 
-export function proxyCommand({ name, namespace, serviceAccount, labels, proxyType }: WantedProcess, { cell, rootless, addresses: [address = '', ...further], trustDomain, capture }: ProxyPlace): readonly string[] {
+export function proxyCommand({ name, namespace, serviceAccount, labels, proxyType }: WantedProcess, { cell, rootless, addresses: [address = '', ...further], trustDomain, capture, replacedMs }: ProxyPlace): readonly string[] {
   const owner = labels['app'] === undefined || labels['version'] === undefined ? name : `${labels['app']}-${labels['version']}`
   const flags = {
     type: proxyType === 'router' ? 'router' : 'sidecar',
@@ -53,6 +55,7 @@ export function proxyCommand({ name, namespace, serviceAccount, labels, proxyTyp
     labels: Object.entries(labels).map(([key, value]) => `${key}=${value}`).join(','),
     'discovery-address': `${controlName}:${controlPort}`,
     'termination-drain-duration': `${terminationMs}ms`,
+    'drain-duration': replacedMs === undefined ? '' : `${replacedMs}ms`,
     ...(capture === undefined ? {} : { 'status-port': String(statusPort) }),
     ...(isCaptured(capture) ? { capture: 'netfilter', 'interception-mode': capture.mode, ...(rootless ? { 'proxy-mark': String(proxyMark) } : {}) } : {}),
   }

@@ -227,7 +227,7 @@ export class MeshUnits {
     return new SidecarUnit(wanted, address, ports, httpProxyPort, {
       clock: systemClock, log, guard, inheritedEnv, onReadiness: (key, ready) => onReadiness(key, ready),
       life: (of) => lifeOf(of, this.#world?.meshConfig),
-      startSidecar: (of, ip, capture) => startLocalProxy(of, { ip, capture, httpProxyPort }, this.#proxyParts),
+      startSidecar: (of, ip, capture) => startLocalProxy(of, { ip, capture, httpProxyPort, replacedMs: lifeOf(of, this.#world?.meshConfig).replacedMs }, this.#proxyParts),
     })
   }
 
@@ -235,7 +235,7 @@ export class MeshUnits {
     if (unit instanceof NetnsProcess) await unit.start(world.services)
     else if (unit instanceof NetnsGateway) await unit.start()
     else if (unit instanceof SidecarUnit) await unit.start(world.services, this.#dialMap())
-    else await unit.start((wanted, capture) => startLocalProxy(wanted, { ip: '127.0.0.1', capture, httpProxyPort: 0 }, this.#proxyParts))
+    else await unit.start((wanted, capture) => startLocalProxy(wanted, { ip: '127.0.0.1', capture, httpProxyPort: 0, replacedMs: lifeOf(wanted, this.#world?.meshConfig).replacedMs }, this.#proxyParts))
     this.#refusals.delete(unit.wanted.key)
     this.#parts.onChange()
   }

@@ -88,7 +88,7 @@ for (const [title, text, expected] of [
     'warning data.mesh.enableEnvoyAccessLogService: line 2: enableEnvoyAccessLogService: enableEnvoyAccessLogService is not served yet: the mesh accepts it and behaves as if it were not there',
   ]],
   ['a setting of proxies that is not served', 'defaultConfig: { discoveryAddress: a, proxyMetadata: { A: b } }', [
-    'warning data.mesh.defaultConfig.proxyMetadata.A: line 1: defaultConfig.proxyMetadata.A: a variable other than ISTIO_META_HTTP10, ISTIO_META_IDLE_TIMEOUT, ISTIO_META_DNS_CAPTURE and ISTIO_META_DNS_AUTO_ALLOCATE is not served yet: the mesh accepts it and behaves as if it were not there',
+    'warning data.mesh.defaultConfig.proxyMetadata.A: line 1: defaultConfig.proxyMetadata.A: a variable that no proxy here reads is not served yet: the mesh accepts it and behaves as if it were not there',
   ]],
   ['a curve that nobody knows', 'tlsDefaults: { ecdhCurves: [P-25] }', ['error data.mesh.tlsDefaults.ecdhCurves[0]: line 1: tlsDefaults.ecdhCurves[0]: must be one of X25519, P-256, P-384, P-521, X25519MLKEM768, not "P-25"; did you mean P-256?']],
   ['a mistyped setting of proxies', 'defaultConfig: { gatewayTopologie: {} }', ['error data.mesh.defaultConfig.gatewayTopologie: line 1: defaultConfig.gatewayTopologie: unknown field "gatewayTopologie"; did you mean gatewayTopology?']],

@@ -19,13 +19,16 @@ const gatewayTopology = z.strictObject({
 
 /** How Istio's own proxies are started; ours are started by their own settings. */
 const ofIstiosProxies = [
-  'discoveryAddress', 'configPath', 'binaryPath', 'serviceCluster', 'proxyAdminPort', 'statusPort', 'statNameLength', 'controlPlaneAuthPolicy',
-  'image', 'concurrency', 'proxyBootstrapTemplatePath', 'availabilityZone', 'customConfigFile', 'drainDuration', 'parentShutdownDuration',
+  'configPath', 'binaryPath', 'serviceCluster', 'statNameLength', 'controlPlaneAuthPolicy',
+  'image', 'proxyBootstrapTemplatePath', 'availabilityZone', 'customConfigFile', 'parentShutdownDuration',
 ] as const
 
+/** What a proxy has to know before it can ask the control plane: whoever starts it says so. */
+const ofItsStart = ['discoveryAddress', 'proxyAdminPort', 'statusPort', 'concurrency', 'readinessProbe', 'meshId'] as const
+
 const notYet = [
-  'tracing', 'tracingServiceName', 'zipkinAddress', 'interceptionMode', 'proxyStatsMatcher', 'extraStatTags',
-  'runtimeValues', 'readinessProbe', 'caCertificatesPem', 'privateKeyProvider', 'proxyHeaders', 'connectionSettings', 'meshId',
+  'tracing', 'tracingServiceName', 'zipkinAddress', 'proxyStatsMatcher', 'extraStatTags',
+  'runtimeValues', 'caCertificatesPem', 'privateKeyProvider', 'proxyHeaders', 'connectionSettings',
   'envoyAccessLogService', 'envoyMetricsService', 'envoyMetricsServiceAddress', 'statsdUdpAddress', 'fileFlushInterval', 'fileFlushMinSizeKb',
   'statsCompression', 'sds', 'discoveryRefreshDelay',
 ] as const
@@ -39,7 +42,10 @@ export const proxyConfigSchema = z.strictObject({
   proxyMetadata: z.record(z.string(), z.string()).optional(),
   holdApplicationUntilProxyStarts: z.boolean().optional(),
   terminationDrainDuration: duration.optional(),
+  drainDuration: duration.optional(),
+  interceptionMode: z.enum(['REDIRECT', 'TPROXY', 'NONE']).optional(),
   ...all(ofIstiosProxies),
+  ...all(ofItsStart),
   ...all(notYet),
 })
 
@@ -55,20 +61,31 @@ export const idleTimeoutMetadata = 'ISTIO_META_IDLE_TIMEOUT'
 /** Of `proxyMetadata`: whether the workload's look-ups are answered by its proxy, with addresses that were allocated. Proxies are started so. */
 const dnsMetadata = ['ISTIO_META_DNS_CAPTURE', 'ISTIO_META_DNS_AUTO_ALLOCATE'] as const
 
+/** Also of how a proxy is started: it reads them of PROXY_CONFIG, --mesh-config and its environment. */
+const startMetadata = [
+  'ISTIO_META_INTERCEPTION_MODE', 'ISTIO_META_NETWORK', 'ISTIO_META_CLUSTER_ID', 'ISTIO_META_MESH_ID', 'ISTIO_META_WORKLOAD_NAME',
+  'ISTIO_META_AUTO_REGISTER_GROUP', 'EXIT_ON_ZERO_ACTIVE_CONNECTIONS', 'MINIMUM_DRAIN_DURATION', 'ENVOY_STATUS_PORT',
+] as const
+
 const readMetadata = [http10Metadata, idleTimeoutMetadata, ...dnsMetadata]
+const otherThan = (names: readonly string[]): RegExp => new RegExp(`^(?!(${names.join('|')})$)`)
 
 /** The others say how Istio's own agent and its Envoy are started. */
 export const otherVariables = {
-  keys: { fit: new RegExp(`^(?!(${readMetadata.join('|')})$)`), called: `a variable other than ${readMetadata.slice(0, -1).join(', ')} and ${readMetadata.at(-1)}` },
+  keys: { fit: otherThan(readMetadata), called: `a variable other than ${readMetadata.slice(0, -1).join(', ')} and ${readMetadata.at(-1)}` },
   message: "is ignored: it sets up Istio's own agent, and our proxies are set up by `trysail proxy`",
 }
+
+/** What a proxy reads at its start may come with it; docs/lifecycle.md has all of them. */
+const unreadVariables = { fit: otherThan([...readMetadata, ...startMetadata]), called: 'a variable that no proxy here reads' }
 
 /** `at` is the path of one. */
 export function proxyConfigNotServed(at: string): readonly NotServed[] {
   const path = (name: string): string => (at === '' ? name : `${at}.${name}`)
   return [
-    { path: `${path('proxyMetadata')}{}`, keys: otherVariables.keys },
+    { path: `${path('proxyMetadata')}{}`, keys: unreadVariables },
     ...ofIstiosProxies.map((name) => ({ path: path(name), quiet: "not read: how Istio's own proxies are started" })),
+    ...ofItsStart.map((name) => ({ path: path(name), quiet: 'read by `trysail proxy` and `agent run`, of PROXY_CONFIG and --mesh-config; `trysail run` sets its own' })),
     ...notYet.map((name) => ({ path: path(name) })),
   ]
 }

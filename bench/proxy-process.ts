@@ -2,7 +2,7 @@
 import { EnvCapture } from '../src/agent/env-capture.ts'
 import type { Tap } from '../src/agent/env-capture.ts'
 import { GatewayPorts } from '../src/agent/gateway-ports.ts'
-import { giveBackLoaded } from '../src/cli/heap.ts'
+import { collectWithoutHelpers, giveBackLoaded } from '../src/cli/heap.ts'
 import type { Address } from '../src/model/address.ts'
 import { ListenSet } from '../src/net/listen-set.ts'
 import { startProxy } from '../src/proxy/main.ts'
@@ -37,5 +37,6 @@ const proxy = await startProxy(proxySettings({ adminPort: 0, ...task.settings })
 await proxy.whenReady
 answerHeldMemory()
 giveBackLoaded()
+collectWithoutHelpers()
 process.once('SIGTERM', () => void proxy.close().then(() => process.exit(0)))
 console.log('{}')

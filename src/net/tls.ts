@@ -97,7 +97,12 @@ export function createServerTls(options: ServerTlsOptions): ServerTls {
     throw netError('net/tls', 'client certificates are asked for, but there is nothing to verify them by')
   }
   return {
-    context: build({ ...commonContext(options), ...shownAll([options.certificate, ...options.otherCertificates ?? []]), ...trusted(options.trust) }),
+    context: build({
+      ...commonContext(options),
+      ...(clientCertificate === 'none' ? {} : { secureOptions: neverAgain | neverResumed }),
+      ...shownAll([options.certificate, ...options.otherCertificates ?? []]),
+      ...trusted(options.trust),
+    }),
     clientCertificate,
     alpn: options.alpn ?? [],
     verify: options.verify,
@@ -116,14 +121,22 @@ export function createClientTls(options: ClientTlsOptions): ClientTls {
   }
 }
 
+/** A peer that TLS 1.2 lets begin again makes us work for nothing, and HTTP/2 forbids it (RFC 9113 §9.2.1). */
+const neverAgain = constants.SSL_OP_NO_RENEGOTIATION
+
+/**
+ * A client that shows a certificate shows it each time. With tickets it would come back with one instead, which OpenSSL refuses by
+ * an alert: it cannot know whom it was for. To make two of them for each handshake takes a seventh of it.
+ */
+const neverResumed = constants.SSL_OP_NO_TICKET
+
 function commonContext(options: CommonOptions): SecureContextOptions {
   const { minVersion = 'TLSv1.2', maxVersion = 'TLSv1.3', ciphers = '', curves = '' } = options
   return {
     minVersion,
     maxVersion,
     honorCipherOrder: true,
-    // A peer that TLS 1.2 lets begin again makes us work for nothing, and HTTP/2 forbids it (RFC 9113 §9.2.1).
-    secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+    secureOptions: neverAgain,
     ...cipherOptions(minVersion, ciphers),
     ...(curves === '' ? {} : { ecdhCurve: curves }),
   }

@@ -6,6 +6,7 @@ import { once } from 'node:events'
 import { connect as connectSocket } from 'node:net'
 import { describe as group, test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
+import type { TLSSocket } from 'node:tls'
 import { describe, hasCode } from '../../src/lib/errors.ts'
 import { connect } from '../../src/net/connect.ts'
 import { loadHandleTransports } from '../../src/net/handles.ts'
@@ -222,6 +223,32 @@ function suite(transports: Transports): void {
     for (let n = 0; n < 2; n++) close(await shake(transports, { client: { verify }, serverName: 'svc.test' }))
     assert.equal(checks, 2)
   })
+
+  for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+    test(`${version}: a client that would resume its session is let in by its certificate once more`, async () => {
+      const context = createServerTls({ certificate: server, trust, clientCertificate: 'require' })
+      const accepted: Promise<Transport>[] = []
+      const listening = await listen({ address: { host: '127.0.0.1', port: 0 }, transports, onConnection: (inbound) => void accepted.push(inbound.tls(context)) })
+      const dial = async (session: Buffer | undefined): Promise<TLSSocket> => {
+        const socket = connectTls({ host: '127.0.0.1', port: listening.address.port, cert: client.chain, key: client.key, rejectUnauthorized: false, maxVersion: version, ...(session !== undefined && { session }) })
+        socket.on('session', (told: Buffer) => (kept ??= told))
+        await once(socket, 'secureConnect')
+        const transport = await accepted.pop()!
+        transport.resume()
+        transport.writeLatin1('hello')
+        await Promise.all([once(socket, 'data'), version === 'TLSv1.3' && once(socket, 'session')])
+        assert.deepEqual(transport.tls?.peerUris, [clientId])
+        transport.destroy()
+        return socket
+      }
+      let kept: Buffer | undefined
+      const first = await dial(undefined)
+      const second = await dial(kept ?? first.getSession())
+      assert.equal(second.isSessionReused(), false)
+      for (const socket of [first, second]) socket.destroy()
+      await listening.close()
+    })
+  }
 
   test('a context that replaced another serves new connections while old ones live on', async () => {
     const renewed = authority.issue('URI:spiffe://cluster.local/ns/default/sa/renewed')

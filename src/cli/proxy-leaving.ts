@@ -18,8 +18,10 @@ const longestMs = 3_600_000
 
 export type LeavingSettings = Pick<ProxySettings, 'terminationDrainDuration'> & SettingsOf<typeof leavingTable>
 
+type LeavingProxy = Pick<Proxy, 'withdraw' | 'drainInbound' | 'drain'>
+
 export class Leaving {
-  readonly #proxy: Proxy
+  readonly #proxy: LeavingProxy
   readonly #totalMs: number
   /** Undefined: the end comes when its time is over, at the latest. */
   readonly #leastMs: number | undefined
@@ -28,7 +30,7 @@ export class Leaving {
   #least: Promise<void> = Promise.resolve()
   #endsAt = 0
 
-  constructor(proxy: Proxy, { terminationDrainDuration, exitOnZeroActiveConnections, minimumDrainDuration }: LeavingSettings, clock: Clock) {
+  constructor(proxy: LeavingProxy, { terminationDrainDuration, exitOnZeroActiveConnections, minimumDrainDuration }: LeavingSettings, clock: Clock) {
     this.#proxy = proxy
     this.#totalMs = exitOnZeroActiveConnections ? longestMs : terminationDrainDuration
     this.#leastMs = exitOnZeroActiveConnections ? minimumDrainDuration : undefined

@@ -66,7 +66,7 @@ before(() => chooseTransports({ rawHandles: true }))
 
 test('servers that close idle connections after 5 s, whether they say so or not, asked every 4.99 to 5.01 s: nothing fails, nothing comes twice', async () => {
   const keepAliveMs = 5_000
-  const plan = { clients: 300, rounds: 4, pauseMs: (client: number, round: number) => (round === 0 ? (client * 37) % 400 : keepAliveMs - 10 + ((client * 7 + round * 3) % 21)) }
+  const plan = { clients: 500, rounds: 4, pauseMs: (client: number, round: number) => (round === 0 ? (client * 37) % 400 : keepAliveMs - 10 + ((client * 7 + round * 3) % 21)) }
   await Promise.all([true, false].map(async (says) => {
     await using server = await impatientServer({ keepAliveMs: () => keepAliveMs, says })
     await using world = await HttpWorld.start({ clusters: { up: [server.address] }, routes: [routeTo('up')] })

@@ -60,6 +60,7 @@ export interface Heard {
 export class CapturedMesh implements AsyncDisposable {
   readonly folder: string
   readonly workload: Net
+  control: TrysailProcess | undefined
   readonly world: Net
   readonly #resources: AsyncDisposableStack
 
@@ -95,6 +96,7 @@ export class CapturedMesh implements AsyncDisposable {
     if (authority !== undefined) this.#takeRoot(authority)
     const control = this.use(new TrysailProcess(['control', '-f', 'mesh', '--address', IPv4.peer, '--plaintext-port', '15010', '--debug-port', '0'], { cwd: this.folder, env: this.env, as: this.world.enter() }))
     await control.saying(/mutual TLS/)
+    this.control = control
   }
 
   /** The control plane signs with this root then, and so can the test. */

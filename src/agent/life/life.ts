@@ -32,7 +32,7 @@ export async function runLife(parts: LifeParts): Promise<number> {
   const told = whenAborted(stop)
   try {
     if (parts.holds) {
-      const cancel = parts.clock.after(sayHeldMs, () => parts.log('the program waits: its proxy does not serve yet; why is said above (--hold-application-until-proxy-starts false starts it all the same)'))
+      const cancel = parts.clock.after(sayHeldMs, () => parts.log('the program waits: its proxy does not serve yet, and says what is missing (--hold-application-until-proxy-starts false starts the program all the same)'))
       const first = await Promise.race([proxy.ready.then(() => 'ready' as const), proxy.gaveUp, told])
       cancel()
       if (typeof first === 'number') return first

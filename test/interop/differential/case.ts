@@ -84,6 +84,8 @@ export interface Ask {
   readonly mutual?: { readonly identity: string; readonly serverName?: string }
   /** Over HTTP/2 instead, by prior knowledge. */
   readonly http2?: boolean
+  /** Why it is asked as it is written and in no other way (over.ts). */
+  readonly only?: string
   readonly times?: number
   /** Requests that are made at the same time as this one, each the same. */
   readonly together?: number

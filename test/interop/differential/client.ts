@@ -80,7 +80,7 @@ export async function ask(door: Door, authority: string, one: Ask): Promise<Repl
   if (one.curl !== undefined) return await askCurl(door, authority, one, started)
   const opened = await open(door)
   const { clientPort } = opened
-  const socket = opened.refused || one.mutual === undefined ? opened.socket : await mutually(opened.socket, one.mutual, door)
+  const socket = opened.refused || one.mutual === undefined ? opened.socket : await mutually(opened.socket, one.mutual, door, one.http2 === true)
   if (opened.refused || socket === undefined) return { status: 0, headers: [], trailers: [], body: '', error: 'ended', informational: [], clientPort, ms: performance.now() - started }
   try {
     if (one.http2 === true) return await askHttp2(socket, authority, one, started)
@@ -91,9 +91,9 @@ export async function ask(door: Door, authority: string, one: Ask): Promise<Repl
 }
 
 /** As a sidecar of that identity would come. Undefined: refused. */
-async function mutually(socket: Socket, { identity, serverName }: NonNullable<Ask['mutual']>, door: Door): Promise<Socket | undefined> {
+async function mutually(socket: Socket, { identity, serverName }: NonNullable<Ask['mutual']>, door: Door, http2: boolean): Promise<Socket | undefined> {
   const { chain, key } = door.certificate(identity)
-  const secure = connectTls({ socket, cert: chain, key, rejectUnauthorized: false, ALPNProtocols: ['istio-http/1.1', 'istio', 'http/1.1'], ...(serverName === undefined ? {} : { servername: serverName }) })
+  const secure = connectTls({ socket, cert: chain, key, rejectUnauthorized: false, ALPNProtocols: http2 ? ['istio-h2', 'istio', 'h2'] : ['istio-http/1.1', 'istio', 'http/1.1'], ...(serverName === undefined ? {} : { servername: serverName }) })
   try {
     await once(secure, 'secureConnect')
     return secure

@@ -9,6 +9,8 @@ import type { Place } from './backends.ts'
 import type { Case } from './case.ts'
 import { checkExpected, comparable, differences, destinationOf, placesOf, runCase } from './run.ts'
 import type { Layout } from './mesh-files.ts'
+import { asWritten } from './over.ts'
+import type { Way } from './over.ts'
 import { startEnvoys, startOurs } from './world.ts'
 import type { Side } from './world.ts'
 
@@ -16,11 +18,14 @@ const { path: envoy, missing } = findEnvoy()
 /** As many as two cores can carry: most wait most of the time. */
 const concurrency = 12
 
-/** `nets`: the addresses of the two sides, which suites that run at the same time do not share. `DIFFERENTIAL_ONLY` picks cases by title. */
-export function differentialSuite(title: string, all: readonly Case[], nets: readonly [ours: string, envoy: string]): void {
+/**
+ * `nets`: the addresses of the two sides, which suites that run at the same time do not share. `ways`: each case is asked in each of
+ * them, one after the other, of the same two meshes. `DIFFERENTIAL_ONLY` picks cases by title.
+ */
+export function differentialSuite(title: string, all: readonly Case[], nets: readonly [ours: string, envoy: string], ways: readonly Way[] = [asWritten]): void {
   const cases = all.filter((one) => one.title.includes(process.env['DIFFERENTIAL_ONLY'] ?? ''))
   void describe(title, { concurrency, timeout: 240_000 }, () => {
-    const sides: { readonly side: Side; readonly places: readonly (readonly Place[])[] }[] = []
+    const sides: { readonly side: Side; readonly places: (index: number) => readonly Place[] }[] = []
     let backends: Backends
 
     before(async () => {
@@ -30,7 +35,8 @@ export function differentialSuite(title: string, all: readonly Case[], nets: rea
       const authority = createAuthority()
       const start = async (net: string, make: (parts: Parameters<typeof startOurs>[0]) => Promise<Side>): Promise<void> => {
         const layout: Layout = { net, backendPort: backends.port, inboundPorts }
-        const places = cases.map((one, index) => placesOf(one, index, layout, backends))
+        // Anew for each way, since backends answer in turn.
+        const places = (index: number): readonly Place[] => placesOf(cases[index]!, index, layout, backends)
         const destinations = cases.flatMap((one, index) => one.asks.map((asked) => destinationOf(one, index, asked, layout))).filter(({ role }) => role !== 'gateway')
         sides.push({ side: await make({ cases, layout, authority, destinations }), places })
       }
@@ -43,18 +49,16 @@ export function differentialSuite(title: string, all: readonly Case[], nets: rea
       await backends[Symbol.asyncDispose]()
     })
 
-    for (const [index, one] of cases.entries()) {
-      void test(one.title, async () => {
-        const [ours, theirs] = await Promise.all(sides.map(({ side, places }) => runCase(one, index, side, places[index]!)))
-        for (const [at, asked] of one.asks.entries()) checkExpected(asked.expect, asked, ours![at]!)
-        if (theirs === undefined) return
-        for (const [at, asked] of one.asks.entries()) {
-          checkExpected(asked.differs?.envoy ?? asked.expect, asked, theirs[at]!)
-          if (asked.differs !== undefined) continue
-          const both: readonly unknown[] = [ours!, theirs].map((seen, side) => comparable(one, asked, seen[at]!, sides[side]!.side))
-          assert.deepEqual(differences(both[0], both[1]), [], `request ${at + 1}`)
-        }
-      })
+    const turns: Promise<void>[] = cases.map(() => Promise.resolve())
+    for (const way of ways) {
+      for (const [index, { title: name }] of cases.entries()) {
+        const one = way.of(cases[index]!)
+        if (one === undefined) continue
+        const before = turns[index]!
+        const done = Promise.withResolvers<void>()
+        turns[index] = done.promise
+        void test(name + way.name, () => before.then(() => compare(sides, one, index)).finally(done.resolve))
+      }
     }
 
     void test('every document of the cases is valid, or says why not', () => {
@@ -71,4 +75,16 @@ export function differentialSuite(title: string, all: readonly Case[], nets: rea
       assert.deepEqual(sides[1]!.side.complaints(), [])
     })
   })
+}
+
+async function compare(sides: readonly { readonly side: Side; readonly places: (index: number) => readonly Place[] }[], one: Case, index: number): Promise<void> {
+  const [ours, theirs] = await Promise.all(sides.map(({ side, places }) => runCase(one, index, side, places(index))))
+  for (const [at, asked] of one.asks.entries()) checkExpected(asked.expect, asked, ours![at]!)
+  if (theirs === undefined) return
+  for (const [at, asked] of one.asks.entries()) {
+    checkExpected(asked.differs?.envoy ?? asked.expect, asked, theirs[at]!)
+    if (asked.differs !== undefined) continue
+    const both: readonly unknown[] = [ours!, theirs].map((seen, side) => comparable(one, asked, seen[at]!, sides[side]!.side))
+    assert.deepEqual(differences(both[0], both[1]), [], `request ${at + 1}`)
+  }
 }

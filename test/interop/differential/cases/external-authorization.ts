@@ -40,9 +40,13 @@ const overHttp = (body: object): object => ({
 const both: Expected = { status: 200, to: ['decider', 'a'] }
 const tooLong: Expected = { status: 413, body: 'Payload Too Large', to: [], details: 'request_payload_too_large' }
 
+/** Over HTTP/2 there are requests of their own below. */
+const besides = { only: 'a longer body is asked over HTTP/2 beside it, where Envoy lets it through in one piece' }
+const emptyStream = { only: 'a length of 0 on a stream that is still open is no body for us, and an empty one for Envoy, which says so to the provider' }
+
 export const wholeBodies = table('a provider over HTTP sees bodies of up to 10 bytes; longer ones are refused', overHttp({ maxRequestBytes: 10 }), {}, [
-  post('hello', { ...both, seenBody: 'hello' }), post('0123456789', { ...both, seenBody: '0123456789' }), post('hello', both, { chunked: true }), post('', both), { path: '/asked', expect: both },
-  post('0123456789a', tooLong), post('0123456789a', tooLong, { chunked: true }), post('x'.repeat(100_000), tooLong),
+  post('hello', { ...both, seenBody: 'hello' }), post('0123456789', { ...both, seenBody: '0123456789' }), post('hello', both, { chunked: true }), post('', both, emptyStream), { path: '/asked', expect: both },
+  post('0123456789a', tooLong, besides), post('0123456789a', tooLong, { chunked: true, ...besides }), post('x'.repeat(100_000), tooLong, besides),
   post('0123456789a', { status: 200, to: ['a'], seenBody: '0123456789a' }, { path: '/else' }),
   post('hello', { ...both, seenBody: 'hello' }, { headers: { expect: '100-continue' } }),
   post('hello', { ...both, seenBody: 'hello' }, { http2: true }), post('0123456789a', tooLong, { http2: true, ...unlike('Envoy lets a longer body through that comes in one piece, and shows its beginning', { status: 200 }) }), { path: '/asked', http2: true, expect: both },
@@ -51,10 +55,13 @@ export const wholeBodies = table('a provider over HTTP sees bodies of up to 10 b
 /** The body goes on whole, whatever the provider saw. */
 const whole = (body: string): Expected => ({ ...both, seenBody: body })
 
-export const partialBodies = table('a provider over HTTP sees the first 10 bytes', overHttp({ maxRequestBytes: 10, allowPartialMessage: true }), { answers: [200, 200, 200, 200, 200, 200, 403] }, [
-  post('hello', whole('hello')), post('0123456789', whole('0123456789')), post('0123456789abc', whole('0123456789abc')), post('0123456789abc', whole('0123456789abc'), { chunked: true }),
+/** A call has no length. */
+const exactly = { only: 'of 10 bytes without a length nobody knows yet whether they are all: we say that they may not be, Envoy that they are' }
+
+export const partialBodies = table('a provider over HTTP sees the first 10 bytes', overHttp({ maxRequestBytes: 10, allowPartialMessage: true }), { answers: [200, 200, 200, 200, 200, 403, 200] }, [
+  post('hello', whole('hello')), post('0123456789abc', whole('0123456789abc')), post('0123456789abc', whole('0123456789abc'), { chunked: true }),
   post('x'.repeat(200_000), whole('x'.repeat(200_000))), post('x'.repeat(200_000), whole('x'.repeat(200_000)), { http2: true }),
-  post('0123456789abc', { status: 403, to: ['decider'], flags: 'UAEX', details: 'ext_authz_denied' }),
+  post('0123456789abc', { status: 403, to: ['decider'], flags: 'UAEX', details: 'ext_authz_denied' }), post('0123456789', whole('0123456789'), exactly),
 ])
 
 const grpc = (response: MessageInitShape<typeof CheckResponseSchema>, status = '0'): Answer => ({

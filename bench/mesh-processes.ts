@@ -4,7 +4,7 @@ import type { Tap } from '../src/agent/env-capture.ts'
 import type { Address } from '../src/model/address.ts'
 import type { Children } from './children.ts'
 import type { ControlSaid } from './control-process.ts'
-import type { ProxyTask } from './proxy-process.ts'
+import type { ProxyTask } from './proxy-program.ts'
 
 /** Of bench/mesh/services.yaml. */
 const podOf = { plain: '10.77.0.1', server: '10.77.0.2', client: '10.77.0.3' }

@@ -1,42 +1,7 @@
-// One proxy of ours as a process, as users get it. `proxy-process.ts TASK`, a ProxyTask as JSON; says `{}` once it serves.
-import { EnvCapture } from '../src/agent/env-capture.ts'
-import type { Tap } from '../src/agent/env-capture.ts'
-import { GatewayPorts } from '../src/agent/gateway-ports.ts'
-import { collectWithoutHelpers, giveBackLoaded } from '../src/cli/heap.ts'
-import type { Address } from '../src/model/address.ts'
-import { ListenSet } from '../src/net/listen-set.ts'
-import { startProxy } from '../src/proxy/main.ts'
-import type { Capture } from '../src/proxy/main.ts'
-import { proxySettings } from '../src/proxy/settings.ts'
-import type { ProxySettings } from '../src/proxy/settings.ts'
-import { answerHeldMemory } from './held-memory.ts'
+// One proxy of ours as a process, as users get it: loaded as bin/trysail.js loads it. `proxy-process.ts TASK`, see proxy-program.ts.
+import { enableCompileCache } from 'node:module'
+import { setFlagsFromString } from 'node:v8'
 
-export interface ProxyTask {
-  readonly settings: Partial<ProxySettings>
-  readonly roots: string
-  /** Where a gateway listens. */
-  readonly gatewayPort?: number
-  /** What a sidecar takes. */
-  readonly taps?: readonly Tap[]
-  readonly dialMap: readonly (readonly [string, Address])[]
-}
-
-const task = JSON.parse(process.argv[2]!) as ProxyTask
-
-function captureOf({ gatewayPort, taps = [], dialMap }: ProxyTask): Capture {
-  const map = new Map(dialMap)
-  return gatewayPort === undefined ? new EnvCapture(taps, map) : new GatewayPorts(() => ({ host: '127.0.0.1', port: gatewayPort }), map)
-}
-
-const proxy = await startProxy(proxySettings({ adminPort: 0, ...task.settings }), {
-  capture: captureOf(task),
-  sockets: new ListenSet({ sharing: 'alone' }),
-  roots: task.roots,
-  log: (line) => console.error(line),
-})
-await proxy.whenReady
-answerHeldMemory()
-giveBackLoaded()
-collectWithoutHelpers()
-process.once('SIGTERM', () => void proxy.close().then(() => process.exit(0)))
-console.log('{}')
+enableCompileCache()
+for (const flag of ['--semi-space-growth-factor=1', '--no-opt', '--no-maglev']) setFlagsFromString(flag)
+await import('./proxy-program.ts')

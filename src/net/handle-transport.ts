@@ -150,6 +150,13 @@ export class HandleTransport implements Transport, HandleOwner, Flushable {
     return this.#afterWrite()
   }
 
+  /** What is in the open block has not gone. */
+  amend(back: number, byte: number): boolean {
+    if (this.#block === undefined || back > this.#blockUsed) return false
+    this.#block[this.#blockUsed - back] = byte
+    return true
+  }
+
   end(): void {
     if (this.#destroyed || this.#ending) return
     this.#ending = true

@@ -53,6 +53,8 @@ export interface Transport {
   writeLatin1(text: string): boolean
   /** Writes `bytes[at, end)`. The bytes may be reused as soon as it returns: what cannot be written now is copied. */
   write(bytes: Uint8Array, at: number, end: number): boolean
+  /** Changes the byte that is `back` bytes before the end of what was written. False: it has gone already. Only where writes are gathered. */
+  amend?(back: number, byte: number): boolean
   /** Starts reading, and goes on after `pause`. Nothing is read before the first call. */
   resume(): void
   pause(): void

@@ -101,6 +101,19 @@ function suite(kind: PairOptions): void {
     assert.equal(pair.server.bytes.toString(), Array.from({ length: 10_000 }, (_, n) => `${n},`).join(''))
   })
 
+  test('a byte that has not gone yet may still be changed, where writes are gathered', async () => {
+    await using pair = await open()
+    const { transport } = pair.client
+    pair.server.transport.resume()
+    transport.writeLatin1('abc')
+    const changed = transport.amend?.(2, 0x58) ?? false
+    assert.equal(changed, transport.amend !== undefined)
+    assert.equal(transport.amend?.(4, 0x58) ?? false, false)
+    await pair.server.until(() => pair.server.received === 3)
+    assert.equal(pair.server.bytes.toString(), changed ? 'aXc' : 'abc')
+    assert.equal(transport.amend?.(1, 0x58) ?? false, false)
+  })
+
   test('nothing is read before the first resume, nor while paused', async () => {
     await using pair = await open()
     pair.client.transport.writeLatin1('one')

@@ -7,6 +7,8 @@ import type { H2Output } from './types.ts'
 /** DATA up to this size goes behind its head in one write: to copy so little costs less than a call. */
 const joined = 64
 const maxDebugBytes = 128
+/** The flags of a frame come so many bytes before its payload. */
+const flagsBeforeBody = frameHeadBytes - 4
 const scratch = new Uint8Array(frameHeadBytes + 8 + maxDebugBytes)
 
 export class FrameWriter {
@@ -17,6 +19,9 @@ export class FrameWriter {
   unwritten = 0
   /** The peer's SETTINGS_MAX_FRAME_SIZE. */
   maxFrameSize = 16384
+  /** What was written last is DATA of this stream (0: it is not), and where its flags are, from the end. */
+  #lastData = 0
+  #flagsBack = 0
 
   constructor(output: H2Output) {
     this.#output = output
@@ -28,6 +33,7 @@ export class FrameWriter {
   }
 
   bytes(bytes: Uint8Array, at: number, end: number): void {
+    this.#lastData = 0
     if (!this.#output.write(bytes, at, end)) this.blocked = true
   }
 
@@ -37,10 +43,19 @@ export class FrameWriter {
     writeFrameHead(scratch, 0, length, frameType.data, flags, streamId)
     if (length > joined) {
       this.bytes(scratch, 0, frameHeadBytes)
-      return this.bytes(bytes, at, end)
+      this.bytes(bytes, at, end)
+    } else {
+      for (let i = 0; i < length; i++) scratch[frameHeadBytes + i] = bytes[at + i]!
+      this.bytes(scratch, 0, frameHeadBytes + length)
     }
-    for (let i = 0; i < length; i++) scratch[frameHeadBytes + i] = bytes[at + i]!
-    this.bytes(scratch, 0, frameHeadBytes + length)
+    this.#lastData = streamId
+    this.#flagsBack = length + flagsBeforeBody
+  }
+
+  /** END_STREAM: on the last DATA if nothing was written since and it has not gone yet, else on an empty frame. */
+  end(streamId: number): void {
+    if (this.#lastData === streamId && this.#output.amend?.(this.#flagsBack, flag.endStream) === true) return
+    this.data(streamId, scratch, 0, 0, flag.endStream)
   }
 
   /** The block that `encoder` has made, with room for a head before it; in several frames if it must be. */

@@ -13,7 +13,6 @@ import type { Stream, StreamOwner } from './stream.ts'
 import { errorCode } from './types.ts'
 import type { H2Events, H2Limits } from './types.ts'
 
-const nothing = Buffer.alloc(0)
 /** What the peer may send for a frame of DATA: it has windows to update, and may measure the line by PING. One more for each so many bytes. */
 const framesPerData = 2
 const bytesPerFrame = 256
@@ -101,7 +100,7 @@ export class Sender<User> implements StreamOwner<User>, SendQueueOwner<User> {
   }
 
   #writeEnd(stream: Stream<User>, trailers: HeaderList | undefined): void {
-    if (trailers === undefined || trailers.size === 0) this.#writer.data(stream.id, nothing, 0, 0, flag.endStream)
+    if (trailers === undefined || trailers.size === 0) this.#writer.end(stream.id)
     else {
       this.encoder.begin(frameHeadBytes)
       writeFields(this.encoder, trailers)

@@ -90,6 +90,8 @@ export interface H2Events<User> {
 export interface H2Output {
   /** False: queued beyond the high-water mark; call `session.onDrain()` when that is written. */
   write(bytes: Uint8Array, at: number, end: number): boolean
+  /** Changes the byte that is `back` bytes before the end of what was written. False: it has gone already. */
+  amend?(back: number, byte: number): boolean
 }
 
 /** Each has a default and a reason in limits.ts; Envoy's names where it has one. */

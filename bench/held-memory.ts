@@ -4,6 +4,18 @@ import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { getHeapSpaceStatistics } from 'node:v8'
+import { openAllocated } from './allocated-memory.ts'
+
+export interface Held {
+  /** Objects, and what the C library has given out: buffers, and what OpenSSL and libuv hold. */
+  readonly dataBytes: number
+  /** Machine code and bytecode: V8 compiles, drops and compiles again for as long as a process lives. */
+  readonly codeBytes: number
+}
+
+/** V8's spaces for code; bytecode is in the trusted ones. */
+const isOfCode = (space: string): boolean => space.includes('code') || space.includes('trusted')
 
 const fileOf = (pid: number): string => join(tmpdir(), `trysail-held-${pid}`)
 
@@ -11,30 +23,28 @@ const fileOf = (pid: number): string => join(tmpdir(), `trysail-held-${pid}`)
 export function answerHeldMemory(): void {
   const collect: unknown = Reflect.get(globalThis, 'gc')
   if (typeof collect !== 'function') return
+  const allocated = openAllocated()
   process.on('SIGUSR2', () => {
     Reflect.apply(collect, undefined, [])
-    const { heapUsed, external } = process.memoryUsage()
+    const held: Held = { dataBytes: heapBytes((space) => !isOfCode(space)) + allocated(), codeBytes: heapBytes(isOfCode) }
     const file = fileOf(process.pid)
-    writeFileSync(`${file}.new`, String(heapUsed + external + allocatedBytes()))
+    writeFileSync(`${file}.new`, JSON.stringify(held))
     renameSync(`${file}.new`, file)
   })
 }
 
-/** What the C library has taken from the system, of which OpenSSL and libuv live. V8's own spaces are not in it. */
-function allocatedBytes(): number {
-  const found = /\[heap\]\nSize: .*\n(?:\w.*\n)*?Rss: +(\d+) kB/.exec(readFileSync('/proc/self/smaps', 'latin1'))
-  return Number(found?.[1] ?? 0) * 1024
-}
+const heapBytes = (counts: (space: string) => boolean): number =>
+  getHeapSpaceStatistics().reduce((sum, { space_name: space, space_used_size: used }) => sum + (counts(space) ? used : 0), 0)
 
 /** Of another process. */
-export async function heldBytes(pid: number): Promise<number> {
+export async function heldBy(pid: number): Promise<Held> {
   const file = fileOf(pid)
   process.kill(pid, 'SIGUSR2')
   for (let waited = 0; !existsSync(file); waited += 20) {
     if (waited > 10_000) throw new Error(`process ${pid} does not say what it holds`)
     await sleep(20)
   }
-  const held = Number(readFileSync(file, 'utf8'))
+  const held = JSON.parse(readFileSync(file, 'utf8')) as Held
   rmSync(file)
   return held
 }

@@ -1,5 +1,6 @@
 // Our end of the guardian: tells it whom to end, and in which networks of ours nothing may be left, should we die without being
-// able to.
+// able to. The kernel's own signal at the death of a parent (PR_SET_PDEATHSIG) would not do: a program that becomes another user
+// loses it, and it reaches no grandchildren.
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { NetworkNumber } from '../../agent/netns/namespace.ts'

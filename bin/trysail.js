@@ -14,10 +14,13 @@ const isBuilt = !existsSync(sources)
 const isProxy = process.argv[2] === 'proxy'
 // What is built loads as fast without the cache, which keeps all that it has read.
 if (!isBuilt || !isProxy) (await import('node:module')).enableCompileCache()
-// What a proxy does while it loads must not make it large for good: see src/cli/heap.ts.
+// What a proxy does while it loads must not make it large for good (src/cli/heap.ts), and no collection waits for threads that
+// have to share its core (docs/decisions/0017-flags-for-v8.md).
 if (isProxy) {
   const { setFlagsFromString } = await import('node:v8')
-  for (const flag of ['--semi-space-growth-factor=1', '--no-opt', '--no-maglev']) setFlagsFromString(flag)
+  const whileLoading = ['--semi-space-growth-factor=1', '--no-opt', '--no-maglev']
+  const forGood = ['--no-parallel-scavenge', '--no-parallel-compaction', '--no-parallel-pointer-update']
+  for (const flag of [...whileLoading, ...forGood]) setFlagsFromString(flag)
 }
 // Reports that Node writes of a process (--report-on-...) are read by others: tokens may stand in the environment.
 process.report.excludeEnv = true

@@ -14,15 +14,6 @@ export function letCodeBeOptimised(): void {
 }
 
 /**
- * A collection's pause is done by the thread that has it. What survives of a proxy's young generation is copied in 0.2 ms; V8 wakes four
- * threads for it and waits until each has had its turn, and where they share one core with the proxy, or others are busy, that
- * takes ten times as long. Marking stays concurrent: little waits for it (and V8 ends itself where only its parallel part is off).
- */
-export function collectWithoutHelpers(): void {
-  for (const what of ['scavenge', 'compaction', 'pointer-update']) setFlagsFromString(`--no-parallel-${what}`)
-}
-
-/**
  * Gives back what loading has left behind: V8 keeps its pages, half empty, until it hears that memory is short, and there is no
  * other way to tell it. Takes a tenth of a second, so that it is for a proxy that serves nobody yet.
  */

@@ -11,7 +11,7 @@ import { proxyEnvPrefix, proxySettingsTable } from '../proxy/settings.ts'
 import { openAudit } from './audit.ts'
 import { exitCode } from './command.ts'
 import type { Command, Invocation, Io } from './command.ts'
-import { collectWithoutHelpers, giveBackLoaded, letCodeBeOptimised, letYoungHeapGrow } from './heap.ts'
+import { giveBackLoaded, letCodeBeOptimised, letYoungHeapGrow } from './heap.ts'
 import { agentPortOf, agentPortTable, openAgentPort, probePlaceOf } from './proxy-agent-port.ts'
 import type { WantedAgentPort } from './proxy-agent-port.ts'
 import { joinAgent } from './proxy-agent-link.ts'
@@ -80,7 +80,6 @@ failed request: new settings, or a new version.`,
     }
     try {
       letCodeBeOptimised()
-      collectWithoutHelpers()
       const begun = await beginProxy({ settings, places, options, log, parent })
       proxy = begun.proxy
       giveBackLoaded()

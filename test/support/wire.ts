@@ -1,4 +1,4 @@
-// What a network namespace sends over its wire, as the wire has it: how the bytes of each TCP connection begin, over both families.
+// What a network namespace sends over its wire, as the wire has it: what the first bytes of each TCP connection are that are seen, over both families.
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -24,7 +24,10 @@ while True:
     print(to, data[:16].hex(), flush=True)
 `
 
-/** `TLS` is a handshake that begins. */
+/** Of TLS: the connection may have been there already. */
+const record = /^ 1[4-7]030[1-4]/
+
+/** `TLS` is a record of it. */
 export type Begins = 'TLS' | 'plaintext'
 
 export class Wire implements AsyncDisposable {
@@ -45,7 +48,7 @@ export class Wire implements AsyncDisposable {
 
   /** One for each connection to `HOST:PORT` so far. */
   to(place: string): readonly Begins[] {
-    return this.#said.split('\n').filter((line) => line.startsWith(`${place} `)).map((line) => (line.startsWith(' 1603', place.length) ? 'TLS' : 'plaintext'))
+    return this.#said.split('\n').filter((line) => line.startsWith(`${place} `)).map((line) => (record.test(line.slice(place.length)) ? 'TLS' : 'plaintext'))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -22,10 +22,16 @@ const refused: readonly Refused[] = [
   ['two equal Content-Lengths', post('Content-Length: 4\r\nContent-Length: 4'), 'h1/conflicting-lengths'],
   ['a list of equal Content-Lengths', post('Content-Length: 5,5'), 'h1/bad-content-length'],
   ['a response with both lengths', answer('Content-Length: 4\r\nTransfer-Encoding: chunked'), 'h1/conflicting-lengths', 400, response],
+  ['a response with two different Content-Lengths', answer('Content-Length: 4\r\nContent-Length: 5'), 'h1/conflicting-lengths', 400, response],
+  ['a response with a list of different Content-Lengths', answer('Content-Length: 4, 5'), 'h1/bad-content-length', 400, response],
+  ['an HTTP/1.0 response with Transfer-Encoding', 'HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n', 'h1/bad-transfer-encoding', 400, response],
+  ['a response with Transfer-Encoding twice', answer('Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked'), 'h1/bad-transfer-encoding', 400, response],
+  ['a response whose chunked is not last', answer('Transfer-Encoding: chunked, gzip'), 'h1/bad-transfer-encoding', 400, response],
   // Content-Length syntax
   ...['', '+5', '-1', '0x10', '5 5', '5;', '1e3', '5.0', '٣', '9007199254740993', '99999999999999999999', '1_000', '"5"'].map(
     (length): Refused => [`Content-Length ${JSON.stringify(length)}`, post(`Content-Length: ${length}`), 'h1/bad-content-length'],
   ),
+  ...['', '+5', '-1', '0x10', '5 5', '99999999999999999999'].map((length): Refused => [`a response with Content-Length ${JSON.stringify(length)}`, answer(`Content-Length: ${length}`), 'h1/bad-content-length', 400, response]),
   // Transfer-Encoding
   ...['gzip', 'gzip, chunked', 'chunked, gzip', 'chunked, chunked', 'chunked;a=b', 'xchunked', 'chunke', 'identity', '"chunked"', 'chunked,', ',chunked', ''].map(
     (coding): Refused => [`Transfer-Encoding ${JSON.stringify(coding)}`, post(`Transfer-Encoding: ${coding}`), 'h1/bad-transfer-encoding'],
@@ -47,11 +53,19 @@ const refused: readonly Refused[] = [
   ['a chunk that ends in CR and another byte', chunked('1\r\na\rX0\r\n\r\n'), 'h1/bad-chunk'],
   ['endless chunk extensions', chunked(`1;${'a'.repeat(5000)}\r\na\r\n0\r\n\r\n`), 'h1/bad-chunk'],
   ['many short chunk extensions', chunked('1;abcdefgh\r\na\r\n'.repeat(600)), 'h1/bad-chunk'],
+  ...['-1', 'g', '10000000000000', 'ffffffffffffffffff', ''].map((size): Refused => [`chunk size ${JSON.stringify(size)} of a response`, answer('Transfer-Encoding: chunked', `${size}\r\na\r\n0\r\n\r\n`), 'h1/bad-chunk', 400, response]),
+  ['a chunk of a response that is longer than its size', answer('Transfer-Encoding: chunked', '1\r\nab\r\n0\r\n\r\n'), 'h1/bad-chunk', 400, response],
+  ['a bare LF in a chunk extension', chunked('1;a\nb\r\na\r\n0\r\n\r\n'), 'h1/bad-chunk'],
+  ['a bare CR in a chunk extension', chunked('1;a\rb\r\na\r\n0\r\n\r\n'), 'h1/bad-chunk'],
+  ['the last chunk line in LF only', chunked('0\n\n'), 'h1/bad-chunk'],
   // Trailers
   ['Content-Length as a trailer', chunked('0\r\nContent-Length: 5\r\n\r\n'), 'h1/bad-header-name'],
   ['Transfer-Encoding as a trailer', chunked('0\r\nTransfer-Encoding: chunked\r\n\r\n'), 'h1/bad-header-name'],
   ['Host as a trailer', chunked('0\r\nHost: b\r\n\r\n'), 'h1/bad-header-name'],
   ['Authorization as a trailer', chunked('0\r\nAuthorization: x\r\n\r\n'), 'h1/bad-header-name'],
+  ['a space before the colon of a trailer', chunked('0\r\na : b\r\n\r\n'), 'h1/bad-header-name'],
+  ['NUL in a trailer', chunked('0\r\na: b\x00c\r\n\r\n'), 'h1/bad-header-value'],
+  ['a bare LF in a trailer', chunked('0\r\na: b\nc: d\r\n\r\n'), 'h1/bad-header-value'],
   ['a folded trailer', chunked('0\r\na: b\r\n c\r\n\r\n'), 'h1/obs-fold'],
   ['a trailer section that is too large', chunked(`0\r\na: ${'b'.repeat(9000)}\r\n\r\n`), 'h1/head-too-large', 431],
   // Field lines, RFC 9112 5
@@ -60,6 +74,11 @@ const refused: readonly Refused[] = [
   ['white space before the first field', 'GET / HTTP/1.1\r\n Host: a\r\n\r\n', 'h1/obs-fold'],
   ['space before the colon', get('Content-Length : 5'), 'h1/bad-header-name'],
   ['tab before the colon', get('a\t: 5'), 'h1/bad-header-name'],
+  ['space before the colon of a response', answer('Content-Length : 5'), 'h1/bad-header-name', 400, response],
+  ['obs-fold in a response', answer('a: b\r\n c'), 'h1/obs-fold', 400, response],
+  ['white space before the first field of a response', 'HTTP/1.1 200 OK\r\n a: b\r\n\r\n', 'h1/obs-fold', 400, response],
+  ['a bare CR in a value of a response', answer('a: b\rc'), 'h1/bad-header-value', 400, response],
+  ['a bare LF in a value of a response', answer('a: b\nc: d'), 'h1/bad-header-value', 400, response],
   ['a line without a colon', get('abc'), 'h1/bad-header-name'],
   ['an empty name', get(': a'), 'h1/bad-header-name'],
   ['a name with a space', get('a b: c'), 'h1/bad-header-name'],
@@ -106,6 +125,11 @@ const refused: readonly Refused[] = [
   ['no Host in HTTP/1.1', 'GET / HTTP/1.1\r\n\r\n', 'h1/bad-host'],
   ['two Hosts', get('Host: b'), 'h1/bad-host'],
   ['two equal Hosts', get('Host: a'), 'h1/bad-host'],
+  ['two Hosts in HTTP/1.0', 'GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n', 'h1/bad-host'],
+  ['a bad Host in HTTP/1.0', 'GET / HTTP/1.0\r\nHost: a/b\r\n\r\n', 'h1/bad-host'],
+  ['no Host, with an absolute target', 'GET http://a/ HTTP/1.1\r\n\r\n', 'h1/bad-host'],
+  ['two Hosts, with an absolute target', 'GET http://a/ HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n', 'h1/bad-host'],
+  ['no Host, with CONNECT', 'CONNECT a:1 HTTP/1.1\r\n\r\n', 'h1/bad-host'],
   ...['', 'a b', 'a/b', 'a@b', 'a,b', 'a:b', 'a:', 'a:80:80', ':80', 'a:99999', '[::1', '::1', '[::1]80', '[]', 'a#b', 'a?b', '\xe9', 'a\\b', '[a]b:80', 'a]'].filter((host) => host !== 'a:').map(
     (host): Refused => [`Host ${JSON.stringify(host)}`, `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`, 'h1/bad-host'],
   ),
@@ -187,6 +211,17 @@ const accepted: readonly Accepted[] = [
   ['100 and then the response', `HTTP/1.1 100 Continue\r\n\r\n${answer('Content-Length: 0')}`, [
     { head: '100 Continue 1.1', headers: [], framing: 'none', keepAlive: true }, ...one('200 OK 1.1', ['content-length', '0'], 'length 0'),
   ], response],
+  ['Transfer-Encoding of 2xx to CONNECT means nothing', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\x00binary', one('200 OK 1.1', ['transfer-encoding', 'chunked'], 'none'), { ...response, requestMethod: 'CONNECT' }],
+  ['103, 102 and then the response', `HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n${answer('Content-Length: 0')}`, [
+    { head: '103 Early Hints 1.1', headers: ['link', '</a>'], framing: 'none', keepAlive: true }, { head: '102 Processing 1.1', headers: [], framing: 'none', keepAlive: true }, ...one('200 OK 1.1', ['content-length', '0'], 'length 0'),
+  ], response],
+  ['205 with a length of 0', 'HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\n', one('205 Reset Content 1.1', ['content-length', '0'], 'length 0'), response],
+  ['an absolute target without a path', 'GET http://b HTTP/1.1\r\nHost: b\r\n\r\n', one('GET http://b 1.1', ['host', 'b'], 'none')],
+  ['OPTIONS with an absolute target without a path', 'OPTIONS http://b HTTP/1.1\r\nHost: b\r\n\r\n', one('OPTIONS http://b 1.1', ['host', 'b'], 'none')],
+  ['a chunk extension that nobody knows', chunked('1;foo="b;a\tr"\r\na\r\n0;x\r\n\r\n'), one('POST / 1.1', ['host', 'a', 'transfer-encoding', 'chunked'], 'chunked', true, 'a')],
+  ['the largest chunk size that means anything', post('Transfer-Encoding: chunked', 'fffffffffffff\r\nabc'), [
+    { head: 'POST / 1.1', headers: ['host', 'a', 'transfer-encoding', 'chunked'], framing: 'chunked', keepAlive: true }, { body: 'abc' },
+  ]],
   ['101 ends HTTP', 'HTTP/1.1 101 Switching Protocols\r\n\r\n\x00binary', one('101 Switching Protocols 1.1', [], 'none'), response],
   ['2xx to CONNECT ends HTTP', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n\x00binary', one('200 OK 1.1', ['content-length', '5'], 'none'), { ...response, requestMethod: 'CONNECT' }],
 ]

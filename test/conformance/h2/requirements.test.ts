@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
+import { rfc9112 } from '../h1-requirements.ts'
 import { rfc7541, rfc9113 } from './requirements.ts'
 import type { Requirement } from './requirements.ts'
 
@@ -13,6 +14,11 @@ const ofRfc9113: Readonly<Record<string, number>> = {
   '9.1.1': 1, '9.2': 3, '9.2.1': 6, '9.2.2': 2, '9.2.3': 2, '10.3': 2, '10.4': 2, '10.5.1': 1, '10.6': 3,
 }
 const ofRfc7541: Readonly<Record<string, number>> = { '2.1': 2, '2.3.2': 1, '2.3.3': 1, '3.2': 1, '4.2': 3, '5.1': 1, '5.2': 3, '6.1': 1, '6.2.3': 3, '6.3': 2, '7.1.3': 2 }
+
+const ofRfc9112: Readonly<Record<string, number>> = {
+  '2.2': 7, '2.3': 1, '3': 1, '3.2': 4, '3.2.1': 2, '3.2.2': 6, '3.2.3': 1, '3.2.4': 2, '4': 1, '5.1': 2, '5.2': 4, '6.1': 10, '6.2': 1, '6.3': 11,
+  '7.1': 2, '7.1.1': 1, '7.1.2': 2, '7.3': 3, '7.4': 2, '8': 1, '9.2': 2, '9.3': 5, '9.3.2': 2, '9.6': 6, '9.7': 1, '9.8': 2, '10.1': 1,
+}
 
 const texts = new Map<string, string>()
 function textOf(file: string): string {
@@ -28,7 +34,7 @@ function isThere(proof: string): boolean {
   return title !== '' && ["'", '"', '`'].some((quote) => lines.some((line) => line.includes(`${quote}${title}${quote}`)))
 }
 
-for (const [rfc, requirements, counts] of [['RFC 9113', rfc9113, ofRfc9113], ['RFC 7541', rfc7541, ofRfc7541]] as const) {
+for (const [rfc, requirements, counts] of [['RFC 9113', rfc9113, ofRfc9113], ['RFC 7541', rfc7541, ofRfc7541], ['RFC 9112', rfc9112, ofRfc9112]] as const) {
   describe(rfc, () => {
     test('the table has a row for each MUST of each section, in the order of the RFC', () => {
       const rows: Record<string, number> = {}
@@ -44,7 +50,11 @@ for (const [rfc, requirements, counts] of [['RFC 9113', rfc9113, ofRfc9113], ['R
   })
 }
 
-test('RFC 9113: what no peer can see is little, and mostly about pushes', () => {
-  const unseen = rfc9113.filter(([, , proof]) => 'unseen' in proof)
-  assert.deepEqual([rfc9113.length, unseen.length, unseen.filter(([, , proof]) => 'unseen' in proof && proof.unseen.startsWith('we never push')).length], [209, 31, 19])
+const reasons = (requirements: readonly Requirement[]): readonly string[] => requirements.flatMap(([, , proof]) => ('unseen' in proof ? [proof.unseen] : []))
+
+test('what no peer can see is little, mostly about pushes; what is not held is said', () => {
+  assert.deepEqual([rfc9113.length, reasons(rfc9113).length, reasons(rfc9113).filter((why) => why.startsWith('we never push')).length], [209, 31, 19])
+  assert.deepEqual([rfc7541.length, reasons(rfc7541).length], [20, 0])
+  assert.deepEqual([rfc9112.length, reasons(rfc9112).length], [83, 20])
+  assert.deepEqual([rfc9112, rfc9113, rfc7541].map((all) => reasons(all).filter((why) => why.startsWith('not held')).length), [2, 0, 0])
 })

@@ -2,10 +2,14 @@
 // its inbound listeners lead to. A gateway has no application.
 import type { Address } from '../model/address.ts'
 import type { Cluster } from '../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
-import type { Proxy } from '../proxy/main.ts'
 import type { Places } from './proxy-places.ts'
 
-export function programPorts({ inbound, netfilter }: Places, ip: string, proxy: Proxy | undefined): readonly Address[] {
+/** Of a proxy, what it has accepted. */
+interface ClustersOf {
+  readonly planner: { readonly clusters: { readonly accepted: ReadonlyMap<string, Cluster> } }
+}
+
+export function programPorts({ inbound, netfilter }: Places, ip: string, proxy: ClustersOf | undefined): readonly Address[] {
   if (netfilter === undefined) return inbound.map(({ goal }) => goal)
   return [...(proxy?.planner.clusters.accepted.values() ?? [])].flatMap((cluster) => goalOf(cluster, ip) ?? [])
 }

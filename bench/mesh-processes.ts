@@ -15,8 +15,8 @@ const h2Port = 8090
 
 const local = (port: number): Address => ({ host: '127.0.0.1', port })
 
-/** A bigger young generation: garbage of a request dies there. And what bin/trysail.js sets for as long as a proxy lives. */
-const nodeFlags = ['--max-semi-space-size=32', '--no-parallel-scavenge', '--no-parallel-compaction', '--no-parallel-pointer-update']
+/** As `trysail run` starts it. A bigger young generation: garbage of a request dies there. */
+const nodeFlags = ['--max-semi-space-size=32']
 
 export class MeshProcesses {
   readonly #children: Children

@@ -3,5 +3,7 @@ import { enableCompileCache } from 'node:module'
 import { setFlagsFromString } from 'node:v8'
 
 enableCompileCache()
-for (const flag of ['--semi-space-growth-factor=1', '--no-opt', '--no-maglev']) setFlagsFromString(flag)
+const whileLoading = ['--semi-space-growth-factor=1', '--no-opt', '--no-maglev']
+const forGood = ['--no-parallel-scavenge', '--no-parallel-compaction', '--no-parallel-pointer-update']
+for (const flag of [...whileLoading, ...forGood]) setFlagsFromString(flag)
 await import('./proxy-program.ts')

@@ -2,7 +2,7 @@
 import { EnvCapture } from '../src/agent/env-capture.ts'
 import type { Tap } from '../src/agent/env-capture.ts'
 import { GatewayPorts } from '../src/agent/gateway-ports.ts'
-import { collectWithoutHelpers, giveBackLoaded, letCodeBeOptimised, letYoungHeapGrow } from '../src/cli/heap.ts'
+import { giveBackLoaded, letCodeBeOptimised, letYoungHeapGrow } from '../src/cli/heap.ts'
 import type { Address } from '../src/model/address.ts'
 import { ListenSet } from '../src/net/listen-set.ts'
 import { startProxy } from '../src/proxy/main.ts'
@@ -29,7 +29,6 @@ function captureOf({ gatewayPort, taps = [], dialMap }: ProxyTask): Capture {
 }
 
 letCodeBeOptimised()
-collectWithoutHelpers()
 const proxy = await startProxy(proxySettings({ adminPort: 0, ...task.settings }), {
   capture: captureOf(task),
   sockets: new ListenSet({ sharing: 'alone' }),

@@ -141,6 +141,7 @@ const wrong: [string, RouteInit, RegExp][] = [
   ['a bad regex', { name: 'r', match: { pathSpecifier: regex('(') }, action: toCluster('c') }, /route 0 \(r\): .*not an RE2 expression: \(/],
   ['a look-ahead, which RE2 has not', { match: { pathSpecifier: regex('(?=a)') }, action: toCluster('c') }, /not an RE2 expression/],
   ['a header without a name', { match: { ...anyPath, headers: [{ name: '' }] }, action: toCluster('c') }, /without a name/],
+  ['a matcher of CONNECT', { match: { pathSpecifier: { case: 'connectMatcher', value: {} } }, action: toCluster('a') }, /route 0.*match.*connect_matcher is not served: CONNECT finds no route/],
   ['a long direct response', { match: anyPath, action: { case: 'directResponse', value: { status: 200, body: { specifier: { case: 'inlineString', value: 'x'.repeat(5_000) } } } } }, /longer than 4096/],
 ]
 

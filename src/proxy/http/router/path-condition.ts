@@ -13,7 +13,8 @@ export function pathCondition({ pathSpecifier: { case: kind, value }, caseSensit
     case 'path': return onPath(exactly(value, ignoreCase))
     case 'safeRegex': return onPath(matchesRegex(value.regex))
     case 'pathSeparatedPrefix': return onPath(segments(value, ignoreCase))
-    case 'connectMatcher': return { matches: () => false, words: 'method is CONNECT', found: ({ method }) => method }
+    // Nothing that Istio's resources can say leads CONNECT on, and a route that never matched would only say 404.
+    case 'connectMatcher': throw badConfig('connect_matcher is not served: CONNECT finds no route, and becomes no tunnel; take the route out, or serve it by another proxy')
     default: throw badConfig(`a path specifier of kind ${kind ?? 'none'} is not supported`)
   }
 }

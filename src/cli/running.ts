@@ -38,7 +38,7 @@ function userName(): string {
 
 export function announce(at = runtimeFolder()): Announcement {
   mkdirSync(at, { recursive: true, mode: 0o700 })
-  const file = join(at, `${process.pid}.json`)
+  const file = fileOf(process.pid, at)
   const remove = (): void => {
     process.off('exit', remove)
     rmSync(file, { force: true })
@@ -49,6 +49,11 @@ export function announce(at = runtimeFolder()): Announcement {
     remove,
   }
 }
+
+const fileOf = (pid: number, at: string): string => join(at, `${pid}.json`)
+
+/** For one that was killed. */
+export const withdrawAnnouncement = (pid: number, at = runtimeFolder()): void => rmSync(fileOf(pid, at), { force: true })
 
 /** Of a process whose parent announces it among its own. */
 export const announcedByParent: Announcement = { update() {}, remove() {} }

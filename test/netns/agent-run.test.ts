@@ -6,7 +6,10 @@ import { once } from 'node:events'
 import { test } from 'node:test'
 import { CapturedMesh } from '../support/captured-mesh.ts'
 import { netnsSkip, places } from '../support/capture-world.ts'
+import { leavesNothing } from '../support/leaves-nothing.ts'
 import { TrysailProcess, trysail } from '../support/trysail-process.ts'
+
+leavesNothing()
 
 const asProgram = ['setpriv', '--reuid=1000', '--regid=1000', '--clear-groups'] as const
 const job = [...asProgram, 'sh', '-c', `id -u; curl -sS -m 20 http://${places.IPv4.service}/ && exit 7`]
@@ -51,6 +54,8 @@ test('a newer proxy takes over under load of both directions, found by the tools
   const here = { cwd: mesh.folder, env: { ...mesh.env, TMPDIR: mesh.folder }, as: mesh.workload.enter() }
   const agent = mesh.use(new TrysailProcess(['agent', 'run', ...own, '--capture', 'netfilter', '--', ...asProgram, ...load(`http://${places.IPv4.service}/`)], here))
   await agent.saying(/answered/)
+  // Asked past the redirect: the application that stands for the program's own ports has been there all the time.
+  await mesh.control!.saying(/~echo-1\.default~\S+ is sent no requests: it has not begun\n[^]*~echo-1\.default~\S+ takes requests/)
   const { code, output } = await trysail(['proxy-config', 'listeners', 'echo-1'], here)
   assert.equal(code, 0, output)
   assert.match(output, /15006/)

@@ -14,6 +14,9 @@ import { iptablesBackend } from '../../src/agent/capture/iptables-backend.ts'
 import { nftBackend } from '../../src/agent/capture/nft-backend.ts'
 import { captureRules } from '../../src/agent/capture/rules.ts'
 import { Net, Observer, iptablesSkip, netnsSkip, places, wiredNets } from '../support/capture-world.ts'
+import { leavesNothing } from '../support/leaves-nothing.ts'
+
+leavesNothing()
 
 const settings = captureSettings({})
 const tproxy = captureSettings({ mode: 'TPROXY', dnsServers: '*', dropInvalid: true })

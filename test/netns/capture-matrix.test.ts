@@ -10,6 +10,9 @@ import type { CaptureSettings } from '../../src/agent/capture/capture-settings.t
 import { Observer, iptablesSkip, netnsSkip, places, wiredNets } from '../support/capture-world.ts'
 import type { Family } from '../support/capture-world.ts'
 import type { Seen } from '../support/capture-observer.ts'
+import { leavesNothing } from '../support/leaves-nothing.ts'
+
+leavesNothing()
 
 /** `app`: user and group 1000. `grouped`: user 1001, group 2000. */
 type Who = 'app' | 'grouped' | 'proxy' | 'peer'

@@ -3,7 +3,10 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { test } from 'node:test'
 import { netnsSkip } from '../support/capture-world.ts'
+import { leavesNothing } from '../support/leaves-nothing.ts'
 import { leftSince, machine } from '../support/netns-mesh.ts'
+
+leavesNothing()
 
 interface Tour {
   readonly steps: readonly { readonly title: string; readonly observations: readonly { readonly what: string; readonly observed: string; readonly ok: boolean }[] }[]

@@ -8,7 +8,10 @@ import type { CaptureSettings } from '../../src/agent/capture/capture-settings.t
 import { CapturedMesh } from '../support/captured-mesh.ts'
 import type { Heard } from '../support/captured-mesh.ts'
 import { netnsSkip, places } from '../support/capture-world.ts'
+import { leavesNothing } from '../support/leaves-nothing.ts'
 import { TrysailProcess } from '../support/trysail-process.ts'
+
+leavesNothing()
 
 const { IPv4, IPv6 } = places
 const responder = join(import.meta.dirname, '../support/dns-responder.ts')

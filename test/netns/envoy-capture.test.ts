@@ -8,6 +8,9 @@ import { netnsSkip, places } from '../support/capture-world.ts'
 import { createAuthority } from '../support/certificates.ts'
 import { findEnvoy } from '../interop/envoy-binary.ts'
 import { startAgent, startEnvoy } from '../interop/real-envoy.ts'
+import { leavesNothing } from '../support/leaves-nothing.ts'
+
+leavesNothing()
 
 const { path: envoy, missing } = findEnvoy()
 const { IPv4, IPv6 } = places

@@ -3,10 +3,13 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { netnsSkip } from '../support/capture-world.ts'
+import { leavesNothing } from '../support/leaves-nothing.ts'
 import { echo, startLocalMesh } from '../support/local-mesh.ts'
 import type { LocalMesh } from '../support/local-mesh.ts'
 import { inside } from '../support/netns-mesh.ts'
 import { Wire } from '../support/wire.ts'
+
+leavesNothing()
 
 const client = `
 apiVersion: trysail.dev/v1

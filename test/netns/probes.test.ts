@@ -4,8 +4,11 @@ import { test } from 'node:test'
 import { istioExcludedInboundPorts } from '../../src/agent/capture/capture-settings.ts'
 import { CapturedMesh } from '../support/captured-mesh.ts'
 import { netnsSkip, places } from '../support/capture-world.ts'
+import { leavesNothing } from '../support/leaves-nothing.ts'
 import { TrysailProcess } from '../support/trysail-process.ts'
 import { until } from '../support/until.ts'
+
+leavesNothing()
 
 const { IPv4 } = places
 const strict = 'apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: { name: default, namespace: default }\nspec: { mtls: { mode: STRICT } }\n'

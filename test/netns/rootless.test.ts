@@ -5,6 +5,9 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { missingPrograms } from '../support/capture-world.ts'
+import { leavesNothing } from '../support/leaves-nothing.ts'
+
+leavesNothing()
 
 /** As an ordinary user where this one is root, who could do all of it anyway. */
 const asUser = process.getuid?.() === 0 ? ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', '--'] : []

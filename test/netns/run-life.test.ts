@@ -5,13 +5,16 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import { netnsSkip } from '../support/capture-world.ts'
+import { leavesNothing } from '../support/leaves-nothing.ts'
 import { echo, gatewayTo, service, startLocalMesh } from '../support/local-mesh.ts'
 import { inside, leftSince, machine, networkOf, networksOf } from '../support/netns-mesh.ts'
 import { TempFolder } from '../support/temp-folder.ts'
 import { TrysailProcess } from '../support/trysail-process.ts'
 import { until } from '../support/until.ts'
 
-const patienceMs = 30_000
+leavesNothing()
+
+const patienceMs = 60_000
 
 const isAlive = (pid: number): boolean => existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
 

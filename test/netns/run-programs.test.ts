@@ -10,12 +10,15 @@ import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { netnsSkip } from '../support/capture-world.ts'
+import { leavesNothing } from '../support/leaves-nothing.ts'
 import { echo, gatewayTo, service, startLocalMesh } from '../support/local-mesh.ts'
 import type { LocalMesh } from '../support/local-mesh.ts'
 import { inside, leftSince, machine, networkOf, networksOf } from '../support/netns-mesh.ts'
 import type { Ran } from '../support/netns-mesh.ts'
 import { TempFolder } from '../support/temp-folder.ts'
 import { Wire } from '../support/wire.ts'
+
+leavesNothing()
 
 const has = (program: string, ...args: string[]): boolean => spawnSync(program, args.length > 0 ? args : ['--version'], { stdio: 'ignore' }).status === 0
 const spiffe = (account: string): string => `spiffe://cluster.local/ns/default/sa/${account}`

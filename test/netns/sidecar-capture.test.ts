@@ -4,7 +4,10 @@ import { test } from 'node:test'
 import type { CaptureSettings } from '../../src/agent/capture/capture-settings.ts'
 import { CapturedMesh } from '../support/captured-mesh.ts'
 import { netnsSkip, places } from '../support/capture-world.ts'
+import { leavesNothing } from '../support/leaves-nothing.ts'
 import { TrysailProcess, trysail } from '../support/trysail-process.ts'
+
+leavesNothing()
 
 const { IPv4, IPv6 } = places
 const own = 'spiffe://cluster.local/ns/default/sa/default'

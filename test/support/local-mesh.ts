@@ -34,6 +34,8 @@ export interface LocalMeshOptions {
 
 const echoProgram = new URL('./mesh-programs/echo.ts', import.meta.url).pathname
 const patienceMs = 15_000
+/** A dozen processes that begin at once on a machine that has other things to do. */
+const upMs = 60_000
 const freePorts = new Map([[80, 0], [443, 0], [8080, 0]])
 
 export class LocalMesh implements AsyncDisposable {
@@ -120,7 +122,7 @@ export async function startLocalMesh(files: Readonly<Record<string, string>>, op
     accessLog: (_, line) => void accessLog.push(line),
   })
   const one = new LocalMesh(folder, mesh, lines, accessLog)
-  if (options.ready === false || (await mesh.ready(patienceMs))) return one
+  if (options.ready === false || (await mesh.ready(upMs))) return one
   const missing = mesh.missing.join(', ')
   await one[Symbol.asyncDispose]()
   assert.fail(`the mesh is not up: ${missing}\n${lines.join('\n')}`)

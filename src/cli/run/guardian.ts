@@ -1,11 +1,13 @@
 // A small process beside `run` or `agent run` that makes sure its children do not outlive it. It is told of them over its
 // standard input, and of the networks that were made; when that closes (also because whoever tells it was killed), it ends
-// those that are left, whatever else runs in those networks, and itself.
+// those that are left, whatever else runs in those networks, and itself; what announces a killed one is taken away.
 import { createInterface } from 'node:readline'
 import type { NetworkNumber } from '../../agent/netns/namespace.ts'
+import { withdrawAnnouncement } from '../running.ts'
 import { killGroup, signalTo } from './child.ts'
 import { isNetwork, killAllIn } from './netns-left.ts'
 
+const guarded = process.ppid
 /** Process groups that are told to end. */
 const groups = new Set<number>()
 /** Those that notice by themselves, and have something to do before they end. */
@@ -37,6 +39,7 @@ lines.on('close', () => {
     if (left.length + networks.size > 0 && Date.now() < until) return void setTimeout(look, lookMs)
     for (const pid of left) end(pid, 'SIGKILL')
     for (const network of networks) killAllIn(network)
+    withdrawAnnouncement(guarded)
     process.exit(0)
   }
   look()

@@ -41,8 +41,15 @@ export type ConnectDone = (error: NetError | undefined, transport: Transport | u
 
 /** `done` is called once and never inside `connect`. The result gives up: then it is not called at all. */
 export function connect(options: ConnectOptions, done: ConnectDone): () => void {
+  const { dial } = options.transports ?? currentTransports()
+  if (dial !== undefined && isForHandle(options)) return dial(options, done)
   const attempt = new Attempt(options, done)
   return () => attempt.cancel()
+}
+
+/** TLS wants a socket below it, names are looked up by node, and what is said before a connection (own-mark.ts) is said to a socket. */
+function isForHandle({ tls, address, foreignMark }: ConnectOptions): boolean {
+  return tls === undefined && foreignMark === undefined && ownMark() === 0 && isIP(address.host) !== 0
 }
 
 class Attempt {

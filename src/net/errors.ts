@@ -31,6 +31,12 @@ function systemError(name: string): Error {
   return withoutStack(() => Object.assign(new Error(name), { code: name }))
 }
 
+/** Of a connection that the kernel refused, in the words that node has for it. */
+export function failedConnect(at: Address, error: number): Error {
+  const code = getSystemErrorName(error)
+  return withoutStack(() => Object.assign(new Error(`connect ${code} ${formatAddress(at)}`), { code, errno: error, syscall: 'connect', address: at.host, port: at.port }))
+}
+
 function withoutStack<E extends Error>(make: () => E): E {
   const limit = Error.stackTraceLimit
   Error.stackTraceLimit = 0

@@ -1,11 +1,13 @@
 // Transports on raw stream handles, of sockets that node made and of connections that it never makes a socket of.
 import type { Server } from 'node:net'
 import { ConnectionTaker } from './accept-handles.ts'
+import type { ConnectDone, ConnectOptions } from './connect.ts'
 import { HandleLife, SocketLife } from './connection-life.ts'
+import { HandleDialer } from './dial-handles.ts'
 import { HandleIo } from './handle-io.ts'
 import { HandleTransport } from './handle-transport.ts'
 import { socketTransports } from './socket-transport.ts'
-import { handleOf, loadBinding } from './stream-handles.ts'
+import { handleOf, loadBinding, loadDialBinding } from './stream-handles.ts'
 import type { StreamHandle } from './stream-handles.ts'
 import type { Connected, Taking, Transports } from './transport-options.ts'
 import type { Transport } from './transport.ts'
@@ -16,6 +18,8 @@ export function loadHandleTransports(): Transports | undefined {
   if (binding === undefined) return undefined
   const io = new HandleIo(binding)
   const life = new HandleLife(io)
+  const dialing = loadDialBinding()
+  const dialer = dialing === undefined ? undefined : new HandleDialer(io, life, dialing)
   const transports: Transports = {
     name: 'handles',
     wrap: (connected) => {
@@ -23,6 +27,7 @@ export function loadHandleTransports(): Transports | undefined {
       return handle === undefined ? socketTransports.wrap(connected) : wrap(io, handle, connected)
     },
     take: (server: Server, taking: Taking) => new ConnectionTaker(io, life, transports, taking).take(server),
+    ...(dialer !== undefined && { dial: (options: ConnectOptions, done: ConnectDone) => dialer.dial(options, done) }),
   }
   return transports
 }

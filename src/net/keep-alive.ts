@@ -21,14 +21,18 @@ export function keepAliveProblem({ intervalS, probes }: KeepAlive): string | und
 
 /** Of a connected TCP socket. */
 export function keepAlive(socket: Socket, asking: KeepAlive): void {
+  keepAliveBy(descriptorOf(socket), asking, (seconds) => void socket.setKeepAlive(true, 1_000 * seconds))
+}
+
+/** The same by a descriptor. `orElse` says only after how long. */
+export function keepAliveBy(fd: number | undefined, asking: KeepAlive, orElse: (afterS: number) => void): void {
   const { options } = socketOptions()
-  const fd = descriptorOf(socket)
   try {
     if (options !== undefined && fd !== undefined) return set(options, fd, asking)
   } catch {
     // A sandbox may forbid it: what node can say is better than nothing.
   }
-  socket.setKeepAlive(true, 1_000 * asking.afterS)
+  orElse(asking.afterS)
 }
 
 function set(options: SocketOptions, fd: number, { afterS, intervalS, probes }: KeepAlive): void {

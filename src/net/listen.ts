@@ -99,7 +99,7 @@ class ServerListening implements Listening {
   readonly #options: ListenOptions
   readonly #open = new Roster<Inbound>()
   /** One for all connections. */
-  readonly #onClose = (inbound: Inbound): void => void this.#open.delete(inbound)
+  readonly #onClose = (inbound: Inbound): void => this.#open.delete(inbound)
 
   constructor(server: Server, options: ListenOptions, transports: Transports, early: readonly Socket[]) {
     this.#server = server

@@ -1,6 +1,6 @@
 // Finds out whether raw stream handles work on this node: echoes bytes over loopback, plain and through TLS, on sockets that
-// node made and on connections that were taken before it made any. The TLS part uses a pre-shared key, so that no certificate
-// is needed.
+// node made, on connections that were taken before it made any, and on one that was opened without. The TLS part uses a
+// pre-shared key, so that no certificate is needed.
 import { createServer, connect } from 'node:net'
 import type { AddressInfo, Server, Socket } from 'node:net'
 import { TLSSocket, connect as connectTls, createSecureContext } from 'node:tls'
@@ -24,6 +24,14 @@ export async function findTakingProblem(transports: Transports): Promise<string 
   return problem === undefined ? undefined : `taken connections: ${problem}`
 }
 
+/** The same of connections that are opened on handles. */
+export async function findDialProblem(transports: Transports): Promise<string | undefined> {
+  const { dial } = transports
+  if (dial === undefined) return 'opened connections: this node does not give out TCP handles'
+  const problem = await echo(transports, false, false, dial)
+  return problem === undefined ? undefined : `opened connections: ${problem}`
+}
+
 async function firstProblem(transports: Transports, taken: boolean): Promise<string | undefined> {
   for (const tls of [false, true]) {
     const problem = await echo(transports, tls, taken)
@@ -35,7 +43,7 @@ async function firstProblem(transports: Transports, taken: boolean): Promise<str
 /** More than one block and more than one TLS record, so that gathering and splitting are part of it. */
 const message = Buffer.alloc(100_000, 'trysail ')
 
-function echo(transports: Transports, tls: boolean, taken: boolean): Promise<string | undefined> {
+function echo(transports: Transports, tls: boolean, taken: boolean, dial?: Transports['dial']): Promise<string | undefined> {
   const key = randomBytes(32)
   const sockets: Socket[] = []
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true })
@@ -66,11 +74,21 @@ function echo(transports: Transports, tls: boolean, taken: boolean): Promise<str
     if (!taken) server.on('connection', onSocket)
     server.listen(0, '127.0.0.1', () => {
       if (taken && !(tls ? takeAsSockets(server, onSocket) : takePlain(server, transports, fail))) return finish('its server does not give connections out')
-      const raw = connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1', allowHalfOpen: true })
+      const { port } = server.address() as AddressInfo
+      if (dial !== undefined) return dialAndCompare(dial, port, finish)
+      const raw = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
       sockets.push(raw)
       clientSide(raw, tls, key, fail, (socket) => wrap(socket, raw, (transport) => sendAndCompare(transport, finish)))
     })
   })
+}
+
+function dialAndCompare(dial: NonNullable<Transports['dial']>, port: number, finish: (problem: string | undefined) => void): void {
+  try {
+    dial({ address: { host: '127.0.0.1', port }, timeoutMs: limitMs }, (error, transport) => (transport === undefined ? finish(String(error)) : sendAndCompare(transport, finish)))
+  } catch (error) {
+    finish(String(error))
+  }
 }
 
 function takePlain(server: Server, transports: Transports, onFailed: (reason: string) => void): boolean {

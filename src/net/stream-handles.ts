@@ -25,6 +25,12 @@ export interface TcpHandle extends StreamHandle {
   getpeername(into: SocketName): number
   getsockname(into: SocketName): number
   setNoDelay(on: boolean): number
+  /** Seconds of silence before the first question. */
+  setKeepAlive(on: boolean, afterS: number): number
+  bind(host: string, port: number): number
+  bind6(host: string, port: number, flags: number): number
+  connect(request: ConnectRequest, host: string, port: number): number
+  connect6(request: ConnectRequest, host: string, port: number): number
   close(closed: (this: TcpHandle) => void): void
   /** By RST. */
   reset(closed: (this: TcpHandle) => void): number
@@ -50,6 +56,11 @@ export interface WriteRequest {
   owner: HandleOwner | undefined
   /** Kept alive while the kernel reads from it. */
   bytes: unknown
+}
+
+export interface ConnectRequest {
+  oncomplete: (this: ConnectRequest, status: number) => void
+  attempt: { onConnected(status: number): void }
 }
 
 export interface ShutdownRequest {
@@ -78,16 +89,32 @@ export interface HandleBinding {
   readonly kLastWriteWasAsync: number
 }
 
+/** What connections are made with. */
+export interface DialBinding {
+  readonly TCP: new (kind: number) => TcpHandle
+  readonly TCPConnectWrap: new () => ConnectRequest
+  readonly constants: { readonly SOCKET: number }
+}
+
 export const ownerKey: unique symbol = Symbol('transport')
 export const acceptedKey: unique symbol = Symbol('accepted')
 
 /** Undefined where node does not give them out. */
 export function loadBinding(): HandleBinding | undefined {
+  const binding = load('stream_wrap')
+  return isBinding(binding) ? binding : undefined
+}
+
+/** The same. */
+export function loadDialBinding(): DialBinding | undefined {
+  const binding = load('tcp_wrap')
+  return isDialBinding(binding) ? binding : undefined
+}
+
+function load(name: string): unknown {
   try {
-    const load: unknown = Reflect.get(process, 'binding')
-    if (typeof load !== 'function') return undefined
-    const binding: unknown = Reflect.apply(load, process, ['stream_wrap'])
-    return isBinding(binding) ? binding : undefined
+    const give: unknown = Reflect.get(process, 'binding')
+    return typeof give === 'function' ? Reflect.apply(give, process, [name]) : undefined
   } catch {
     return undefined // with --permission it throws
   }
@@ -119,8 +146,17 @@ function isBinding(value: unknown): value is HandleBinding {
     && typeof kReadBytesOrError === 'number' && typeof kLastWriteWasAsync === 'number'
 }
 
+function isDialBinding(value: unknown): value is DialBinding {
+  if (typeof value !== 'object' || value === null) return false
+  const { TCP, TCPConnectWrap, constants } = value as Partial<DialBinding>
+  if (typeof TCP !== 'function' || typeof TCPConnectWrap !== 'function' || typeof constants?.SOCKET !== 'number') return false
+  return hasMethods(TCP.prototype, [...tcpMethods, ...dialMethods])
+}
+
 const streamMethods = ['useUserBuffer', 'readStart', 'readStop', 'writeBuffer', 'writev', 'shutdown']
 const tcpMethods = [...streamMethods, 'getpeername', 'getsockname', 'setNoDelay', 'close', 'reset']
+
+const dialMethods = ['bind', 'bind6', 'connect', 'connect6', 'setKeepAlive']
 
 function hasMethods<Handle>(value: unknown, names: readonly string[]): value is Handle {
   if (typeof value !== 'object' || value === null) return false

@@ -2,6 +2,7 @@
 import type { Server, Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { Address } from '../model/address.ts'
+import type { ConnectDone, ConnectOptions } from './connect.ts'
 import type { Inbound } from './inbound.ts'
 import type { TlsInfo, Transport, TransportHandler } from './transport.ts'
 
@@ -31,6 +32,8 @@ export interface Transports {
   wrap(connected: Connected): Transport
   /** Takes a server's connections before node makes sockets of them. Absent, or false: it goes on to make them. */
   take?(server: Server, taking: Taking): boolean
+  /** Connects as connect.ts does, without a socket: plain, to an IP. */
+  dial?(options: ConnectOptions, done: ConnectDone): () => void
 }
 
 /** What becomes of the connections of a server. */

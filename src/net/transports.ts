@@ -1,6 +1,6 @@
 // Chooses how connections are carried: raw handles where they pass their self-test, node's public sockets elsewhere or
 // where an operator wants them. The self-test runs once per process.
-import { findHandleProblem, findTakingProblem } from './self-test.ts'
+import { findDialProblem, findHandleProblem, findTakingProblem } from './self-test.ts'
 import { loadHandleTransports } from './handles.ts'
 import { socketTransports } from './socket-transport.ts'
 import type { Transports } from './transport-options.ts'
@@ -45,5 +45,8 @@ async function runTest(): Promise<TransportChoice> {
   const problem = await findHandleProblem(handles)
   if (problem !== undefined) return { transports: socketTransports, problem }
   const takingProblem = await findTakingProblem(handles)
-  return { transports: takingProblem === undefined ? handles : { name: handles.name, wrap: handles.wrap }, problem: takingProblem }
+  const dialProblem = await findDialProblem(handles)
+  const { name, wrap, take, dial } = handles
+  const transports = { name, wrap, ...(takingProblem === undefined && take !== undefined && { take }), ...(dialProblem === undefined && dial !== undefined && { dial }) }
+  return { transports, problem: takingProblem ?? dialProblem }
 }

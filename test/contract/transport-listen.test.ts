@@ -82,6 +82,36 @@ function suite(transports: Transports): void {
     await assert.rejects(dial({ address: server.listening.address, timeoutMs: 50, tls }), (error) => hasCode(error, 'net/timeout'))
   })
 
+  for (const [host, source, text] of [['127.0.0.1', '127.0.0.9', '127.0.0.1'], ['0:0:0:0:0:0:0:1', '::1', '::1']] as const) {
+    test(`a connection to ${host} comes from ${source}, says first what it is to say, and its end is told once`, async () => {
+      const came: Inbound[] = []
+      await using server = disposable(await listen({ address: { host, port: 0 }, onConnection: (inbound) => came.push(inbound) }))
+      let closed = 0
+      const gone = Promise.withResolvers<void>()
+      const onClosed = (): void => {
+        closed++
+        gone.resolve()
+      }
+      const address = { host, port: server.listening.address.port }
+      const client = await dial({ address, source, prologue: Buffer.from('PROXY '), keepAlive: { afterS: 60, intervalS: 0, probes: 0 }, timeoutMs: 5000, onClosed })
+      client.writeLatin1('said')
+      assert.deepEqual([client.localAddress.host, client.remoteAddress], [source, { host: text, port: address.port }])
+      const [inbound] = came
+      assert.equal(inbound!.remoteAddress.host, source)
+      assert.equal((await inbound!.peek((seen) => seen.length >= 10, limits))?.toString(), 'PROXY said')
+      assert.equal(closed, 0)
+      client.destroy()
+      await gone.promise
+      await settle()
+      assert.equal(closed, 1)
+      inbound!.destroy()
+    })
+  }
+
+  test('a source that this machine does not have makes an address unreachable, and says so', async () => {
+    await assert.rejects(dial({ address: { host: '127.0.0.1', port: 9 }, source: '192.0.2.1', timeoutMs: 5000 }), (error) => hasCode(error, 'net/unreachable') && hasCode(error, 'EADDRNOTAVAIL'))
+  })
+
   test('a cancelled attempt is never told of', async () => {
     await using server = disposable(await listen({ address: loopback, onConnection: (inbound) => inbound.destroy() }))
     let told = 0

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { describe, test } from 'node:test'
 import { status } from '@grpc/grpc-js'
 import { EchoClient, GrpcEcho, collect } from '../support/grpc-echo.ts'
+import { interopCases, interopLeftOut } from '../support/grpc-interop.ts'
 import { HttpWorld, routeTo } from '../support/http-world.ts'
 import type { ActionInit, HttpWorldOptions } from '../support/http-world.ts'
 import { speaksHttp2 } from '../support/upstream-world.ts'
@@ -67,6 +68,34 @@ describe('calls', () => {
     const answers = await Promise.all(Array.from({ length: 200 }, (_, i) => at.client.say(`${i}`)))
     assert.deepEqual(answers.map(({ message }) => String(message)), Array.from({ length: 200 }, (_, i) => `${i}`))
     assert.equal(at.world.upstream.stats().find(({ name }) => name === 'cluster.up.upstream_cx_total')?.value, 1)
+  })
+})
+
+/** Of doc/interop-test-descriptions.md, with concurrent_large_unary, which it plans. */
+const official = [
+  'empty_unary', 'cacheable_unary', 'large_unary', 'client_compressed_unary', 'server_compressed_unary', 'client_streaming', 'client_compressed_streaming', 'server_streaming', 'server_compressed_streaming',
+  'ping_pong', 'empty_stream', 'compute_engine_creds', 'jwt_token_creds', 'oauth2_auth_token', 'per_rpc_creds', 'custom_metadata', 'status_code_and_message', 'special_status_message', 'unimplemented_method',
+  'unimplemented_service', 'cancel_after_begin', 'cancel_after_first_response', 'timeout_on_sleeping_server', 'concurrent_large_unary',
+]
+
+describe('the interop suite of gRPC, through one proxy; two sidecars are in http2-mesh.test.ts', () => {
+  test('every case of the list is here, or has a reason why not', () => {
+    assert.deepEqual([...Object.keys(interopCases), ...Object.keys(interopLeftOut)].sort(), official.toSorted())
+  })
+
+  for (const [name, { run, expected }] of Object.entries(interopCases)) {
+    test(name, async () => {
+      await using at = await between()
+      assert.deepEqual(await run(at.client, at.world.address), expected)
+    })
+  }
+
+  test('what is compressed stays so on its way', async () => {
+    await using at = await between()
+    await interopCases['client_compressed_unary']!.run(at.client, at.world.address)
+    await at.world.untilEnded(2)
+    const [compressed, plain] = at.world.ended
+    assert.ok(compressed!.bytesReceived < 2000 && plain!.bytesReceived > 271_828, `${compressed!.bytesReceived} and ${plain!.bytesReceived} bytes`)
   })
 })
 

@@ -9,6 +9,7 @@ import { promisify } from 'node:util'
 import { credentials } from '@grpc/grpc-js'
 import { createAuthority } from '../support/certificates.ts'
 import { EchoClient } from '../support/grpc-echo.ts'
+import { interopCases } from '../support/grpc-interop.ts'
 import { Http2Client } from '../support/http2-peers.ts'
 import { echo, service, startLocalMesh } from '../support/local-mesh.ts'
 import type { LocalMesh } from '../support/local-mesh.ts'
@@ -83,13 +84,8 @@ after(() => mesh[Symbol.asyncDispose]())
 const lineOf = (wanted: RegExp): string | undefined => mesh.accessLog.findLast((line) => wanted.test(line))
 
 describe('gRPC between two sidecars, by mutual TLS', () => {
-  const expected: Readonly<Record<string, unknown>> = {
-    unary: ['hello', ['there and back'], ['at the end']], large: 1_000_000, larger: 4_000_000, clientStream: '1000000', serverStream: 500,
-    both: Array.from({ length: 10 }, (_, i) => String(i)), failure: 9, deadline: 4, unknown: 12,
-    emptyUnary: 0, emptyStream: [], emptyServerStream: [], binaryMetadata: ['ababab00ff'], specialMessage: 'ask again: 100 % "ö"', cancelledAtOnce: 1, cancelledAfterAnAnswer: 1,
-  }
-  test('every kind of call', { timeout: 60_000 }, async () => {
-    assert.deepEqual(await mesh.json('/', { host: 'caller.test' }), expected)
+  test('every case of the interop suite of gRPC', { timeout: 60_000 }, async () => {
+    assert.deepEqual(await mesh.json('/', { host: 'caller.test' }), Object.fromEntries(Object.entries(interopCases).map(([name, { expected }]) => [name, expected])))
     await mesh.until('both sidecars have written down a call', () => mesh.accessLog.filter((line) => line.includes('/test.Echo/Say')).length >= 2)
     assert.match(lineOf(/test\.Echo\/Say/) ?? '', /"POST \/test\.Echo\/Say HTTP\/2" 200 /)
   })

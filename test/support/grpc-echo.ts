@@ -30,7 +30,10 @@ export class GrpcEcho implements AsyncDisposable {
     const server = new Server(options)
     let echo: GrpcEcho | undefined
     server.addService(
-      { say: method('Say', false, false), sum: method('Sum', true, false), count: method('Count', false, true), chat: method('Chat', true, true), never: method('Never', false, false) },
+      {
+        say: method('Say', false, false), sum: method('Sum', true, false), count: method('Count', false, true), chat: method('Chat', true, true), never: method('Never', false, false),
+        sized: method('Sized', false, false), sizes: method('Sizes', false, true), duplex: method('Duplex', true, true),
+      },
       {
         say: (call: ServerUnaryCall<Buffer, Buffer>, done: sendUnaryData<Buffer>) => echo!.#say(call, done),
         sum: (call: ServerReadableStream<Buffer, Buffer>, done: sendUnaryData<Buffer>) => {
@@ -48,6 +51,15 @@ export class GrpcEcho implements AsyncDisposable {
           call.on('cancelled', () => echo!.cancelled++)
         },
         never: (call: ServerUnaryCall<Buffer, Buffer>) => void call.on('cancelled', () => echo!.cancelled++),
+        sized: (call: ServerUnaryCall<Buffer, Buffer>, done: sendUnaryData<Buffer>) => {
+          call.sendMetadata(echoOf(call.metadata).head)
+          done(null, answerTo(call.request), echoOf(call.metadata).trailer)
+        },
+        sizes: (call: ServerWritableStream<Buffer, Buffer>) => {
+          for (let at = 0; at < call.request.length; at += 4) call.write(Buffer.alloc(call.request.readUInt32BE(at)))
+          call.end()
+        },
+        duplex: answerEach,
       },
     )
     const bound = await new Promise<number>((resolve, reject) => server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, at) => (error === null ? resolve(at) : reject(error))))
@@ -74,11 +86,46 @@ export class GrpcEcho implements AsyncDisposable {
     const head = new Metadata()
     for (const value of call.metadata.get('x-echo')) head.add('x-echoed', value)
     for (const value of call.metadata.get('x-echo-bin')) head.add('x-echoed-bin', value)
-    if (code !== status.OK) return done({ code, details: `ask again: 100 % "ö"`, metadata: trailer })
+    if (code !== status.OK) return done({ code, details: messageOf(call.metadata) ?? `ask again: 100 % "ö"`, metadata: trailer })
     call.sendMetadata(head)
     done(null, call.request, trailer)
   }
 }
+
+/** Metadata that gRPC's interop suite wants back, at the beginning and at the end. */
+function echoOf(asked: Metadata): { readonly head: Metadata; readonly trailer: Metadata } {
+  const [head, trailer] = [new Metadata(), new Metadata()]
+  for (const value of asked.get('x-grpc-test-echo-initial')) head.add('x-grpc-test-echo-initial', value)
+  for (const value of asked.get('x-grpc-test-echo-trailing-bin')) trailer.add('x-grpc-test-echo-trailing-bin', value)
+  return { head, trailer }
+}
+
+const messageOf = (asked: Metadata): string | undefined => asked.get('x-message-bin').map(String)[0]
+
+/** A message of `length` bytes that asks for one of `size`. */
+export function sized(size: number, length: number): Buffer {
+  const message = Buffer.alloc(Math.max(4, length))
+  message.writeUInt32BE(size)
+  return message
+}
+
+const answerTo = (message: Buffer): Buffer => Buffer.alloc(message.readUInt32BE(0))
+
+/** Each message is answered at once; one that asks for nothing waits for ever. */
+function answerEach(call: ServerDuplexStream<Buffer, Buffer>): void {
+  const { head, trailer } = echoOf(call.metadata)
+  const [wanted] = call.metadata.get('x-fail')
+  call.sendMetadata(head)
+  call.on('data', (message: Buffer) => {
+    if (message.readUInt32BE(0) > 0) call.write(answerTo(message))
+  })
+  call.on('end', () => {
+    if (wanted === undefined) call.end(trailer)
+    else call.emit('error', { code: Number(wanted), details: messageOf(call.metadata) ?? '' })
+  })
+}
+
+export const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : String(error))
 
 export interface Called {
   readonly message: Buffer
@@ -89,16 +136,16 @@ export interface Called {
 export class EchoClient implements Disposable {
   readonly client: Client
 
-  constructor({ host, port }: Address, secure: ChannelCredentials = credentials.createInsecure(), more: Readonly<Record<string, string>> = {}) {
+  constructor({ host, port }: Address, secure: ChannelCredentials = credentials.createInsecure(), more: Readonly<Record<string, string | number>> = {}) {
     this.client = new Client(`${host}:${port}`, secure, { ...options, ...more })
   }
 
-  say(message: Buffer | string, metadata: Readonly<Record<string, string | Buffer>> = {}, deadlineMs = 10_000, path = 'Say'): Promise<Called> {
+  say(message: Buffer | string, metadata: Readonly<Record<string, string | Buffer>> = {}, deadlineMs = 10_000, path = 'Say', service = 'test.Echo'): Promise<Called> {
     return new Promise((resolve, reject) => {
       let head = new Metadata()
       let received: Buffer = Buffer.alloc(0)
       let failure: ServiceError | null = null
-      const call: ClientUnaryCall = this.client.makeUnaryRequest(`/test.Echo/${path}`, same, same, Buffer.from(message), metadataOf(metadata), { deadline: Date.now() + deadlineMs }, (error, answer) => {
+      const call: ClientUnaryCall = this.client.makeUnaryRequest(`/${service}/${path}`, same, same, Buffer.from(message), metadataOf(metadata), { deadline: Date.now() + deadlineMs }, (error, answer) => {
         failure = error
         received = answer ?? received
       })
@@ -109,7 +156,7 @@ export class EchoClient implements Disposable {
 
   sum(messages: readonly Buffer[]): Promise<string> {
     return new Promise((resolve, reject) => {
-      const call: ClientWritableStream<Buffer> = this.client.makeClientStreamRequest('/test.Echo/Sum', same, same, (error, answer) => (error === null ? resolve(String(answer)) : reject(error)))
+      const call = this.sumCall((error, answer) => (error === null ? resolve(String(answer)) : reject(error)))
       for (const message of messages) call.write(message)
       call.end()
     })
@@ -118,6 +165,21 @@ export class EchoClient implements Disposable {
   count(n: number): Promise<string[]> {
     const call: ClientReadableStream<Buffer> = this.client.makeServerStreamRequest('/test.Echo/Count', same, same, Buffer.from(String(n)))
     return collect(call)
+  }
+
+  sumCall(done: (error: ServiceError | null, answer?: Buffer) => void): ClientWritableStream<Buffer> {
+    return this.client.makeClientStreamRequest('/test.Echo/Sum', same, same, done)
+  }
+
+  async sizes(wanted: readonly number[]): Promise<Buffer[]> {
+    const all: Buffer[] = []
+    const call: ClientReadableStream<Buffer> = this.client.makeServerStreamRequest('/test.Echo/Sizes', same, same, Buffer.concat(wanted.map((size) => sized(size, 4))))
+    for await (const message of call) all.push(message as Buffer)
+    return all
+  }
+
+  duplex(metadata: Readonly<Record<string, string | Buffer>> = {}, deadlineMs = 10_000): ClientDuplexStream<Buffer, Buffer> {
+    return this.client.makeBidiStreamRequest('/test.Echo/Duplex', same, same, metadataOf(metadata), { deadline: Date.now() + deadlineMs })
   }
 
   chat(): ClientDuplexStream<Buffer, Buffer> {

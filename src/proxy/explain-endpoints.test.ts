@@ -59,7 +59,7 @@ test('a hash falls on one endpoint, the same every time, and the others say on w
 })
 
 test('what a running proxy has learned by itself counts', () => {
-  const { hosts } = start(cluster(), group(0, 'a', endpoint('10.0.0.1'), endpoint('10.0.0.2'), endpoint('10.0.0.3')))
+  const { hosts }: KnownCluster = start(cluster(), group(0, 'a', endpoint('10.0.0.1'), endpoint('10.0.0.2'), endpoint('10.0.0.3')))
   const learned = hosts.map((host, index) => ({ ...host, name: host.name, priority: 0, health: host.health, onResult: () => {}, ...(index === 1 ? { ejection: '5 errors in a row' } : index === 2 ? { suspect: true } : {}) }))
   assert.deepEqual(told({ hosts: learned, choose: () => undefined }), [
     ['10.0.0.1:80', null], ['10.0.0.2:80', 'is ejected by outlier detection: 5 errors in a row'], ['10.0.0.3:80', 'could not be connected to a moment ago'],

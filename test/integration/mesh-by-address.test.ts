@@ -57,6 +57,7 @@ test('a known endpoint is spoken to in mutual TLS, over HTTP and over TCP, by th
   assert.equal(socket.alpnProtocol, 'istio-http/1.1')
   const host = choose(world.passthrough, peer.address)
   assert.equal(host.workload, workload, 'telemetry knows who it is')
+  assert.deepEqual([peer.address, { host: '127.0.0.1', port: 1 }].map((at) => world.passthrough.knows?.(at)), [true, false], 'and tells it who calls')
   const transport = await connectThrough(world.passthrough, host)
   assert.deepEqual(transport.tls?.peerUris, [spiffe('reviews')])
   await until(() => peer.connections.length === 2)

@@ -106,7 +106,11 @@ function tellPeer(exchange: Exchange, { direction, node }: HttpDeps): void {
   }
   const operation = exchange.route!.operation
   if (operation !== '') requestHeaders.set('x-envoy-decorator-operation', operation)
-  if (node === undefined || exchange.cluster?.service === undefined) return
+  if (node === undefined || !isOfMesh(exchange)) return
   requestHeaders.add('x-envoy-peer-metadata-id', node.id)
   requestHeaders.add('x-envoy-peer-metadata', node.metadata)
 }
+
+/** Strangers are not told. */
+const isOfMesh = ({ cluster, connection, authority }: Exchange): boolean =>
+  cluster !== undefined && (cluster.service !== undefined || cluster.knows?.(connection.destinationOf(authority)) === true)

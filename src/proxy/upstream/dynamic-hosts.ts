@@ -8,6 +8,7 @@ import type { DnsSettings } from './cluster-config.ts'
 import { DnsHosts } from './dns-hosts.ts'
 import { hostName } from './endpoints.ts'
 import type { EndpointSettings } from './endpoints.ts'
+import { failLater } from './fail-later.ts'
 import type { RuntimeHost } from './host.ts'
 import type { StreamWaiter } from './types.ts'
 
@@ -64,8 +65,8 @@ export class DynamicHosts {
     const entry = this.#entries.get(name)
     if (entry === undefined || entry.resolved === true) return ask()
     let giveUp: () => void
-    const answered = (resolved: boolean): void => void (giveUp = resolved ? ask() : failLater(waiter))
-    if (entry.resolved === false) return failLater(waiter)
+    const answered = (resolved: boolean): void => void (giveUp = resolved ? ask() : fail(waiter))
+    if (entry.resolved === false) return fail(waiter)
     entry.waiting.add(answered)
     giveUp = () => void entry.waiting.delete(answered)
     return () => giveUp()
@@ -124,14 +125,7 @@ export class DynamicHosts {
   }
 }
 
-/** Never inside the question. */
-function failLater(waiter: Failing): () => void {
-  let given = false
-  queueMicrotask(() => {
-    if (!given) waiter.onFailure('connection-failure', 'DNS resolution failure')
-  })
-  return () => (given = true)
-}
+const fail = (waiter: Failing): (() => void) => failLater(() => waiter.onFailure('connection-failure', 'DNS resolution failure'))
 
 /** `a.test:8080`, `a.test`, `[::1]:80`. */
 function addressOf(authority: string, defaultPort: number): Address | undefined {

@@ -5,6 +5,7 @@ import { MeshError } from '../../lib/errors.ts'
 import { keepAliveProblem } from '../../net/keep-alive.ts'
 import type { ResolveName } from '../../net/resolve.ts'
 import { formatAddress, parseAddress } from '../../model/address.ts'
+import type { Address } from '../../model/address.ts'
 import type { Cluster as ClusterMessage } from '../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import type { ClusterStatus } from '../admin/clusters.ts'
 import type { Random } from './balancer/balancer.ts'
@@ -16,6 +17,7 @@ import { DnsHosts } from './dns-hosts.ts'
 import { DynamicHosts } from './dynamic-hosts.ts'
 import { hostName } from './endpoints.ts'
 import type { EndpointSettings } from './endpoints.ts'
+import { failLater } from './fail-later.ts'
 import { RuntimeHost } from './host.ts'
 import { HostSet } from './host-set.ts'
 import type { MeshEndpoints } from './mesh-endpoints.ts'
@@ -34,7 +36,7 @@ import type { UpstreamTls } from './tls.ts'
 import type { TlsContexts } from './tls-contexts.ts'
 import { TransportSockets } from './transport-sockets.ts'
 import type { Fleet } from './zone-aware.ts'
-import type { ChoiceContext, ClientAddresses, Cluster, Host, ResetReason, ResponseReader, StreamWaiter, TransportWaiter } from './types.ts'
+import type { ChoiceContext, ClientAddresses, Cluster, Host, ResponseReader, StreamWaiter, TransportWaiter } from './types.ts'
 
 export interface RunningClusterParts {
   readonly contexts: TlsContexts
@@ -142,6 +144,10 @@ export class RunningCluster implements Cluster {
     return member ?? this.#original.at(originalDestination)
   }
 
+  knows(originalDestination: Address | undefined): boolean {
+    return originalDestination !== undefined && this.#config.knowsMesh && this.#parts.meshEndpoints.at(hostName(originalDestination)) !== undefined
+  }
+
   request(host: Host, reader: ResponseReader, waiter: StreamWaiter, authority = '', client?: ClientAddresses): () => void {
     const to = own(host)
     if (this.#dynamic === undefined) return this.#poolOf(to, this.#serverNameFor(authority), client).request(reader, waiter)
@@ -170,10 +176,10 @@ export class RunningCluster implements Cluster {
   }
 
   #connectTo(host: RuntimeHost, waiter: TransportWaiter, client: ClientAddresses | undefined): () => void {
-    if (this.#state === 'closed') return failLater(waiter, 'local-reset')
+    if (this.#state === 'closed') return failLater(() => waiter.onFailure('local-reset', ''))
     if (this.#breakers.connectionsFull && host.stats.cxActive > 0) {
       this.stats.upstream_cx_overflow++
-      return failLater(waiter, 'overflow')
+      return failLater(() => waiter.onFailure('overflow', ''))
     }
     this.#breakers.connections++
     let over = false
@@ -341,14 +347,6 @@ export class RunningCluster implements Cluster {
 function keyOf(serverName: string, client: ClientAddresses | undefined, protocol: string): string {
   const told = client === undefined ? '' : client.sourceMark !== undefined ? client.remoteAddress.host : `${formatAddress(client.remoteAddress)} ${formatAddress(client.originalDestination)}`
   return `${serverName} ${protocol} ${told}`
-}
-
-function failLater(waiter: TransportWaiter, reason: ResetReason, detail = ''): () => void {
-  let given = false
-  queueMicrotask(() => {
-    if (!given) waiter.onFailure(reason, detail)
-  })
-  return () => (given = true)
 }
 
 function own(host: Host): RuntimeHost {

@@ -155,6 +155,8 @@ export interface Cluster {
   readonly name: string
   /** `metadata.filter_metadata.istio.services[0]`: host, name, namespace for metric labels. */
   readonly service: { readonly host: string; readonly name: string; readonly namespace: string } | undefined
+  /** Of a cluster of no service: whether whoever is where the client meant to go is of the mesh. */
+  knows?(originalDestination: Address | undefined): boolean
   /** Chooses by the cluster's policy; undefined when no host is usable (UH). */
   chooseHost(context: ChoiceContext): Host | undefined
   /**

@@ -9,6 +9,7 @@ import type { KeepAlive } from '../../../net/keep-alive.ts'
 import { isName } from '../../../net/resolve.ts'
 import type { NetError } from '../../../net/errors.ts'
 import type { Transport } from '../../../net/transport.ts'
+import { failLater } from '../fail-later.ts'
 import type { RuntimeHost } from '../host.ts'
 import type { TlsUse } from '../tls.ts'
 import type { ClientAddresses, ResetReason } from '../types.ts'
@@ -56,7 +57,7 @@ export class Connector {
     const options = { address, timeoutMs, ...prologue, ...from, ...(keepAlive === undefined ? {} : { keepAlive }), ...(onClosed === undefined ? {} : { onClosed }) }
     if (hostTls === undefined) return connect(options, finish(done))
     const tls = hostTls.current(use, verifyServerName ? serverName : undefined)
-    if (tls === undefined) return failLater(done, hostTls.problem)
+    if (tls === undefined) return failLater(() => done({ reason: 'connection-failure', detail: hostTls.problem, blamesHost: false }, undefined))
     return connect({ ...options, tls, serverName: hostTls.serverName || serverNameOf(serverName) }, finish(done))
   }
 }
@@ -79,14 +80,6 @@ function headFor(version: ProxyProtocolVersion, client: ClientAddresses | undefi
 /** Addresses are no server names (RFC 6066 §3). */
 function serverNameOf(host: string): string {
   return isName({ host }) ? host : ''
-}
-
-function failLater(done: ConnectionDone, detail: string): () => void {
-  let given = false
-  queueMicrotask(() => {
-    if (!given) done({ reason: 'connection-failure', detail, blamesHost: false }, undefined)
-  })
-  return () => (given = true)
 }
 
 function finish(done: ConnectionDone): (error: NetError | undefined, transport: Transport | undefined) => void {

@@ -157,6 +157,19 @@ test('characters that a byte cannot carry do not become control characters', () 
   assert.ok(!encoder.bytes.subarray(0, encoder.at).includes(0x0d) && !encoder.bytes.subarray(0, encoder.at).includes(0x0a))
 })
 
+test('long values come out as they went in, and what no byte can carry as question marks', () => {
+  const { encode, encoder, decoder } = pair()
+  const long = 'x'.repeat(500)
+  for (const value of [long, `${long}\u00e9`, `\u00ff${long}`, '\u00e9'.repeat(500), long]) encode('authorization', value, ':path', `/${value}`)
+  for (const wide of [`${long}\u010d`, `\u{1f600}${long}`, `${long}\ud800`, `\u20ac${long}`]) {
+    encoder.begin(0)
+    encoder.field('authorization', wide, false)
+    const read: string[] = []
+    decoder.decode(Buffer.from(encoder.bytes.subarray(0, encoder.at)), 0, encoder.at, { onField: (_name, value) => read.push(value) })
+    assert.deepEqual(read, [wide.replaceAll(/[^\0-\xff]/g, '?')])
+  }
+})
+
 test('a value larger than the shared buffer is written whole', () => {
   const { encode } = pair()
   encode('x-large', 'v'.repeat(100_000), 'x-b', 'c')

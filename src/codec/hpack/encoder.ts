@@ -59,6 +59,9 @@ class Entry {
   }
 }
 
+/** From this length on a native call costs less than a loop. */
+const nativeFrom = 100
+
 /** The bytes that all encoders write to: a block is sent before the next one is begun. Longer blocks make it larger for their time. */
 const sharedBytes = 32 * 1024
 let shared = new Uint8Array(sharedBytes)
@@ -271,6 +274,7 @@ export class HpackEncoder {
   /** What no byte can carry becomes a question mark: its lower half might be a line feed. */
   #plainString(text: string): void {
     this.#integer(0, 0x7f, text.length)
+    if (text.length >= nativeFrom && this.#writeAscii(text)) return
     const { bytes } = this
     let at = this.at
     for (let i = 0; i < text.length; i++) {
@@ -278,6 +282,14 @@ export class HpackEncoder {
       bytes[at++] = code > 0xff ? 0x3f : code
     }
     this.at = at
+  }
+
+  /** Tokens and cookies. As UTF-8 a text has as many bytes as characters only if it is ASCII: with four bytes more any other has room to show it. */
+  #writeAscii(text: string): boolean {
+    const { buffer, byteLength } = this.bytes
+    if (Buffer.from(buffer, 0, byteLength).write(text, this.at, text.length + 4) !== text.length) return false
+    this.at += text.length
+    return true
   }
 
   #reserve(length: number): void {

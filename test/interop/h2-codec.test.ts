@@ -6,13 +6,15 @@ import type { AddressInfo, Server } from 'node:net'
 import { createServer } from 'node:net'
 import { test } from 'node:test'
 import { HeaderList } from '../../src/codec/header-list.ts'
+import { defaultH2Limits } from '../../src/codec/h2/limits.ts'
+import type { H2Limits } from '../../src/codec/h2/types.ts'
 import { openSession, serveSession } from '../support/h2-socket.ts'
 import type { Reactions } from '../support/h2-socket.ts'
 
 const large = Buffer.from(Array.from({ length: 1_000_000 }, (_, i) => (i * 31) & 0xff))
 
-async function ourServer(reactions: Reactions): Promise<AsyncDisposable & { port: number }> {
-  const server = createServer((socket) => serveSession(socket, reactions))
+async function ourServer(reactions: Reactions, limits: Partial<H2Limits> = {}): Promise<AsyncDisposable & { port: number }> {
+  const server = createServer((socket) => serveSession(socket, reactions, { ...defaultH2Limits, ...limits }))
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   return { port: (server.address() as AddressInfo).port, [Symbol.asyncDispose]: () => close(server) }
@@ -130,4 +132,73 @@ test('what nghttp2\'s HPACK encoder writes we read, with a small table too', asy
     client.close()
     await once(client, 'close')
   }
+})
+
+/** Says the fields of the request back. */
+const fieldsBack: Reactions = { onDone: (stream, { head, sensitive }) => stream.sendResponse(200, withSensitive(HeaderList.of(...head.slice(5)), sensitive), true) }
+
+function withSensitive(headers: HeaderList, sensitive: readonly string[]): HeaderList {
+  if (sensitive.length > 0) headers.sensitive = [...sensitive]
+  return headers
+}
+
+/** What goes out comes back, field by field. */
+async function roundTrip(client: http2.ClientHttp2Session, fields: readonly string[]): Promise<http2.IncomingHttpHeaders> {
+  const headers: Record<string, string> = {}
+  for (let i = 0; i < fields.length; i += 2) headers[fields[i]!] = fields[i + 1]!
+  const request = client.request(headers)
+  const [response] = (await once(request, 'response')) as [http2.IncomingHttpHeaders]
+  for (const [name, value] of Object.entries(headers)) assert.equal(response[name], value, name)
+  request.resume()
+  if (!request.closed) await once(request, 'close')
+  return response
+}
+
+test("a table whose size nghttp2 changes while the connection goes on, twice between two blocks too", async () => {
+  await using server = await ourServer(fieldsBack)
+  const client = http2.connect(`http://127.0.0.1:${server.port}`)
+  for (const sizes of [[0], [4096], [0, 4096], [100, 65_536, 50, 2000], [0], [4096, 0, 300]]) {
+    for (const headerTableSize of sizes) await new Promise((resolve) => client.settings({ headerTableSize }, resolve))
+    for (const fields of rounds.slice(0, 25)) await roundTrip(client, fields)
+  }
+  client.close()
+  await once(client, 'close')
+})
+
+test('a table that we allow to be small: nghttp2 says so before it uses it', async () => {
+  for (const headerTableBytes of [0, 64, 1000, 4096, 65_536]) {
+    await using server = await ourServer(fieldsBack, { headerTableBytes })
+    const client = http2.connect(`http://127.0.0.1:${server.port}`)
+    for (const fields of rounds.slice(0, 40)) await roundTrip(client, fields)
+    client.close()
+    await once(client, 'close')
+  }
+})
+
+test('what is never indexed stays so, both ways', async () => {
+  const marks: (readonly string[])[] = []
+  await using server = await ourServer({ onDone: (stream, seen) => (marks.push(seen.sensitive), fieldsBack.onDone!(stream, seen)) })
+  const client = http2.connect(`http://127.0.0.1:${server.port}`)
+  for (const sensitive of [['x-key'], [], ['x-key', 'x-other']]) {
+    const request = client.request({ 'x-key': 'secret', 'x-other': 'a', 'x-plain': 'b', [http2.sensitiveHeaders]: sensitive })
+    const [response] = (await once(request, 'response')) as [http2.IncomingHttpHeaders]
+    request.resume()
+    assert.deepEqual([response['x-key'], response['x-other'], response['x-plain']], ['secret', 'a', 'b'])
+    assert.deepEqual([marks.at(-1), Reflect.get(response, http2.sensitiveHeaders)], [sensitive, sensitive])
+  }
+  client.close()
+  await once(client, 'close')
+})
+
+test('strings in Huffman code, both ways: they take fewer bytes than they have', async () => {
+  await using server = await ourServer(fieldsBack)
+  const client = http2.connect(`http://127.0.0.1:${server.port}`)
+  await roundTrip(client, ['x-first', '1'])
+  const { socket } = client
+  const [sent, received] = [socket.bytesWritten, socket.bytesRead]
+  // Five bits each; small enough for half of our table.
+  await roundTrip(client, ['x-long', 'aeiost012'.repeat(150)])
+  for (const [what, bytes] of [['sent', socket.bytesWritten - sent], ['received', socket.bytesRead - received]] as const) assert.ok(bytes < 1200, `${what} ${bytes} bytes for 1350`)
+  client.close()
+  await once(client, 'close')
 })

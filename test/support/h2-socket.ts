@@ -11,6 +11,8 @@ import type { H2Events, H2Limits, H2Output, H2Session, H2Stream } from '../../sr
 export interface Seen {
   /** Pseudo-header fields and regular ones. */
   head: readonly string[]
+  /** Names of fields that came as never indexed. */
+  sensitive: readonly string[]
   readonly interim: number[]
   body: Buffer
   trailers: readonly string[] | undefined
@@ -30,7 +32,7 @@ export interface Reactions {
   onSettings?(): void
 }
 
-const newSeen = (): Seen => ({ head: [], interim: [], body: Buffer.alloc(0), trailers: undefined, ended: false, reset: undefined })
+const newSeen = (): Seen => ({ head: [], sensitive: [], interim: [], body: Buffer.alloc(0), trailers: undefined, ended: false, reset: undefined })
 
 function eventsFor(reactions: Reactions): H2Events<Seen> {
   const done = (stream: SeenStream): void => {
@@ -41,13 +43,17 @@ function eventsFor(reactions: Reactions): H2Events<Seen> {
     onRequest(stream, head, end) {
       const seen = newSeen()
       stream.user = seen
+      seen.sensitive = head.headers.sensitive ?? []
       seen.head = [head.method, head.scheme, head.authority, head.path, head.protocol, ...head.headers.flat]
       reactions.onRequest?.(stream, seen)
       if (end) done(stream)
     },
     onResponse(stream, head, end) {
       if (head.status < 200) stream.user!.interim.push(head.status)
-      else stream.user!.head = [String(head.status), ...head.headers.flat]
+      else {
+        stream.user!.head = [String(head.status), ...head.headers.flat]
+        stream.user!.sensitive = head.headers.sensitive ?? []
+      }
       if (end) done(stream)
     },
     onData(stream, bytes, at, end) {

@@ -30,14 +30,52 @@ test('each who asks gets the answer to its own question', async () => {
   for (const socket of [server, ...clients]) socket.close()
 })
 
-test('a server that is not there is followed by the next one when the client asks again', async () => {
-  const gone = await bound()
-  const nowhere = addressOf(gone)
+for (const how of ['that is not there', 'that is silent'] as const) {
+  test(`a server ${how} is followed by the next one for the same question, which is the first to be asked from then on`, async () => {
+    let asked = 0
+    const silent = await bound(() => asked++)
+    const away = addressOf(silent)
+    if (how === 'that is not there') silent.close()
+    const server = await bound((bytes, answer) => answer(`to ${bytes.toString()}`))
+    const inner = await bound()
+    const relay = startDatagramRelay({ socket: inner, servers: () => [away, addressOf(server)], patienceMs: 50 })
+    const client = await bound()
+    for (const question of ['one', 'other']) {
+      const answered = once(client, 'message') as Promise<[Buffer]>
+      client.send(question, addressOf(inner).port, '127.0.0.1')
+      assert.equal((await answered)[0].toString(), `to ${question}`)
+    }
+    assert.deepEqual(relay.server, addressOf(server))
+    assert.equal(asked, how === 'that is silent' ? 1 : 0)
+    relay.close()
+    for (const socket of [server, client, ...(how === 'that is silent' ? [silent] : [])]) socket.close()
+  })
+}
+
+test('a server that refuses or fails is followed by the next; when none does better, the last refusal is the answer', async () => {
+  const saying = (code: number) => bound((_, answer) => answer(`\0\0\0${String.fromCharCode(code)}12345678`))
+  const [failing, refusing, good] = await Promise.all([saying(2), saying(5), saying(3)])
+  for (const [servers, code] of [[[failing, refusing, good], 3], [[failing, refusing], 5]] as const) {
+    const [inner, client] = await Promise.all([bound(), bound()])
+    const relay = startDatagramRelay({ socket: inner, servers: () => servers.map(addressOf) })
+    const answered = once(client, 'message') as Promise<[Buffer]>
+    client.send('question', addressOf(inner).port, '127.0.0.1')
+    assert.equal((await answered)[0].at(-9), code)
+    relay.close()
+    client.close()
+  }
+  for (const socket of [failing, refusing, good]) socket.close()
+})
+
+test('nobody is there: what is open is forgotten, and the next question is asked', async () => {
+  const [gone, inner, client] = await Promise.all([bound(), bound(), bound()])
+  let servers = [addressOf(gone)]
   gone.close()
+  const relay = startDatagramRelay({ socket: inner, servers: () => servers, maxOpen: 1 })
+  client.send('lost', addressOf(inner).port, '127.0.0.1')
+  await once(inner, 'message')
   const server = await bound((_, answer) => answer('here'))
-  const inner = await bound()
-  const relay = startDatagramRelay({ socket: inner, servers: () => [nowhere, addressOf(server)], timeoutMs: 200 })
-  const client = await bound()
+  servers = [addressOf(server)]
   const answered = once(client, 'message') as Promise<[Buffer]>
   const again = setInterval(() => client.send('question', addressOf(inner).port, '127.0.0.1'), 20)
   assert.equal((await answered)[0].toString(), 'here')

@@ -143,14 +143,15 @@ async function serve({ namespace, noV6 }: Switch, control: NetworksParts['contro
     { name: 'dns-datagrams', protocol: 'udp', address: { host: switchAddress, port: dnsPort } },
   ])
   const servers = nameServers(systemClock)
+  const datagrams = startDatagramRelay({ socket: sockets.get('dns-datagrams') as DatagramSocket, servers })
   const relay = (name: string, target: (from: Socket) => Address | undefined, maxConnections: number): Promise<Relay> =>
     startRelay({ on: { handle: sockets.get(name)! }, target, maxConnections })
   const relays = await Promise.all([
     relay('control', control, maxControlConnections),
     relay('egress', (from) => originalDestination(from, destinations), 10_000),
-    relay('dns', () => servers()[0], 256),
+    // Whoever comes by TCP was mostly told by UDP that there is more.
+    relay('dns', () => datagrams.server, 256),
   ])
-  const datagrams = startDatagramRelay({ socket: sockets.get('dns-datagrams') as DatagramSocket, servers })
   return [...relays.map((one) => () => one.close()), () => datagrams.close()]
 }
 

@@ -7,10 +7,13 @@ import type { Address } from '../../src/model/address.ts'
 import { Cluster_DiscoveryType as DiscoveryType, Cluster_LbPolicy as LbPolicy } from '../../src/proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import type { Cluster } from '../../src/proxy/upstream/types.ts'
 import { httpPeer } from '../support/http-peers.ts'
+import type { Handler } from '../support/http-peers.ts'
 import { Http2Peer } from '../support/http2-peers.ts'
+import { HttpWorld, routeTo } from '../support/http-world.ts'
 import { HeldSecrets, automatic, inMesh, meshServer, mutual, spiffe } from '../support/mesh-tls.ts'
 import { OpensslCa } from '../support/openssl-ca.ts'
 import { until } from '../support/until.ts'
+import type { UpstreamWorldOptions } from '../support/upstream-world.ts'
 import { UpstreamWorld, ask, assignment, choose, connectThrough, edsCluster, failureOf, httpOptions, lbEndpoint, staticCluster, tlsSocket } from '../support/upstream-world.ts'
 
 const ca = new OpensslCa()
@@ -28,8 +31,8 @@ const passthrough = staticCluster('PassthroughCluster', [], { ...original, ...wi
 
 class World extends UpstreamWorld {
   /** A way on to where clients meant to go, beside these services. */
-  constructor(services: readonly ReturnType<typeof edsCluster>[], on = passthrough) {
-    super({ secrets: new HeldSecrets(client, ca.roots) })
+  constructor(services: readonly ReturnType<typeof edsCluster>[], on = passthrough, more: UpstreamWorldOptions = {}) {
+    super({ secrets: new HeldSecrets(client, ca.roots), ...more })
     this.clusters.update([on, ...services])
   }
 
@@ -109,6 +112,19 @@ test('a cluster with TLS of its own keeps to that, whoever is there', async () =
   using world = new World([service('reviews', spiffe('reviews'))], staticCluster('PassthroughCluster', [], { ...original, ...wish, loadAssignment: undefined, transportSocket: mutual(spiffe('ratings')) }))
   world.endpoints('reviews', peer.address)
   assert.match((await failureOf(ask(world.passthrough, { originalDestination: peer.address }))).detail, /verify SAN list/)
+})
+
+test('whoever is known is told who calls, as by its service; a stranger is not', async () => {
+  const told: (string | string[] | undefined)[] = []
+  const hears: Handler = (request, response) => response.end(String(told.push(request.headers['x-envoy-peer-metadata-id'])))
+  await using inside = await httpPeer(hears, meshServer(reviews, ca.roots))
+  await using outside = await httpPeer(hears)
+  using world = new World([service('reviews', spiffe('reviews'))], passthrough, { dial: (_, tls) => (tls ? inside : outside).address })
+  await using proxy = await HttpWorld.start({ routes: [routeTo('PassthroughCluster')], deps: { clusters: world.clusters.lookup, node: { id: 'sidecar~me', metadata: 'bWU=' } } })
+  assert.match(await proxy.curl('/'), /\r\n\r\n1$/)
+  world.endpoints('reviews', proxy.address)
+  assert.match(await proxy.curl('/'), /\r\n\r\n2$/)
+  assert.deepEqual(told, [undefined, 'sidecar~me'])
 })
 
 const tellsMembers = { metadata: { filterMetadata: { trysail: { known_endpoints: 'eds' } } } }

@@ -67,7 +67,7 @@ export interface UpstreamWorldOptions {
   readonly resolve?: ResolveName
   /** Always the same by default, so that balancers start at the first host. */
   readonly random?: () => number
-  readonly dial?: (address: Address) => Address
+  readonly dial?: (address: Address, tls: boolean) => Address
   /** As a proxy whose traffic the kernel captures. */
   readonly bindsSources?: boolean
 }

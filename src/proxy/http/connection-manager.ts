@@ -6,7 +6,7 @@ import type { Arrival } from './connection-facts.ts'
 import { ConnectionLife } from './connection-life.ts'
 import type { ConnectionOwner, ServedConnection } from './connection-life.ts'
 import { DateHeader } from './date-header.ts'
-import { DeadlineSweep } from './deadlines.ts'
+import { DeadlineSweep, DeadlineWatch } from './deadlines.ts'
 import type { Exchange } from './exchange.ts'
 import { FirstBytes } from './first-bytes.ts'
 import { Http1Connection } from './h1-connection.ts'
@@ -52,7 +52,7 @@ export function compileConnectionManager(manager: HttpConnectionManager, deps: H
       deps,
       config: decodeManager(manager),
       chains: new FilterChains(manager.httpFilters, { ...deps, statPrefix: manager.statPrefix, believesForwardedFor: manager.useRemoteAddress !== true, rbacCounters: counters.rbac }),
-      deadlines: new DeadlineSweep(deps.clock, requestTickMs),
+      deadlines: new DeadlineWatch(deps.clock, requestTickMs),
       date: new DateHeader(),
       routes: routeTable(manager, deps),
       newRequestId: createRequestIds(),

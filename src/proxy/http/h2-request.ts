@@ -3,7 +3,7 @@ import { errorCode } from '../../codec/h2/types.ts'
 import type { H2RequestHead, H2Stream } from '../../codec/h2/types.ts'
 import { HeaderList } from '../../codec/header-list.ts'
 import type { ConnectionLife } from './connection-life.ts'
-import type { Timed } from './deadlines.ts'
+import type { Due } from './deadlines.ts'
 import type { Downstream } from './downstream.ts'
 import { Exchange } from './exchange.ts'
 import { startHttp2Request } from './request-start.ts'
@@ -12,7 +12,7 @@ import { HttpStream } from './stream.ts'
 
 const continueStatus = 100
 
-export class Http2Request implements Downstream, Timed {
+export class Http2Request implements Downstream, Due {
   readonly stream: HttpStream
   readonly #life: ConnectionLife
   readonly #frames: H2Stream<Http2Request>
@@ -46,6 +46,10 @@ export class Http2Request implements Downstream, Timed {
 
   onClosed(): void {
     this.#life.runtime.deadlines.delete(this)
+  }
+
+  nextDue(): number {
+    return this.stream.exchange.startTime + this.#life.runtime.config.requestTimeoutMs
   }
 
   onTick(now: number): void {

@@ -2,7 +2,7 @@
 // bounded queue, is given up when that is full, and nobody reads what it answers (traffic spec 1.2.4).
 import { HeaderList } from '../../codec/header-list.ts'
 import type { ChoiceContext, ClientAddresses, Cluster, Host, RequestHead, ResetReason, ResponseReader, StreamWaiter, UpstreamStream } from '../upstream/types.ts'
-import type { Timed } from './deadlines.ts'
+import type { Due } from './deadlines.ts'
 import type { Exchange } from './exchange.ts'
 import { timedOut } from './host-result.ts'
 import { RequestBody } from './request-body.ts'
@@ -77,7 +77,7 @@ function headOf({ method, scheme, path, authority, requestHeaders, bodyLength, s
   return { method, scheme, path, authority: shadowHost ? shadowAuthority(authority) : authority, headers, bodyLength, sendZeroLength }
 }
 
-class Mirror implements ResponseReader, StreamWaiter, Timed {
+class Mirror implements ResponseReader, StreamWaiter, Due {
   listIndex = -1
   readonly #head: RequestHead
   readonly #host: Host
@@ -153,6 +153,10 @@ class Mirror implements ResponseReader, StreamWaiter, Timed {
     this.#tellHost(reason)
     this.#runtime.counters.mirrorsDropped++
     this.#end()
+  }
+
+  nextDue(): number {
+    return this.#deadline
   }
 
   onTick(now: number): void {

@@ -6,7 +6,7 @@ import type { AccessLogEntry } from '../../telemetry/access-log-entry.ts'
 import type { ClusterLookup } from '../upstream/types.ts'
 import type { FilterChains } from './chain.ts'
 import type { DateHeader } from './date-header.ts'
-import type { DeadlineSweep } from './deadlines.ts'
+import type { DeadlineWatch } from './deadlines.ts'
 import type { Exchange } from './exchange.ts'
 import type { HttpCounters } from './http-counters.ts'
 import type { MissingKeys } from './jwt/missing-keys.ts'
@@ -53,7 +53,7 @@ export interface HttpRuntime {
   readonly deps: HttpDeps
   readonly config: ManagerConfig
   readonly chains: Pick<FilterChains, 'of'>
-  readonly deadlines: DeadlineSweep
+  readonly deadlines: DeadlineWatch
   readonly date: DateHeader
   readonly routes: RouteTable
   readonly newRequestId: () => string

@@ -1,14 +1,14 @@
 // The time limits of one request: how long its answer may take, how long it may be silent, when all of it has to be over.
 // It says which of them is reached; what happens then is the stream's. A base and not a part of its own: every request has
 // one, and needs no second object for it.
-import type { Timed } from './deadlines.ts'
+import type { Due } from './deadlines.ts'
 import type { Exchange } from './exchange.ts'
 import type { LocalReply } from './filter.ts'
 import { maxDurationAfterRequest, maxDurationReached, requestTimeout, streamIdle, streamIdleAfterRequest } from './rescue.ts'
 import { durationOf } from './router/stream-duration.ts'
 import type { HttpRuntime } from './runtime.ts'
 
-export abstract class StreamTime implements Timed {
+export abstract class StreamTime implements Due {
   readonly exchange: Exchange
   readonly runtime: HttpRuntime
   listIndex = -1
@@ -28,8 +28,9 @@ export abstract class StreamTime implements Timed {
 
   abstract get ended(): boolean
   abstract onTick(now: number): void
+  abstract nextDue(): number
 
-  /** Asks for ticks; UpstreamTries does so for its own limits. */
+  /** There is a limit; UpstreamTries says so of its own. */
   watchTime(): void {
     if (!this.ended) this.runtime.deadlines.add(this)
   }
@@ -72,6 +73,11 @@ export abstract class StreamTime implements Timed {
     if (this.#timeoutMs <= 0) return
     this.#deadline = this.runtime.deps.clock.now() + this.#timeoutMs
     this.watchTime()
+  }
+
+  protected firstLimit(): number {
+    const first = Math.min(this.#deadline, this.#endsAt)
+    return this.#idleMs > 0 ? Math.min(first, this.#lastActive + this.#idleMs) : first
   }
 
   /** What the client is told if a limit is reached. */

@@ -10,7 +10,7 @@ import type { Cluster, Host, RequestHead, ResponseReader } from '../upstream/typ
 import { chainOf } from './chain.ts'
 import { ConnectionFacts } from './connection-facts.ts'
 import { DateHeader } from './date-header.ts'
-import { DeadlineSweep } from './deadlines.ts'
+import { DeadlineWatch } from './deadlines.ts'
 import { Exchange } from './exchange.ts'
 import type { Filter, LocalReply } from './filter.ts'
 import { decodeManager } from './manager-config.ts'
@@ -47,7 +47,7 @@ function streamWith(filters: readonly Filter[]) {
   const runtime: HttpRuntime = {
     deps: { direction: 'unspecified', clusters: () => cluster, routes: () => ({ current: routes }), clock: systemClock, random: () => 0 },
     config: decodeManager(create(HttpConnectionManagerSchema, {})), chains: { of: () => chain },
-    deadlines: new DeadlineSweep(systemClock, 10), date: new DateHeader(), routes: { current: routes }, newRequestId: () => 'id', counters: new HttpCounters(),
+    deadlines: new DeadlineWatch(systemClock, 10), date: new DateHeader(), routes: { current: routes }, newRequestId: () => 'id', counters: new HttpCounters(),
     onExchangeEnd: () => log.push('ended'),
   }
   const transport = { localAddress: at, remoteAddress: at, tls: undefined, writableLength: 0, untaken: () => 0, destroyed: false, handler: { onData() {}, onDrain() {}, onEnd() {}, onClose() {} }, writeLatin1: () => true, write: () => true, resume() {}, pause() {}, end() {}, destroy() {} }

@@ -327,6 +327,10 @@ export class HttpStream extends StreamTime {
 
   // --- Its end ---
 
+  nextDue(): number {
+    return this.#tries === undefined ? this.firstLimit() : Math.min(this.firstLimit(), this.#tries.tryDeadline)
+  }
+
   onTick(now: number): void {
     const reply = this.timeUp(now)
     if (reply === undefined) return this.#tries?.onTick(now)

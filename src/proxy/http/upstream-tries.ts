@@ -29,13 +29,14 @@ const maxStale = 3
 
 export class UpstreamTries implements ResponseReader, StreamWaiter {
   caution: Caution = 'any'
+  /** When this try has had its time. */
+  tryDeadline = Infinity
   readonly #stream: HttpStream
   readonly #exchange: Exchange
   readonly #action: ForwardAction
   #cluster: Cluster | undefined = undefined
   #retry: CompiledRetry | undefined = undefined
   #perTryMs = 0
-  #tryDeadline = Infinity
   #body: RequestBody | undefined
   #bodyEnded = false
   /** What wants to become another protocol waits until the host has agreed: it would be read as a request otherwise. */
@@ -184,7 +185,7 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
     exchange.host!.onResult(resultOf(status, headers, exchange.isGrpc))
     const another = status === 503 && takeAskAnother(headers)
     if (this.#retry !== undefined && (retriesResponse(this.#retry, status, headers) || (another && retriesAnother(this.#retry))) && this.#tryAgain(headers)) return
-    this.#tryDeadline = Infinity
+    this.tryDeadline = Infinity
     const upgraded = this.#holds && status === 101
     this.#holds = false
     if (!upgraded) this.#body?.drop()
@@ -274,8 +275,8 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
   }
 
   onTick(now: number): void {
-    if (now < this.#tryDeadline) return
-    this.#tryDeadline = Infinity
+    if (now < this.tryDeadline) return
+    this.tryDeadline = Infinity
     this.#exchange.host!.onResult(timedOut)
     if (this.#retry !== undefined && retriesTimeout(this.#retry) && this.#tryAgain()) return
     this.#fail(perTryTimeout)
@@ -283,7 +284,7 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
 
   #startTryTimeout(): void {
     if (this.#perTryMs === 0 || this.#stream.headSent) return
-    this.#tryDeadline = this.#stream.runtime.deps.clock.now() + this.#perTryMs
+    this.tryDeadline = this.#stream.runtime.deps.clock.now() + this.#perTryMs
     this.#stream.watchTime()
   }
 
@@ -304,7 +305,7 @@ export class UpstreamTries implements ResponseReader, StreamWaiter {
     }
     this.#isRetry = true
     this.#release()
-    this.#tryDeadline = Infinity
+    this.tryDeadline = Infinity
     const said = response === undefined || retry.waitHeaders.length === 0 ? undefined : saidWaitMs(retry, response, Date.now(), deps.random)
     this.#cancel = deps.clock.after(said ?? backOffMs(retry, exchange.attempts, deps.random), () => {
       this.#cancel = undefined

@@ -55,16 +55,17 @@ for (const how of ['that is not there', 'that is silent'] as const) {
 test('a server that refuses or fails is followed by the next; when none does better, the last refusal is the answer', async () => {
   const saying = (code: number) => bound((_, answer) => answer(`\0\0\0${String.fromCharCode(code)}12345678`))
   const [failing, refusing, good] = await Promise.all([saying(2), saying(5), saying(3)])
-  for (const [servers, code] of [[[failing, refusing, good], 3], [[failing, refusing], 5]] as const) {
+  const silent = await bound()
+  for (const [servers, code] of [[[failing, refusing, good], 3], [[failing, refusing], 5], [[silent, refusing], 5]] as const) {
     const [inner, client] = await Promise.all([bound(), bound()])
-    const relay = startDatagramRelay({ socket: inner, servers: () => servers.map(addressOf) })
+    const relay = startDatagramRelay({ socket: inner, servers: () => servers.map(addressOf), patienceMs: 100 })
     const answered = once(client, 'message') as Promise<[Buffer]>
     client.send('question', addressOf(inner).port, '127.0.0.1')
     assert.equal((await answered)[0].at(-9), code)
     relay.close()
     client.close()
   }
-  for (const socket of [failing, refusing, good]) socket.close()
+  for (const socket of [failing, refusing, good, silent]) socket.close()
 })
 
 test('nobody is there: what is open is forgotten, and the next question is asked', async () => {

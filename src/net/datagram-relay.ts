@@ -32,8 +32,8 @@ export function startDatagramRelay({ socket, servers, maxOpen = 512, patienceMs 
     if (all.length === 0 || open.size >= maxOpen) return
     const question: Question = new Question(bytes, turned(all, first), { patienceMs, timeoutMs }, (answer, server) => {
       open.delete(question)
-      if (answer === undefined || closed) return
-      if (server !== undefined) first = all.indexOf(server)
+      if (answer === undefined || server === undefined || closed) return
+      first = all.indexOf(server)
       socket.send(answer, from.port, from.address)
     })
     open.add(question)
@@ -65,7 +65,7 @@ class Question {
   readonly #timer: NodeJS.Timeout
   #waiting: readonly Address[]
   /** Kept in case that nobody has anything better. */
-  #refusal: Buffer | undefined
+  #refusal: { readonly answer: Buffer; readonly server: Address } | undefined
   #patience: NodeJS.Timeout | undefined
   #ended = false
 
@@ -81,8 +81,8 @@ class Question {
   next(): void {
     clearTimeout(this.#patience)
     const [server, ...rest] = this.#waiting
-    if (this.#ended || (server === undefined && this.#asked.size > 0)) return
-    if (server === undefined) return this.end()
+    if (this.#ended) return
+    if (server === undefined) return this.#awaitSilent()
     this.#waiting = rest
     const asking = createSocket(isIPv6(server.host) ? 'udp6' : 'udp4')
     this.#asked.add(asking)
@@ -93,7 +93,7 @@ class Question {
     asking.on('error', instead)
     asking.once('message', (answer) => {
       if (!isRefusal(answer)) return this.end(answer, server)
-      this.#refusal = answer
+      this.#refusal = { answer, server }
       instead()
     })
     // Connected: an answer from anybody else is not taken, and a server that is not there is known at once.
@@ -101,8 +101,14 @@ class Question {
     this.#patience = setTimeout(() => this.next(), this.#patienceMs)
   }
 
+  /** Those that said nothing so far. Where others have refused, not for as long as if there were nobody else. */
+  #awaitSilent(): void {
+    if (this.#asked.size === 0) this.end()
+    else if (this.#refusal !== undefined) this.#patience = setTimeout(() => this.end(), this.#patienceMs)
+  }
+
   /** Without an answer: with the last refusal, if there was one. */
-  end(answer = this.#refusal, server?: Address): void {
+  end(answer = this.#refusal?.answer, server = this.#refusal?.server): void {
     if (this.#ended) return
     this.#ended = true
     clearTimeout(this.#timer)

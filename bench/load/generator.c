@@ -298,9 +298,8 @@ static void begin_measuring(u64 t) {
 static void send_due(u64 began) {
   static u64 scheduled;
   double period = 1e9 / rate;
-  u64 due = (now() - began) / period;
-  for (; scheduled < due; scheduled++) {
-    u64 at = began + (u64)(scheduled * period);
+  u64 t = now();
+  for (u64 at; (at = began + (u64)(scheduled * period)) <= t; scheduled++) {
     if (idle_list) {
       connection *c = idle_list;
       idle_list = c->next_idle;

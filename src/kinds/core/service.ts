@@ -33,9 +33,9 @@ const spec = z.strictObject({
   sessionAffinityConfig: z.unknown().optional(),
   externalTrafficPolicy: z.string().optional(),
   healthCheckNodePort: z.int().optional(),
-  ipFamilies: z.array(z.string()).optional(),
+  ipFamilies: z.array(z.enum(['IPv4', 'IPv6'])).optional(),
   ipFamily: z.string().optional(),
-  ipFamilyPolicy: z.string().optional(),
+  ipFamilyPolicy: z.enum(['SingleStack', 'PreferDualStack', 'RequireDualStack']).optional(),
   loadBalancerClass: z.string().optional(),
   loadBalancerIP: z.string().optional(),
   loadBalancerSourceRanges: z.array(z.string()).optional(),
@@ -56,7 +56,7 @@ export type KubernetesServiceSpec = Frozen<KubernetesService>
 
 /** What a mesh has no part in, in Istio too. */
 const ofTheCluster = [
-  'ports[].nodePort', 'sessionAffinity', 'sessionAffinityConfig', 'externalTrafficPolicy', 'healthCheckNodePort', 'ipFamilies', 'ipFamily', 'ipFamilyPolicy',
+  'ports[].nodePort', 'sessionAffinity', 'sessionAffinityConfig', 'externalTrafficPolicy', 'healthCheckNodePort', 'ipFamily',
   'loadBalancerClass', 'loadBalancerIP', 'loadBalancerSourceRanges', 'allocateLoadBalancerNodePorts', 'topologyKeys',
 ]
 
@@ -82,5 +82,8 @@ export const service: Kind<KubernetesService> = {
       },
     },
   ],
-  notServed: ofTheCluster.map((name) => ({ path: `spec.${name}`, quiet: "not read: the cluster's own business" })),
+  notServed: [
+    ...ofTheCluster.map((name) => ({ path: `spec.${name}`, quiet: "not read: the cluster's own business" })),
+    ...['ipFamilies', 'ipFamilyPolicy'].map((name) => ({ path: `spec.${name}`, quiet: "the cluster's own business; `run --capture netns` gives addresses of these families" })),
+  ],
 }

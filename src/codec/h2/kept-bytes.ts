@@ -3,6 +3,9 @@
 
 const smallestBlock = 1024
 const largestBlock = 16 * 1024
+/** Blocks of the largest size that were sent and wait to be used again, of all streams: one costs more to make than to fill. */
+const maxSpare = 64
+const spare: Buffer[] = []
 
 export class KeptBytes {
   length = 0
@@ -43,7 +46,8 @@ export class KeptBytes {
     this.#start += length
     const end = this.#blocks.length === 1 ? this.#end : this.#blocks[0]!.length
     if (this.#start < end) return
-    this.#blocks.shift()
+    const block = this.#blocks.shift()!
+    if (block.length === largestBlock && spare.length < maxSpare) spare.push(block)
     this.#start = 0
   }
 
@@ -51,7 +55,7 @@ export class KeptBytes {
     const last = this.#blocks.at(-1)
     if (last !== undefined && this.#end < last.length) return last
     const size = last === undefined ? Math.min(largestBlock, Math.max(smallestBlock, wanted)) : largestBlock
-    const block = Buffer.allocUnsafeSlow(size)
+    const block = (size === largestBlock ? spare.pop() : undefined) ?? Buffer.allocUnsafeSlow(size)
     this.#blocks.push(block)
     this.#end = 0
     return block

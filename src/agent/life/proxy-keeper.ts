@@ -33,6 +33,8 @@ export class ProxyKeeper {
   readonly #served = Promise.withResolvers<void>()
   readonly #lost = Promise.withResolvers<number>()
   #current: LifeProxy
+  /** On its way to take over. */
+  #next: LifeProxy | undefined
   #everServed = false
   #ending = false
   #cancelRestart: () => void = () => {}
@@ -46,8 +48,12 @@ export class ProxyKeeper {
 
   /** A newer one, such as after an update of this package: it goes on with the sockets of the one that runs, which drains. */
   async upgrade(): Promise<void> {
+    if (this.#ending) return
+    if (this.#next !== undefined) return this.#parts.log('a newer proxy is on its way already')
     const next = this.#parts.start(true)
+    this.#next = next
     const first = await Promise.race([next.ready.then(() => 'ready' as const), next.ended])
+    this.#next = undefined
     if (first !== 'ready') return this.#parts.log(`the newer proxy ended with code ${first}: the one that runs goes on`)
     this.#current = next
     this.#watch(next)
@@ -62,7 +68,7 @@ export class ProxyKeeper {
   async end(): Promise<void> {
     this.#ending = true
     this.#cancelRestart()
-    await this.#current.end()
+    await Promise.all([this.#current.end(), this.#next?.end()])
   }
 
   #start(takesOver: boolean): LifeProxy {

@@ -180,7 +180,7 @@ export class RuntimeHost implements Host {
 
   onResult(result: HostResult): void {
     if (result.kind === 'response') {
-      this.monitor?.onStatus(result.judgedAs ?? result.status)
+      this.monitor?.onStatus(result.judgedAs ?? result.status, result.judgedAs !== undefined)
       return this.#onStatus(result.status)
     }
     if (result.reason === 'overflow') return

@@ -122,7 +122,7 @@ export interface HostStats {
 }
 
 export type HostResult =
-  /** `judgedAs`: the status that outlier detection sees, where that is another one (gRPC). */
+  /** `judgedAs`: of a call of gRPC, the status that outlier detection sees. */
   | { readonly kind: 'response'; readonly status: number; readonly judgedAs?: number }
   | { readonly kind: 'local'; readonly reason: ResetReason | 'timeout' }
 

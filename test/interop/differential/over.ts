@@ -23,12 +23,6 @@ const ofHttp1: Readonly<Record<string, string>> = {
 
 const asHttp2 = 'over HTTP/2 as it is'
 
-const named = 'Envoy judges calls without the statuses that a cluster names, we with them'
-/** Whole cases that are another thing as calls, though not in HTTP/2. */
-const notCalls: Readonly<Record<string, string>> = {
-  'statuses that are named as errors eject': named, 'a single status that is named as an error ejects': named, 'with others named, 503 is no error': named,
-}
-
 /** Why this request cannot be asked over HTTP/2. */
 function obstacle({ raw, curl, http2, only }: Ask): string | undefined {
   if (only !== undefined) return only
@@ -47,9 +41,9 @@ function unwritten(asked: Ask): Ask {
   return { ...rest, method, path }
 }
 
-/** Why a case is not asked in this way: of the case, or of each of its requests. */
-export function reasonsAgainst(one: Case, way: Way): readonly string[] {
-  const own = ofHttp1[one.title] ?? (way === grpc ? notCalls[one.title] : undefined)
+/** Why a case is not asked over HTTP/2, nor as gRPC: of the case, or of each of its requests. */
+export function reasonsAgainst(one: Case): readonly string[] {
+  const own = ofHttp1[one.title]
   return own === undefined ? one.asks.flatMap((asked) => obstacle(unwritten(asked)) ?? []) : [own]
 }
 
@@ -76,11 +70,10 @@ const enough = 300
 const sharesOf = ({ expect: { share } }: Ask, one: Case): Ask['expect'] => (share === undefined || JSON.stringify(one.services ?? {}).includes('"answers"') ? {} : { share })
 
 /** What is expected of HTTP is not what is answered to gRPC: there the two proxies are held against each other alone. No call has a length. */
-const asCalls: Way = by(', as gRPC', (asked, one) => ({
+export const grpc: Way = by(', as gRPC', (asked, one) => ({
   ...asked, http2: true, chunked: true, method: 'POST', body: asked.body ?? '', headers: { ...asked.headers, 'content-type': 'application/grpc', te: 'trailers' }, expect: sharesOf(asked, one),
   ...(asked.times === undefined ? {} : { times: Math.min(asked.times, enough) }),
   ...(asked.differs === undefined ? {} : { differs: { ...asked.differs, envoy: {} } }),
 }))
-export const grpc: Way = { name: asCalls.name, of: (one) => (notCalls[one.title] === undefined ? asCalls.of(one) : undefined) }
 
 export const inWay = (way: Way, cases: readonly Case[]): Case[] => cases.flatMap((one) => way.of(one) ?? [])

@@ -51,9 +51,10 @@ export class OutlierMonitor {
     return this.#shared
   }
 
-  onStatus(status: number): void {
+  /** What a cluster names as errors are statuses of HTTP: Envoy does not judge calls of gRPC by them. */
+  onStatus(status: number, ofCall = false): void {
     const { errorCodes } = this.#parts.settings
-    if (errorCodes === undefined ? status >= 500 && status <= 599 : errorCodes.has(status)) return this.#onError(status)
+    if (errorCodes === undefined || ofCall ? status >= 500 && status <= 599 : errorCodes.has(status)) return this.#onError(status)
     this.#clear(server)
     this.#clear(gateway)
   }

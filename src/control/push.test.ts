@@ -1,31 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Clock } from '../lib/clock.ts'
+import { manualClock } from '../../test/support/manual-clock.ts'
 import { Debounce } from './push.ts'
 
-/** A clock that tests move by hand. */
-function handClock(): Clock & { move(ms: number): void } {
-  let now = 0
-  const timers = new Set<{ at: number; run: () => void }>()
-  return {
-    now: () => now,
-    after(ms, run) {
-      const timer = { at: now + ms, run }
-      timers.add(timer)
-      return () => timers.delete(timer)
-    },
-    move(ms) {
-      now += ms
-      for (const timer of [...timers].filter((one) => one.at <= now)) {
-        timers.delete(timer)
-        timer.run()
-      }
-    },
-  }
-}
-
 function debounced() {
-  const clock = handClock()
+  const clock = manualClock(0)
   const pushes: number[] = []
   const debounce = new Debounce(() => pushes.push(clock.now()), { filesQuietMs: 10, registryQuietMs: 100, ceilingMs: 10_000 }, clock)
   return { clock, pushes, debounce }
@@ -35,10 +14,10 @@ test('edits of files are joined until they are quiet for 10 ms', () => {
   const { clock, pushes, debounce } = debounced()
   for (let edit = 0; edit < 5; edit++) {
     debounce.changed('files')
-    clock.move(9)
+    clock.pass(9)
   }
   assert.deepEqual(pushes, [])
-  clock.move(1)
+  clock.pass(1)
   assert.deepEqual(pushes, [46])
 })
 
@@ -46,7 +25,7 @@ test('changes that never end are pushed every 10 s', () => {
   const { clock, pushes, debounce } = debounced()
   for (let at = 0; at < 25_000; at += 50) {
     debounce.changed('registry')
-    clock.move(50)
+    clock.pass(50)
   }
   assert.deepEqual(pushes, [10_000, 20_000])
 })
@@ -57,7 +36,7 @@ test('endpoints alone do not wait; with edits pending they go with them', () => 
   assert.deepEqual(pushes, [0])
   debounce.changed('registry')
   debounce.changed('endpoints')
-  clock.move(100)
+  clock.pass(100)
   assert.deepEqual(pushes, [0, 100])
 })
 
@@ -65,6 +44,6 @@ test('nothing is pushed after close', () => {
   const { clock, pushes, debounce } = debounced()
   debounce.changed('files')
   debounce.close()
-  clock.move(1000)
+  clock.pass(1000)
   assert.deepEqual(pushes, [])
 })

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { create } from '@bufbuild/protobuf'
 import { anyPack } from '@bufbuild/protobuf/wkt'
-import type { Clock } from '../lib/clock.ts'
 import { MeshError } from '../lib/errors.ts'
 import { ClusterSchema, Cluster_DiscoveryType } from '../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import type { Cluster } from '../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
@@ -22,26 +21,8 @@ import type { Plan } from './plan.ts'
 import { nackText } from './plan-updates.ts'
 import type { WantedNames } from './plan-updates.ts'
 import { createAuthority } from '../../test/support/certificates.ts'
+import { manualClock } from '../../test/support/manual-clock.ts'
 import { SecretStore } from './xds/secret.ts'
-
-class HandClock implements Clock {
-  #now = 0
-  readonly #timers = new Set<{ at: number; run: () => void }>()
-  now = () => this.#now
-  after(ms: number, run: () => void): () => void {
-    const timer = { at: this.#now + ms, run }
-    this.#timers.add(timer)
-    return () => this.#timers.delete(timer)
-  }
-  pass(ms: number): void {
-    this.#now += ms
-    for (const timer of this.#timers) {
-      if (timer.at > this.#now) continue
-      this.#timers.delete(timer)
-      timer.run()
-    }
-  }
-}
 
 const eds = (name: string): Cluster =>
   create(ClusterSchema, { name, clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.EDS } })
@@ -79,7 +60,7 @@ function listener(name: string, routeName: string, over: { port?: number; secret
 }
 
 function setUp() {
-  const clock = new HandClock()
+  const clock = manualClock(0)
   const stored: string[][] = []
   const plans: Plan[] = []
   const wanted: WantedNames[] = []

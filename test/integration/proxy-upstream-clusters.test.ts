@@ -14,8 +14,9 @@ import { Recorder } from '../support/connection-pair.ts'
 import { freePort, namedServer } from '../support/hosts.ts'
 import { httpPeer, onHeads, plainAnswer, scriptedPeer } from '../support/http-peers.ts'
 import type { Handler } from '../support/http-peers.ts'
+import { manualClock } from '../support/manual-clock.ts'
 import {
-  Asked, ManualClock, UpstreamWorld, ask, assignment, choose, connectThrough, edsCluster, failureOf, lbEndpoint, limits, staticCluster,
+  Asked, UpstreamWorld, ask, assignment, choose, connectThrough, edsCluster, failureOf, lbEndpoint, limits, staticCluster,
 } from '../support/upstream-world.ts'
 import { until } from '../support/until.ts'
 
@@ -78,17 +79,17 @@ test('an exchange that began on a cluster which was replaced meanwhile may still
 test('a cluster that is removed finishes what it carries', async () => {
   let finish = (): void => {}
   await using peer = await httpPeer((_request, response) => (finish = () => void response.end('late')))
-  const clock = new ManualClock()
+  const clock = manualClock()
   using world = new UpstreamWorld({ clock })
   const asked = new Asked(world.serve(staticCluster('c', [peer.address])))
   await until(() => peer.requests === 1)
   world.clusters.update([])
   assert.equal(world.clusters.lookup('c'), undefined)
-  clock.advance(5_000)
+  clock.pass(5_000)
   assert.equal(world.clusters.retired, 1)
   finish()
   assert.equal((await asked.answer).body, 'late')
-  clock.advance(1_000)
+  clock.pass(1_000)
   assert.equal(world.clusters.retired, 0)
   await until(() => peer.open === 0)
 })
@@ -218,7 +219,7 @@ test('a host that refuses connections is left out, is tried again later, and com
   const port = await freePort()
   const dead = { host: '127.0.0.1', port }
   await using alive = await httpPeer('alive')
-  const clock = new ManualClock()
+  const clock = manualClock()
   using world = new UpstreamWorld({ clock })
   const cluster = world.serve(staticCluster('c', [dead, alive.address], roundRobin))
   const results: string[] = []
@@ -227,13 +228,13 @@ test('a host that refuses connections is left out, is tried again later, and com
   assert.equal(results.filter((result) => result === 'failed').length, 3, results.join(' '))
   assert.deepEqual(results.slice(-6), Array(6).fill('alive'))
   assert.equal(world.stat('cluster.c.membership_suspect'), 1)
-  clock.advance(1_000)
+  clock.pass(1_000)
   results.length = 0
   for (let i = 0; i < 6; i++) await askOnce()
   assert.equal(results.filter((result) => result === 'failed').length, 1, 'one try, and out again')
   await using revived = await httpPeer('revived', undefined, port)
   assert.equal(revived.address.port, port)
-  clock.advance(2_000)
+  clock.pass(2_000)
   results.length = 0
   for (let i = 0; i < 6; i++) await askOnce()
   assert.ok(results.filter((result) => result === 'revived').length >= 3, results.join(' '))
@@ -291,7 +292,7 @@ test('STRICT_DNS makes a host of every address, follows the name, and keeps the 
     if (answer === undefined) throw new Error('no name server')
     return { addresses: answer, ttlMs: 5_000 }
   }
-  const clock = new ManualClock()
+  const clock = manualClock()
   using world = new UpstreamWorld({ clock, resolve })
   const { port } = a.address
   world.serve(staticCluster('c', [{ host: 'web.test', port }], { ...roundRobin, ...dns(DiscoveryType.STRICT_DNS) }))
@@ -300,15 +301,15 @@ test('STRICT_DNS makes a host of every address, follows the name, and keeps the 
   await until(() => hosts().length === 2)
   assert.deepEqual(hosts(), [`127.0.0.1:${port}`, `127.0.0.2:${port}`])
   answer = undefined
-  clock.advance(5_200)
+  clock.pass(5_200)
   await until(() => asked.length === 2)
   assert.equal(hosts().length, 2)
   answer = ['127.0.0.1']
-  clock.advance(1_200)
+  clock.pass(1_200)
   await until(() => hosts().length === 1)
   assert.equal((await ask(world.clusters.lookup('c')!)).body, 'a')
   world.clusters.update([])
-  clock.advance(600_000)
+  clock.pass(600_000)
   assert.equal(asked.length, 3, 'a cluster that is gone asks no more')
 })
 
@@ -317,14 +318,14 @@ test('LOGICAL_DNS is one host: new connections go to the new address, old ones s
   await using old = await httpPeer(slow)
   const addresses = ['127.0.0.1']
   const resolve: ResolveName = () => Promise.resolve({ addresses: [...addresses], ttlMs: undefined })
-  const clock = new ManualClock()
+  const clock = manualClock()
   const dialled: string[] = []
   using world = new UpstreamWorld({ clock, resolve, dial: (address) => (dialled.push(address.host), address) })
   const cluster = world.serve(staticCluster('c', [{ host: 'web.test', port: old.address.port }], dns(DiscoveryType.LOGICAL_DNS)))
   await until(() => (world.clusters.statuses()[0]!.hosts[0] as { connectTo?: Address }).connectTo?.host === '127.0.0.1')
   await ask(cluster)
   addresses[0] = '127.0.0.2'
-  clock.advance(30_200)
+  clock.pass(30_200)
   await until(() => (world.clusters.statuses()[0]!.hosts[0] as { connectTo?: Address }).connectTo?.host === '127.0.0.2')
   assert.equal((await ask(cluster)).reused, true)
   const [one, two] = [new Asked(cluster), new Asked(cluster)]
@@ -348,7 +349,7 @@ const passthrough = { clusterDiscoveryType: { case: 'type' as const, value: Disc
 
 test('ORIGINAL_DST goes where the client meant to go, through the dial map, and forgets hosts that are not used', async () => {
   await using a = await httpPeer('a')
-  const clock = new ManualClock()
+  const clock = manualClock()
   using world = new UpstreamWorld({ clock, dial: (address) => (address.host === '10.0.0.1' ? a.address : address) })
   const cluster = world.serve(staticCluster('c', [], passthrough))
   const originalDestination = { host: '10.0.0.1', port: 80 }
@@ -356,9 +357,9 @@ test('ORIGINAL_DST goes where the client meant to go, through the dial map, and 
   assert.equal((await ask(cluster, { originalDestination })).reused, true)
   assert.equal((await failureOf(ask(cluster))).reason, 'no-host')
   assert.deepEqual(world.clusters.statuses()[0]!.hosts.map(({ name }) => name), ['10.0.0.1:80'])
-  clock.advance(3_600_000)
+  clock.pass(3_600_000)
   await until(() => a.open === 0)
-  clock.advance(1_000)
+  clock.pass(1_000)
   assert.deepEqual(world.clusters.statuses()[0]!.hosts, [])
 })
 
@@ -422,7 +423,7 @@ test('what one cluster gets wrong is said, and nothing has changed then', async 
 test('of many clusters in one update only the bad one is rejected, in words, and the others serve', async () => {
   await using a = await httpPeer('a')
   using world = new UpstreamWorld()
-  const planned = new PlannedClusters(world.clusters, new ManualClock(), () => {})
+  const planned = new PlannedClusters(world.clusters, manualClock(), () => {})
   const wrong = staticCluster('wrong', [], { clusterDiscoveryType: { case: 'clusterType', value: { name: 'envoy.clusters.aggregate' } } })
   const rejections = planned.update({ changed: [staticCluster('one', [a.address]), wrong, edsCluster('two')], removed: [] }, new Set())
   assert.deepEqual(rejections, [{ name: 'wrong', reason: 'cluster wrong: cluster_type envoy.clusters.aggregate is not served yet' }])
@@ -487,25 +488,25 @@ test('counters go on when a cluster is replaced', async () => {
 
 test('endpoints and clusters that come and go a thousand times leave nothing behind', async () => {
   await using peer = await httpPeer('ok')
-  const clock = new ManualClock()
+  const clock = manualClock()
   using world = new UpstreamWorld({ clock })
   for (let i = 0; i < 1_000; i++) {
     if (i % 10 === 0) world.serve(edsCluster('c', { connectTimeout: { seconds: BigInt(1 + i) } }))
     world.clusters.updateEndpoints(assignment('c', [lbEndpoint(i % 100 === 0 ? peer.address : { host: '127.0.0.1', port: 1 + i })]))
     if (i % 100 === 0) await ask(world.clusters.lookup('c')!)
   }
-  clock.advance(1_000)
+  clock.pass(1_000)
   await until(() => peer.open === 0)
-  clock.advance(1_000)
-  assert.deepEqual([world.clusters.retired, clock.pending, world.clusters.statuses()[0]!.hosts.length], [0, 0, 1])
+  clock.pass(1_000)
+  assert.deepEqual([world.clusters.retired, clock.waiting, world.clusters.statuses()[0]!.hosts.length], [0, 0, 1])
 })
 
 test('a thousand clusters that nothing uses have no timers and cost no connection', () => {
-  const clock = new ManualClock()
+  const clock = manualClock()
   using world = new UpstreamWorld({ clock })
   world.clusters.update(Array.from({ length: 1000 }, (_, i) => edsCluster(`c${i}`)))
-  clock.advance(2_000)
-  assert.equal(clock.pending, 0)
+  clock.pass(2_000)
+  assert.equal(clock.waiting, 0)
   assert.equal(world.clusters.statuses().length, 1000)
 })
 

@@ -9,7 +9,8 @@ import { freePort } from '../support/hosts.ts'
 import { httpPeer, onHeads, plainAnswer, scriptedPeer } from '../support/http-peers.ts'
 import type { Handler } from '../support/http-peers.ts'
 import { until } from '../support/until.ts'
-import { Asked, ManualClock, UpstreamWorld, ask, choose, connectThrough, failureOf, httpOptions, limits, staticCluster, tlsSocket } from '../support/upstream-world.ts'
+import { manualClock } from '../support/manual-clock.ts'
+import { Asked, UpstreamWorld, ask, choose, connectThrough, failureOf, httpOptions, limits, staticCluster, tlsSocket } from '../support/upstream-world.ts'
 import type { Transport } from '../../src/net/transport.ts'
 import { Recorder } from '../support/connection-pair.ts'
 import type { Failed } from '../support/upstream-world.ts'
@@ -143,12 +144,12 @@ for (const rawHandles of [true, false]) describe(rawHandles ? 'over raw handles'
   test('a connection that has lived long enough carries no further request, and none is cut off for it', async () => {
     const held: (() => void)[] = []
     await using peer = await httpPeer((_request, response) => void held.push(() => response.end('whole')))
-    const clock = new ManualClock()
+    const clock = manualClock()
     using world = new UpstreamWorld({ clock })
     const cluster = world.serve(staticCluster('c', [peer.address], httpOptions({ commonHttpProtocolOptions: { maxConnectionDuration: { seconds: 30n } } })))
     const slow = new Asked(cluster)
     await until(() => held.length === 1)
-    clock.advance(31_000)
+    clock.pass(31_000)
     held[0]!()
     assert.equal((await slow.answer).body, 'whole')
     await until(() => peer.open === 0)
@@ -156,22 +157,22 @@ for (const rawHandles of [true, false]) describe(rawHandles ? 'over raw handles'
     await until(() => held.length === 2)
     held[1]!()
     assert.equal((await next.answer).reused, false)
-    clock.advance(31_000)
+    clock.pass(31_000)
     await until(() => peer.open === 0)
     assert.equal(world.stat('cluster.c.upstream_cx_max_duration_reached'), 2)
   })
 
   test('an idle connection is closed when its time is over, and never used after it', async () => {
     await using peer = await httpPeer()
-    const clock = new ManualClock()
+    const clock = manualClock()
     using world = new UpstreamWorld({ clock })
     const cluster = world.serve(staticCluster('c', [peer.address], httpOptions({ commonHttpProtocolOptions: { idleTimeout: { seconds: 30n } } })))
     await ask(cluster)
-    clock.advance(29_000)
+    clock.pass(29_000)
     assert.equal((await ask(cluster)).reused, true)
-    clock.advance(30_000)
+    clock.pass(30_000)
     assert.equal((await ask(cluster)).reused, false)
-    clock.advance(31_000)
+    clock.pass(31_000)
     await until(() => peer.open === 0)
     assert.equal(world.stat('cluster.c.upstream_cx_idle_timeout'), 2)
     assert.equal(world.stat('cluster.c.upstream_cx_active'), 0)
@@ -180,43 +181,43 @@ for (const rawHandles of [true, false]) describe(rawHandles ? 'over raw handles'
   for (const [value, kept, gone] of [['timeout=5', 3_900, 4_000], ['Timeout=1, max=7', 400, 500], ['timeout=0', -1, 0]] as const) {
     test(`a connection whose peer says Keep-Alive: ${value} is not used when that is nearly over`, async () => {
       await using peer = await scriptedPeer((socket) => onHeads(socket, () => socket.write(plainAnswer('x', `Keep-Alive: ${value}\r\n`))))
-      const clock = new ManualClock()
+      const clock = manualClock()
       using world = new UpstreamWorld({ clock })
       const cluster = world.serve(staticCluster('c', [peer.address]))
       await ask(cluster)
       if (kept >= 0) {
-        clock.advance(kept)
+        clock.pass(kept)
         assert.equal((await ask(cluster)).reused, true)
       }
-      clock.advance(gone)
+      clock.pass(gone)
       assert.equal((await ask(cluster)).reused, false)
     })
   }
 
   test('what a peer closes idle is not used when that is nearly over the next time, and again once one has lasted longer', async () => {
     await using peer = await httpPeer()
-    const clock = new ManualClock()
+    const clock = manualClock()
     using world = new UpstreamWorld({ clock })
     const cluster = world.serve(staticCluster('c', [peer.address]))
     await ask(cluster)
-    clock.advance(20_000)
+    clock.pass(20_000)
     peer.connections[0]!.destroy()
     await until(() => world.stat('cluster.c.upstream_cx_active') === 0)
     await ask(cluster)
-    clock.advance(18_900)
+    clock.pass(18_900)
     assert.equal((await ask(cluster)).reused, true)
-    clock.advance(19_100)
+    clock.pass(19_100)
     assert.equal((await ask(cluster)).reused, false)
-    clock.advance(25_000)
+    clock.pass(25_000)
     assert.equal((await ask(cluster)).reused, true)
   })
 
   test('a request that cannot be asked twice goes out on a connection that is long idle only where others have lasted', async () => {
     await using peer = await scriptedPeer((socket) => onHeads(socket, () => socket.write(plainAnswer('x'))))
-    const clock = new ManualClock()
+    const clock = manualClock()
     using world = new UpstreamWorld({ clock })
     const cluster = world.serve(staticCluster('c', [peer.address]))
-    const after = async (idleMs: number): Promise<boolean> => (clock.advance(idleMs), (await ask(cluster, { method: 'POST', caution: 'sure' })).reused)
+    const after = async (idleMs: number): Promise<boolean> => (clock.pass(idleMs), (await ask(cluster, { method: 'POST', caution: 'sure' })).reused)
     const seen: boolean[] = []
     for (const idleMs of [0, 400, 5_000, 5_000, 5_000, 9_000]) seen.push(await after(idleMs))
     assert.deepEqual(seen, [false, true, false, true, true, true])
@@ -224,11 +225,11 @@ for (const rawHandles of [true, false]) describe(rawHandles ? 'over raw handles'
 
   test('a connection that is kept but not lent makes room where the cluster may have no more', async () => {
     await using peer = await scriptedPeer((socket) => onHeads(socket, () => socket.write(plainAnswer('x'))))
-    const clock = new ManualClock()
+    const clock = manualClock()
     using world = new UpstreamWorld({ clock })
     const cluster = world.serve(staticCluster('c', [peer.address], limits({ maxConnections: 1 })))
     await ask(cluster)
-    clock.advance(5_000)
+    clock.pass(5_000)
     assert.equal((await ask(cluster, { method: 'POST', caution: 'sure' })).reused, false)
     assert.equal(world.stat('cluster.c.upstream_cx_active'), 1)
   })

@@ -3,7 +3,9 @@ import type { Clock } from '../../src/lib/clock.ts'
 import { settle } from './connection-pair.ts'
 
 export interface ManualClock extends Clock {
-  /** Moves on, running each timer at its time, with room for the promises that it sets off. */
+  /** Moves on, running each timer at its time. */
+  pass(ms: number): void
+  /** The same, with room for promises: those that are on their way, and those that each timer sets off. */
   advance(ms: number): Promise<void>
   readonly waiting: number
 }
@@ -11,7 +13,13 @@ export interface ManualClock extends Clock {
 export function manualClock(start = Date.now()): ManualClock {
   let now = start
   const timers = new Set<{ readonly at: number; readonly run: () => void }>()
-  const nextUntil = (end: number) => [...timers].filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)[0]
+  const runNext = (end: number): boolean => {
+    const [timer] = [...timers].filter(({ at }) => at <= end).sort((one, other) => one.at - other.at)
+    now = Math.max(now, timer?.at ?? end)
+    if (timer === undefined || !timers.delete(timer)) return false
+    timer.run()
+    return true
+  }
   return {
     now: () => now,
     after(ms, run) {
@@ -19,15 +27,14 @@ export function manualClock(start = Date.now()): ManualClock {
       timers.add(timer)
       return () => timers.delete(timer)
     },
+    pass(ms) {
+      const end = now + ms
+      while (runNext(end));
+    },
     async advance(ms) {
       const end = now + ms
-      for (let timer = nextUntil(end); timer !== undefined; timer = nextUntil(end)) {
-        timers.delete(timer)
-        now = Math.max(now, timer.at)
-        timer.run()
-        await settle()
-      }
-      now = end
+      do await settle()
+      while (runNext(end))
     },
     get waiting() {
       return timers.size

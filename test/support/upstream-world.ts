@@ -236,37 +236,3 @@ export async function failureOf(work: Promise<unknown>): Promise<Failed> {
   }
   throw new Error('it did not fail')
 }
-
-/** A clock that a test moves. */
-export class ManualClock implements Clock {
-  #now = 1_000_000
-  readonly #timers = new Set<{ readonly at: number; readonly run: () => void }>()
-
-  get pending(): number {
-    return this.#timers.size
-  }
-
-  now(): number {
-    return this.#now
-  }
-
-  after(ms: number, run: () => void): () => void {
-    const timer = { at: this.#now + ms, run }
-    this.#timers.add(timer)
-    return () => void this.#timers.delete(timer)
-  }
-
-  advance(ms: number): void {
-    const end = this.#now + ms
-    for (let next = this.#nextBefore(end); next !== undefined; next = this.#nextBefore(end)) {
-      this.#timers.delete(next)
-      this.#now = Math.max(this.#now, next.at)
-      next.run()
-    }
-    this.#now = end
-  }
-
-  #nextBefore(end: number) {
-    return [...this.#timers].filter(({ at }) => at <= end).sort((one, other) => one.at - other.at)[0]
-  }
-}

@@ -1,37 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Clock } from '../../lib/clock.ts'
+import { manualClock } from '../../../test/support/manual-clock.ts'
 import type { ChildEvents } from './child.ts'
 import { Supervisor, restartPause } from './supervisor.ts'
 
-/** A clock moved by hand. */
-function handClock(): Clock & { advance(ms: number): Promise<void> } {
-  let now = 0
-  let timers: { at: number; run: () => void }[] = []
-  return {
-    now: () => now,
-    after(ms, run) {
-      const timer = { at: now + ms, run }
-      timers.push(timer)
-      return () => (timers = timers.filter((one) => one !== timer))
-    },
-    async advance(ms) {
-      const until = now + ms
-      for (;;) {
-        await new Promise(setImmediate) // probes answer on later turns
-        const next = timers.filter(({ at }) => at <= until).sort((a, b) => a.at - b.at)[0]
-        if (next === undefined) break
-        timers = timers.filter((one) => one !== next)
-        now = next.at
-        next.run()
-      }
-      now = until
-    },
-  }
-}
-
 function world(probe: () => string | undefined = () => undefined) {
-  const clock = handClock()
+  const clock = manualClock(0)
   const children: ChildEvents[] = []
   const seen = { states: [] as string[], said: [] as string[], groups: [] as string[], stopped: 0 }
   const supervisor = new Supervisor(
@@ -122,7 +96,7 @@ test('a stopped program is not started again, whatever ends it', async () => {
 
 test('a late answer of a probe of the program before does not make the next one ready', async () => {
   const answers: ((problem: string | undefined) => void)[] = []
-  const clock = handClock()
+  const clock = manualClock(0)
   const children: ChildEvents[] = []
   const supervisor = new Supervisor(
     { command: ['app'], workingDirectory: '/', env: {} },
@@ -144,7 +118,7 @@ test('a late answer of a probe of the program before does not make the next one 
 })
 
 test('what blocks a start is said once and looked at again; the program starts when it is gone', async () => {
-  const clock = handClock()
+  const clock = manualClock(0)
   const said: string[] = []
   let blocked: string | undefined = 'port already taken'
   let started = 0

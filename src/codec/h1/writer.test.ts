@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { HeaderList } from '../header-list.ts'
 import { isFieldName, isFieldValue } from './characters.ts'
-import { chunkStart, chunkedBody, lastChunk, noBody, requestHead, responseHead, stripFraming, stripHopByHop } from './writer.ts'
+import { chunkStart, chunkedBody, lastChunk, noBody, requestHead, responseHead, stripHopByHop } from './writer.ts'
 
 test('a request head carries Host first, then the fields, then framing', () => {
   const head = requestHead('POST', '/a?b', 'svc:80', HeaderList.of('x', '1', 'y', '2'), 12)
@@ -41,12 +41,6 @@ for (const [title, before, after] of stripped) {
     assert.deepEqual(headers.flat, after)
   })
 }
-
-test('framing fields are removed before the writer adds its own', () => {
-  const headers = HeaderList.of('host', 'a', 'content-length', '1', 'transfer-encoding', 'chunked', 'b', '2')
-  stripFraming(headers)
-  assert.deepEqual(headers.flat, ['b', '2'])
-})
 
 test('text that would break a head is known as such', () => {
   for (const bad of ['a\r\nb', 'a\nb', 'a\0', '\u0100', 'a\x7f']) assert.equal(isFieldValue(bad), false, JSON.stringify(bad))

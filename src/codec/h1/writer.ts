@@ -68,13 +68,6 @@ export function stripHopByHop(headers: HeaderList): void {
   cutTo(flat, to)
 }
 
-/** The fields that the writer itself writes: removed from a list that is to be handed to it. */
-export function stripFraming(headers: HeaderList): void {
-  headers.remove('host')
-  headers.remove('content-length')
-  headers.remove('transfer-encoding')
-}
-
 /** Usual reason phrases; clients ignore them, people do not. */
 export function reasonOf(status: number): string {
   return reasons[status] ?? 'Unknown'

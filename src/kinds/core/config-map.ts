@@ -27,9 +27,6 @@ export function meshConfigOf(spec: ConfigMapSpec): MeshConfigSpec | undefined {
   return shape(meshConfigSchema, rawMeshConfig(spec).value).value
 }
 
-/** What an empty ConfigMap means. */
-export const defaultMeshConfig: MeshConfigSpec = meshConfigSchema.parse({})
-
 function rawMeshConfig(spec: ConfigMapSpec) {
   const { objects, issues } = readDocuments(spec.data['mesh'] ?? '', 'mesh')
   const written = objects[0]?.value ?? {}

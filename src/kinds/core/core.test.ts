@@ -6,7 +6,7 @@ import { inspect } from 'node:util'
 import { formatPath } from '../../model/resource.ts'
 import { parseDocuments } from '../parse.ts'
 import { ofKind } from '../table.ts'
-import { defaultMeshConfig, isMeshConfigMap, meshConfigOf } from './config-map.ts'
+import { isMeshConfigMap, meshConfigOf } from './config-map.ts'
 import { secretValue } from './secret.ts'
 
 const exported = new URL('../../../test/support/files/exported-cluster.yaml', import.meta.url)
@@ -102,9 +102,10 @@ for (const [title, text, expected] of [
 test('the mesh\'s settings have their defaults, and are read from istio and istio-REVISION only', () => {
   assert.deepEqual(['istio', 'istio-canary', 'istio-', 'other'].map(isMeshConfigMap), [true, true, false, false])
   assert.deepEqual(issuesOf(mesh('nonsense: 1', 'other')), [])
-  const [map] = ofKind(parseDocuments(JSON.stringify(mesh('connectTimeout: 5s\nrootNamespace:\n')), 'f').resources, 'ConfigMap')
-  assert.deepEqual(meshConfigOf(map!.spec), { ...defaultMeshConfig, connectTimeout: 5000 })
-  assert.equal(defaultMeshConfig.rootNamespace, 'istio-system')
+  const settingsOf = (text: string) => meshConfigOf(ofKind(parseDocuments(JSON.stringify(mesh(text)), 'f').resources, 'ConfigMap')[0]!.spec)!
+  const defaults = settingsOf('')
+  assert.deepEqual(settingsOf('connectTimeout: 5s\nrootNamespace:\n'), { ...defaults, connectTimeout: 5000 })
+  assert.equal(defaults.rootNamespace, 'istio-system')
 })
 
 const annotated = (text: string) => ({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'a', annotations: { 'proxy.istio.io/config': text } }, spec: { containers: [] } })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Clock } from '../../lib/clock.ts'
+import { manualClock } from '../../../test/support/manual-clock.ts'
 import type { Transport, TransportHandler } from '../../net/transport.ts'
 import { Forward } from './forward.ts'
 import type { ForwardResult } from './forward.ts'
@@ -47,25 +47,12 @@ class FakeTransport implements Transport {
 }
 
 function setUp(idleMs = 1000) {
-  let now = 0
-  const timers = new Set<{ at: number; run: () => void }>()
-  const clock: Clock = {
-    now: () => now,
-    after(ms, run) {
-      const timer = { at: now + ms, run }
-      timers.add(timer)
-      return () => timers.delete(timer)
-    },
-  }
-  const pass = (ms: number) => {
-    now += ms
-    for (const timer of timers) if (timer.at <= now && timers.delete(timer)) timer.run()
-  }
+  const clock = manualClock(0)
   const client = new FakeTransport()
   const server = new FakeTransport()
   const results: ForwardResult[] = []
   const forward = new Forward(client, server, clock, idleMs, (result) => results.push(result))
-  return { client, server, results, forward, pass, timers }
+  return { client, server, results, forward, clock }
 }
 
 test('bytes go both ways and are counted', () => {
@@ -108,14 +95,14 @@ test('an abrupt end of one side ends the other and says which one it was', () =>
 })
 
 test('a connection without a byte for the idle time is ended, a busy one is not', () => {
-  const { client, results, pass, timers } = setUp(1000)
-  pass(900)
+  const { client, results, clock } = setUp(1000)
+  clock.pass(900)
   client.gets('x')
-  pass(900)
+  clock.pass(900)
   assert.equal(results.length, 0)
-  pass(100)
+  clock.pass(100)
   assert.equal(results[0]!.end, 'idle')
-  assert.equal(timers.size, 0)
+  assert.equal(clock.waiting, 0)
 })
 
 test('ending a connection from our side closes both', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ManualClock } from '../../../test/support/upstream-world.ts'
+import { manualClock } from '../../../test/support/manual-clock.ts'
 import { Breakers, defaultBreakerLimits } from '../upstream/breakers.ts'
 import { OutlierDetector } from '../upstream/outlier/detector.ts'
 import { OutlierFollower } from '../upstream/outlier/follower.ts'
@@ -40,7 +40,7 @@ function twoThreads() {
 
 function detection(threads = twoThreads()) {
   const { first, other } = threads
-  const clock = new ManualClock()
+  const clock = manualClock()
   const stats = new ClusterStats()
   const readmitted: string[] = []
   const onChange = (hosts: readonly OutlierMonitor[]): void => void readmitted.push(...hosts.map(({ host }) => host))
@@ -67,7 +67,7 @@ test('failures count together whichever thread sees them, one of them judges, an
   assert.deepEqual([judged.ejected, followed.ejected], [true, true])
   assert.equal(followed.ejection, 'ejected for 30 s after 5 consecutive 5xx errors')
   assert.equal(stats['outlier_detection.ejections_enforced_total'], 1)
-  clock.advance(30_000)
+  clock.pass(30_000)
   assert.deepEqual([judged.ejected, followed.ejected, followed.ejection, readmitted], [false, false, undefined, ['a']])
 })
 

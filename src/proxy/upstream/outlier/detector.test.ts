@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { ManualClock } from '../../../../test/support/upstream-world.ts'
+import { manualClock } from '../../../../test/support/manual-clock.ts'
 import { ClusterStats } from '../stats.ts'
 import { OutlierDetector } from './detector.ts'
 import type { OutlierMonitor } from './monitor.ts'
@@ -17,7 +17,7 @@ const defaults: OutlierSettings = {
 }
 
 function detection(hosts: number, over: Partial<OutlierSettings> = {}) {
-  const clock = new ManualClock()
+  const clock = manualClock()
   const stats = new ClusterStats()
   let changes = 0
   const detector = new OutlierDetector({ settings: { ...defaults, ...over }, stats, clock, random: () => 0, hostCount: () => hosts, onChange: () => changes++ })
@@ -124,17 +124,17 @@ test('three hosts, and at most 10 % of them: never one; with 100 % the first tim
 
   const { monitors: [one], fail, clock } = detection(3)
   fail(one, 5)
-  clock.advance(29_999)
+  clock.pass(29_999)
   assert.equal(one.ejected, true)
-  clock.advance(1)
+  clock.pass(1)
   assert.equal(one.ejected, false, 'with the sweep that comes at 30 s')
   fail(one, 4)
   assert.equal(one.ejected, false, 'the row begins anew')
   fail(one, 1)
   assert.equal(one.ejection, 'ejected for 60 s after 5 consecutive 5xx errors')
-  clock.advance(59_000)
+  clock.pass(59_000)
   assert.equal(one.ejected, true)
-  clock.advance(1_000)
+  clock.pass(1_000)
   assert.equal(one.ejected, false)
 })
 
@@ -142,7 +142,7 @@ test('a success while it is ejected changes nothing', () => {
   const { monitors: [one], fail, clock } = detection(2)
   fail(one, 5)
   one.onStatus(200)
-  clock.advance(20_000)
+  clock.pass(20_000)
   assert.equal(one.ejected, true)
 })
 
@@ -150,21 +150,21 @@ test('no ejection is longer than the limit, and good behaviour shortens the next
   const { monitors: [one], fail, clock } = detection(1)
   for (let i = 0; i < 20; i++) {
     fail(one, 5)
-    clock.advance(300_000)
+    clock.pass(300_000)
     assert.equal(one.ejected, false, `after the ${i + 1}th`)
   }
-  clock.advance(600_000)
+  clock.pass(600_000)
   fail(one, 5)
   assert.equal(one.ejection, 'ejected for 30 s after 5 consecutive 5xx errors')
 })
 
 test('no timer runs while there is nothing to let in or to forgive', () => {
   const { monitors: [one], fail, clock } = detection(1)
-  assert.equal(clock.pending, 0)
+  assert.equal(clock.waiting, 0)
   fail(one, 5)
-  assert.equal(clock.pending, 1)
-  clock.advance(100_000)
-  assert.equal(clock.pending, 0)
+  assert.equal(clock.waiting, 1)
+  clock.pass(100_000)
+  assert.equal(clock.waiting, 0)
 })
 
 test('a host that goes while it is ejected makes room for another ejection', () => {
@@ -184,12 +184,12 @@ test('whatever happens, no more are ejected than allowed, and the gauge says how
     const { monitors, stats, clock } = detection(hosts, { maxEjectionPercent, triggers: { ...defaults.triggers, consecutive_5xx: { count: 2, enforced: 100 } } })
     for (const [which, status, ms] of steps) {
       monitors[which % hosts]!.onStatus(status)
-      clock.advance(ms)
+      clock.pass(ms)
       const ejected = monitors.filter((one) => one.ejected).length
       assert.ok((100 * ejected) / hosts <= maxEjectionPercent)
       assert.equal(stats['outlier_detection.ejections_active'], ejected)
     }
-    clock.advance(1_000_000)
+    clock.pass(1_000_000)
     assert.ok(monitors.every((one) => !one.ejected), 'all come back in the end')
   }), { numRuns: 60 })
 })

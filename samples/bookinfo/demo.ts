@@ -135,7 +135,7 @@ async function walk({ mesh, url, folder, show, accessLog, stop }: WalkParts): Pr
     accessLog: () => accessLog,
     knock: (url) => knock(url, mesh.entering),
     async edit(change) {
-      const before = mesh.generation
+      const before = mesh.edits
       change()
       if (!(await mesh.settled(before, 5000))) show.did('(not every proxy has said within 5 s that the edit is in effect)')
     },

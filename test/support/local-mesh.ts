@@ -86,7 +86,7 @@ export class LocalMesh implements AsyncDisposable {
 
   /** Resolves when every proxy has the edit. */
   async edit(change: () => Promise<void>): Promise<void> {
-    const before = this.mesh.generation
+    const before = this.mesh.edits
     await change()
     assert.ok(await this.mesh.settled(before, patienceMs), `no push took effect\n${this.lines.join('\n')}`)
   }

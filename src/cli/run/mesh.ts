@@ -8,6 +8,7 @@ import { controlSettings } from '../../control/settings.ts'
 import { filesOnce } from '../../sources/files/read.ts'
 import { watchFiles } from '../../sources/files/watch.ts'
 import type { MergedWorld, Readiness } from '../../sources/merge.ts'
+import type { Source } from '../../sources/source.ts'
 import type { AuditLog } from '../../telemetry/audit/audit-log.ts'
 import { openAudit } from '../audit.ts'
 import { announce } from '../running.ts'
@@ -52,10 +53,10 @@ export interface Mesh {
   readonly control: ControlPlane
   /** What a command begins with that shall reach the processes where they listen, as a stranger: nothing, or nsenter. */
   readonly entering: readonly string[]
-  /** Of the newest push. */
-  readonly generation: number
-  /** Resolves when every proxy runs a push later than `generation`; false when the time is over. */
-  settled(generation: number, timeoutMs: number): Promise<boolean>
+  /** How often the files have changed. */
+  readonly edits: number
+  /** Resolves when the files have changed once more than `edits` and every proxy has what they say; false when the time is over. */
+  settled(edits: number, timeoutMs: number): Promise<boolean>
   stop(): Promise<void>
 }
 
@@ -85,6 +86,9 @@ class LocalMesh implements Mesh {
   #control: ControlPlane | undefined
   #units: MeshUnits | undefined
   #networks: Networks | undefined
+  #edits = 0
+  /** The newest push when the files changed last. */
+  #pushedBefore = 0
   /** Worlds that came before there were units. */
   #world: MergedWorld | undefined
   #stopped = false
@@ -95,7 +99,7 @@ class LocalMesh implements Mesh {
 
   async start(): Promise<void> {
     const { files, watch, stateDir, auditLog = 'none', log, capture } = this.#options
-    const source = withGateways(watch ? watchFiles(files) : filesOnce(files))
+    const source = this.#watched(withGateways(watch ? watchFiles(files) : filesOnce(files)))
     const audit = this.#audit = openAudit(auditLog, (line) => log.warn('audit', line))
     if (capture === 'netns') this.#networks = await Networks.open({ env: process.env, control: () => this.#control?.xds, guard: this.#guard })
     const noV6 = this.#networks?.noV6
@@ -143,35 +147,38 @@ class LocalMesh implements Mesh {
     return this.#networks?.entering ?? []
   }
 
-  get generation(): number {
-    return this.control.state.board.generation
+  get edits(): number {
+    return this.#edits
   }
 
   get missing(): readonly string[] {
     return this.#units?.missing ?? ['the control plane']
   }
 
-  async settled(generation: number, timeoutMs: number): Promise<boolean> {
+  /** Pushes come for other reasons too: the one after the edit counts. */
+  async settled(edits: number, timeoutMs: number): Promise<boolean> {
     const end = Date.now() + timeoutMs
-    return (await this.control.state.board.waitFor(generation + 1, timeoutMs)).complete && (await this.control.settle(end - Date.now()))
+    const { board } = this.control.state
+    return (await this.#once(() => this.#edits > edits, timeoutMs)) && (await board.waitFor(this.#pushedBefore + 1, end - Date.now())).complete && (await this.control.settle(end - Date.now()))
   }
 
   async ready(timeoutMs: number): Promise<boolean> {
     const end = Date.now() + timeoutMs
     // Whoever is ready is also known to be so by all.
-    return (await this.#allUp(timeoutMs)) && (await this.control.settle(end - Date.now()))
+    return (await this.#once(() => this.missing.length === 0, timeoutMs)) && (await this.control.settle(end - Date.now()))
   }
 
-  #allUp(timeoutMs: number): Promise<boolean> {
+  /** False when the time is over, or the mesh ends. */
+  #once(condition: () => boolean, timeoutMs: number): Promise<boolean> {
     return new Promise((resolve) => {
-      const finish = (ready: boolean): void => {
+      const finish = (met: boolean): void => {
         clearTimeout(timer)
         this.#waiters.delete(check)
-        resolve(ready)
+        resolve(met)
       }
       const check = (): void => {
         if (this.#stopped) finish(false)
-        else if (this.missing.length === 0) finish(true)
+        else if (condition()) finish(true)
       }
       const timer = setTimeout(finish, timeoutMs, false)
       this.#waiters.add(check)
@@ -197,6 +204,19 @@ class LocalMesh implements Mesh {
   #ready(): Readiness {
     const now = new Map(this.#readiness)
     return { get: (key) => now.get(key) ?? false }
+  }
+
+  #watched(source: Source): Source {
+    return {
+      start: (onChange) => source.start((urgency) => {
+        this.#pushedBefore = this.#control?.state.board.generation ?? 0
+        this.#edits++
+        onChange(urgency)
+        this.#wake()
+      }),
+      current: () => source.current(),
+      close: () => source.close(),
+    }
   }
 
   #follow(world: MergedWorld): void {

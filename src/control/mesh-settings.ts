@@ -1,5 +1,7 @@
 // The mesh-wide settings that translation reads, defaults filled in (security spec 6.4).
-import type { ClientTls, ConnectionPool, ExtensionProvider, HttpRetry, LocalityLbSetting, MeshConfigSpec, MeshTls, OutlierDetection, ProxyConfigSpec, TcpKeepalive, ZoneAwareLbSetting } from './specs.ts'
+import type { ClientTls, ConnectionPool, LocalityLbSetting, OutlierDetection, TcpKeepalive, ZoneAwareLbSetting } from './destination-rule-spec.ts'
+import type { ExtensionProvider, MeshConfigSpec, MeshTls, ProxyConfigSpec } from './specs.ts'
+import type { HttpRetry } from './virtual-service-spec.ts'
 
 export interface MeshSettings {
   readonly domain: string

@@ -4,7 +4,7 @@ import { resource, service } from '../../test/support/bookinfo-world.ts'
 import { meshSettings } from './mesh-settings.ts'
 import { DestinationRuleIndex, effectivePolicy, withMeshDefaults } from './snapshot-destination-rules.ts'
 import type { DestinationRule } from './snapshot-destination-rules.ts'
-import type { DestinationRuleSpec } from './specs.ts'
+import type { DestinationRuleSpec } from './destination-rule-spec.ts'
 
 const reviews = service('reviews', { namespace: 'shop' })
 

@@ -3,7 +3,7 @@ import type { Resource } from '../model/resource.ts'
 import type { Service } from '../model/service.ts'
 import { mostSpecific, resolveHost, selects, visible } from './hosts.ts'
 import type { MeshSettings } from './mesh-settings.ts'
-import type { DestinationRuleSpec, PolicyBlocks, Subset, TrafficPolicy, WholePolicyBlocks } from './specs.ts'
+import type { DestinationRuleSpec, PolicyBlocks, Subset, TrafficPolicy, WholePolicyBlocks } from './destination-rule-spec.ts'
 
 export type DestinationRule = Resource<DestinationRuleSpec>
 

@@ -8,7 +8,8 @@ import type { MeshSettings } from './mesh-settings.ts'
 import { boundGateways, destinationsOf, hostsOf, meshGateway } from './snapshot-virtual-services.ts'
 import type { VirtualService, VirtualServiceIndex } from './snapshot-virtual-services.ts'
 import type { ServiceIndex } from './snapshot-services.ts'
-import type { Destination, SidecarSpec } from './specs.ts'
+import type { SidecarSpec } from './specs.ts'
+import type { Destination } from './virtual-service-spec.ts'
 import { outboundCluster } from './translate/names.ts'
 
 export type Sidecar = Resource<SidecarSpec>

@@ -3,7 +3,7 @@
 import type { Resource } from '../model/resource.ts'
 import { resolveHost, visible } from './hosts.ts'
 import type { MeshSettings } from './mesh-settings.ts'
-import type { VirtualServiceSpec } from './specs.ts'
+import type { VirtualServiceSpec } from './virtual-service-spec.ts'
 
 export type VirtualService = Resource<VirtualServiceSpec>
 

@@ -1,6 +1,7 @@
 // Which ports of its workload a sidecar takes connections for, and whether they take mutual TLS (traffic spec 3.5,
 // security spec 2.1): target ports of the services that select it, or what its Sidecar resource lists instead.
-import type { ConnectionPool, ServerTls, SidecarSpec } from '../specs.ts'
+import type { ConnectionPool } from '../destination-rule-spec.ts'
+import type { ServerTls, SidecarSpec } from '../specs.ts'
 import type { Protocol, Service, ServicePort } from '../../model/service.ts'
 import type { Workload } from '../../model/workload.ts'
 import { isIPv6 } from '../../kinds/fields/host.ts'

@@ -1,5 +1,5 @@
 // Clusters behind inbound listeners: the application itself, at the workload's own address (traffic spec 3.5).
-import type { ConnectionPool } from '../../specs.ts'
+import type { ConnectionPool } from '../../destination-rule-spec.ts'
 import { Cluster_DiscoveryType as DiscoveryType, ClusterSchema } from '../../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import type { MeshSettings } from '../../mesh-settings.ts'
 import { durationOf } from '../duration.ts'

@@ -1,6 +1,7 @@
 // TLS towards upstreams: mesh mTLS with certificates that the proxy holds itself, and what a DestinationRule asks for.
 import { knownCiphers, knownCurves } from '../../../kinds/networking/server-tls-rules.ts'
-import type { ClientTls, MeshTls } from '../../specs.ts'
+import type { ClientTls } from '../../destination-rule-spec.ts'
+import type { MeshTls } from '../../specs.ts'
 import { ApiConfigSource_ApiType, ApiVersion } from '../../../proto/gen/envoy/config/core/v3/config_source_pb.ts'
 import type { TransportSocketSchema } from '../../../proto/gen/envoy/config/core/v3/base_pb.ts'
 import {

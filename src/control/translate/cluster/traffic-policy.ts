@@ -6,7 +6,7 @@ import type { ClusterSchema } from '../../../proto/gen/envoy/config/cluster/v3/c
 import type { Http2ProtocolOptionsSchema } from '../../../proto/gen/envoy/config/core/v3/protocol_pb.ts'
 import { HttpProtocolOptionsSchema } from '../../../proto/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
 import { setBudgetInterval } from '../../../xds/budget-interval.ts'
-import type { ConnectionPool, LoadBalancer, OutlierDetection, PolicyBlocks, TcpKeepalive, WholePolicyBlocks } from '../../specs.ts'
+import type { ConnectionPool, LoadBalancer, OutlierDetection, PolicyBlocks, TcpKeepalive, WholePolicyBlocks } from '../../destination-rule-spec.ts'
 import type { MeshSettings } from '../../mesh-settings.ts'
 import { packed } from '../any.ts'
 import type { Init } from '../any.ts'

@@ -4,7 +4,7 @@ import { ClusterLoadAssignmentSchema } from '../../../proto/gen/envoy/config/end
 import { selects } from '../../hosts.ts'
 import { effectivePolicy, withMeshDefaults } from '../../snapshot-destination-rules.ts'
 import type { Snapshot } from '../../snapshot.ts'
-import type { PolicyBlocks } from '../../specs.ts'
+import type { PolicyBlocks } from '../../destination-rule-spec.ts'
 import { discoveryOf, findOutbound, outboundClusters, outboundSharing, tellsMembers } from '../cluster/outbound.ts'
 import { outboundCluster } from '../names.ts'
 import { isDualStack } from '../proxy-node.ts'

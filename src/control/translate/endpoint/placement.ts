@@ -2,7 +2,7 @@
 // endpoints of which the nearest is used first, or fixed shares for localities (traffic spec 2.3).
 import type { Endpoint, Locality, Service } from '../../../model/service.ts'
 import type { Snapshot } from '../../snapshot.ts'
-import type { LocalityLbSetting, PolicyBlocks, ZoneAwareLbSetting } from '../../specs.ts'
+import type { LocalityLbSetting, PolicyBlocks, ZoneAwareLbSetting } from '../../destination-rule-spec.ts'
 import type { ClusterSchema } from '../../../proto/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import type { Init } from '../any.ts'
 import type { ProxyNode } from '../proxy-node.ts'

@@ -7,7 +7,7 @@ import { effectivePolicy, withMeshDefaults } from '../../snapshot-destination-ru
 import type { MergedRule } from '../../snapshot-destination-rules.ts'
 import { gatewayNames, hostsOf, meshGateway } from '../../snapshot-virtual-services.ts'
 import type { VirtualService } from '../../snapshot-virtual-services.ts'
-import type { RouteDestination, TcpMatch, TlsMatch } from '../../specs.ts'
+import type { RouteDestination, TcpMatch, TlsMatch } from '../../virtual-service-spec.ts'
 import { serverHosts } from '../gateway-servers.ts'
 import type { PlacedServer } from '../gateway-servers.ts'
 import { speaksTls } from '../cluster/protocol.ts'

@@ -5,7 +5,7 @@ import type { MeshSettings } from '../../mesh-settings.ts'
 import { resolveHost } from '../../hosts.ts'
 import type { MergedRule } from '../../snapshot-destination-rules.ts'
 import type { VirtualService } from '../../snapshot-virtual-services.ts'
-import type { Destination } from '../../specs.ts'
+import type { Destination } from '../../virtual-service-spec.ts'
 import { outboundCluster } from '../names.ts'
 
 export interface RouteContext {

@@ -4,7 +4,7 @@ import { CorsPolicySchema } from '../../../proto/gen/envoy/extensions/filters/ht
 import { HTTPFaultSchema } from '../../../proto/gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts'
 import { FractionalPercent_DenominatorType } from '../../../proto/gen/envoy/type/v3/percent_pb.ts'
 import type { FractionalPercentSchema } from '../../../proto/gen/envoy/type/v3/percent_pb.ts'
-import type { CorsPolicy, HttpFault, HttpRule, StringMatch } from '../../specs.ts'
+import type { CorsPolicy, HttpFault, HttpRule, StringMatch } from '../../virtual-service-spec.ts'
 import { packed } from '../any.ts'
 import type { Init } from '../any.ts'
 import { durationOf } from '../duration.ts'

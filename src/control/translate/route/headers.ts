@@ -1,7 +1,7 @@
 // Operations on headers: removals run first, then `set` in sorted order, then `add` (traffic spec 1.2.4).
 import { HeaderValueOption_HeaderAppendAction as AppendAction } from '../../../proto/gen/envoy/config/core/v3/base_pb.ts'
 import type { HeaderValueOptionSchema } from '../../../proto/gen/envoy/config/core/v3/base_pb.ts'
-import type { HeaderOperations, Headers } from '../../specs.ts'
+import type { HeaderOperations, Headers } from '../../virtual-service-spec.ts'
 import { sortedEntries } from './match.ts'
 import type { Init } from '../any.ts'
 

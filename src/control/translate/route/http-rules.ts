@@ -3,7 +3,7 @@
 import { RouteSchema } from '../../../proto/gen/envoy/config/route/v3/route_components_pb.ts'
 import { describe } from '../../../lib/errors.ts'
 import type { VirtualService } from '../../snapshot-virtual-services.ts'
-import type { HttpMatch, HttpRule } from '../../specs.ts'
+import type { HttpMatch, HttpRule } from '../../virtual-service-spec.ts'
 import { configPath, metadataOf, resourceProvenance } from '../metadata.ts'
 import { canBeSent, directResponseAction, forwardAction, redirectAction, usedDestinations } from './action.ts'
 import { resolveDestination } from './context.ts'

@@ -6,7 +6,7 @@ import type { StringMatcherSchema } from '../../../proto/gen/envoy/type/matcher/
 import { selects } from '../../hosts.ts'
 import { gatewayNames } from '../../snapshot-virtual-services.ts'
 import type { VirtualService } from '../../snapshot-virtual-services.ts'
-import type { HttpMatch, StringMatch } from '../../specs.ts'
+import type { HttpMatch, StringMatch } from '../../virtual-service-spec.ts'
 import { jwtFilterName, payloadKey } from '../security/authentication.ts'
 import { metadataMatcher, oneOrListed } from '../security/matchers.ts'
 import type { RouteContext } from './context.ts'

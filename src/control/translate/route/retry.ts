@@ -3,7 +3,7 @@ import { PreviousHostsPredicateSchema } from '../../../proto/gen/envoy/extension
 import { PreviousPrioritiesConfigSchema } from '../../../proto/gen/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config_pb.ts'
 import { RetryPolicy_ResetHeaderFormat as ResetFormat } from '../../../proto/gen/envoy/config/route/v3/route_components_pb.ts'
 import type { RetryPolicySchema } from '../../../proto/gen/envoy/config/route/v3/route_components_pb.ts'
-import type { HttpRetry } from '../../specs.ts'
+import type { HttpRetry } from '../../virtual-service-spec.ts'
 import { packed } from '../any.ts'
 import type { Init } from '../any.ts'
 import { durationOf } from '../duration.ts'

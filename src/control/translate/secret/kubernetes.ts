@@ -7,7 +7,7 @@ import { SecretSchema } from '../../../proto/gen/envoy/extensions/transport_sock
 import { bundleProblem, keyPairProblem } from '../../../security/x509/key-pair.ts'
 import { selects } from '../../hosts.ts'
 import type { DestinationRule } from '../../snapshot-destination-rules.ts'
-import type { TrafficPolicy } from '../../specs.ts'
+import type { TrafficPolicy } from '../../destination-rule-spec.ts'
 import type { Snapshot } from '../../snapshot.ts'
 import type { Init } from '../any.ts'
 import { peerOf } from '../inbound-ports.ts'

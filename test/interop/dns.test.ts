@@ -26,7 +26,7 @@ const records = [
 async function ask(program: 'dig' | 'kdig', port: number, args: readonly string[]): Promise<readonly string[]> {
   const { promise, resolve } = Promise.withResolvers<string>()
   execFile(program, ['@127.0.0.1', '-p', String(port), ...(program === 'dig' ? ['+time=5', '+tries=1'] : ['+time=5', '+retry=0']), ...args], (_, stdout) => resolve(stdout))
-  return (await promise).split('\n').filter((line) => line !== '' && !/^; <<>>|^;; (Query time|SERVER|WHEN|From|Received|MSG SIZE)|^; \(1 server/.test(line))
+  return (await promise).split('\n').filter((line) => line !== '' && !/^; <<>>|^;; (Query time|Time|SERVER|WHEN|From|Received|MSG SIZE)|^; \(1 server/.test(line))
     .map((line) => line.replace(/; COOKIE: .*/, '; COOKIE').replace(/\bid: \d+/, 'id')).toSorted()
 }
 

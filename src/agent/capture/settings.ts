@@ -3,6 +3,7 @@
 import { choice, list, onOff, port, text } from '../../lib/settings.ts'
 import type { Setting, SettingsOf } from '../../lib/settings.ts'
 import { parseCidr } from '../../proxy/listen/cidr.ts'
+import { istioExcludedInboundPorts } from './capture-settings.ts'
 import type { AllOr, CaptureSettings } from './capture-settings.ts'
 import { divertMark, selfMark } from './rule-words.ts'
 
@@ -11,7 +12,7 @@ export const captureSettingsTable = {
   outboundPort: port(15001, 'Where the proxy takes what the workload sends.'),
   inboundPort: port(15006, 'Where the proxy takes what is sent to the workload.'),
   includeInboundPorts: listed('*', 'PORT', 'Ports of the workload that are captured; * for all, empty for none.'),
-  excludeInboundPorts: listed('15090,15021,15020', 'PORT', 'With * above: ports that are not. These are the proxy\'s own.'),
+  excludeInboundPorts: listed(istioExcludedInboundPorts.join(), 'PORT', 'With * above: ports that are not. These are the proxy\'s own.'),
   includeOutboundIpRanges: listed('*', 'CIDR', 'Where what the workload sends is captured; * for everywhere, empty for nowhere.'),
   excludeOutboundIpRanges: list('CIDR', 'Ranges that are left alone.'),
   includeOutboundPorts: list('PORT', 'Ports that are captured wherever they lead.'),

@@ -94,6 +94,16 @@ const refused: readonly Refused[] = [
   ['lines that end in LF only', 'GET / HTTP/1.1\nHost: a\n\n', 'h1/bad-request-line'],
   ['a head that ends in LF only', 'GET / HTTP/1.1\r\nHost: a\r\n\n', 'h1/bad-header-name'],
   ['a head that ends in CR and another byte', 'GET / HTTP/1.1\r\nHost: a\r\n\rX', 'h1/bad-header-name'],
+  // One byte that is let pass for another would make these whole
+  ['NUL and LF as the end of a field', 'GET / HTTP/1.1\r\nHost: a\r\na: b\x00\nc: d\r\n\r\n', 'h1/bad-header-value'],
+  ['LF twice as the end of a field', 'GET / HTTP/1.1\r\nHost: a\r\na: b\n\nc: d\r\n\r\n', 'h1/bad-header-value'],
+  ['NUL and LF as the end of a status line', 'HTTP/1.1 200 OK\x00\nContent-Length: 0\r\n\r\n', 'h1/bad-status-line', 400, response],
+  ['CR and another byte before a request', '\rXGET / HTTP/1.1\r\nHost: a\r\n\r\n', 'h1/bad-request-line'],
+  ['a version with another byte than a dot', 'GET / HTTP/1x1\r\nHost: a\r\n\r\n', 'h1/bad-request-line'],
+  ['a version with a letter behind the dot', 'GET / HTTP/1.a\r\nHost: a\r\n\r\n', 'h1/bad-request-line'],
+  ['a version with a letter before the dot', 'GET / HTTP/a.1\r\nHost: a\r\n\r\n', 'h1/bad-request-line'],
+  ['CR and another byte behind a chunk size', chunked('1\rXa\r\n0\r\n\r\n'), 'h1/bad-chunk'],
+  ['another byte and LF behind a chunk', chunked('1\r\nab\n0\r\n\r\n'), 'h1/bad-chunk'],
   // Request line, RFC 9112 3
   ['no version (HTTP/0.9)', 'GET /\r\n\r\n', 'h1/bad-request-line'],
   ['two spaces before the target', 'GET  / HTTP/1.1\r\nHost: a\r\n\r\n', 'h1/bad-request-line'],

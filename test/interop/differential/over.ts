@@ -64,7 +64,7 @@ export const asWritten: Way = { name: '', of: (one) => one }
 export const http2: Way = by(', over HTTP/2', (asked) => ({ ...asked, http2: true }))
 
 /** Of many requests fewer are as good: what a share may be off by follows from their number. */
-const enough = 300
+const enough = 150
 
 /** Who gets a share of calls is who gets it of requests, where no answer says otherwise: one that fails is another thing to a call. */
 const sharesOf = ({ expect: { share } }: Ask, one: Case): Ask['expect'] => (share === undefined || JSON.stringify(one.services ?? {}).includes('"answers"') ? {} : { share })

@@ -50,4 +50,11 @@ const calls: readonly Case[] = [
   one('gRPC: what retries do not name', '[{ retries: { attempts: 2, retryOn: unavailable }, route: [{ destination: { host: a } }] }]', { ...grpc, expect: { status: 200, to: ['a'], headers: { 'grpc-status': '13' } } }, { services: { a: { answers: [failing('13'), ...ok] } } }),
 ]
 
-export const http2: readonly Case[] = [...messages, ...calls]
+/** How many fail before the first failure is known depends on how many were on their way. */
+const judged: Case = {
+  title: 'gRPC: statuses of HTTP that are named as errors say nothing of calls: 503 ejects', services: { a: { hosts: [{ answers: [503] }, {}] } },
+  rule: 'trafficPolicy: { loadBalancer: { simple: ROUND_ROBIN }, outlierDetection: { consecutive5xxErrors: 1, interval: 60s, maxEjectionPercent: 100, outlierDetectionHttpErrorCodes: [429, 500] } }',
+  asks: [{ ...grpc, times: 20 }, { ...grpc, times: 20, expect: { share: { 'a/1': 1 } } }], loose: ['statuses'],
+}
+
+export const http2: readonly Case[] = [...messages, ...calls, judged]

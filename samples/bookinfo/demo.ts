@@ -62,7 +62,8 @@ async function demo(args: readonly string[], io: Io): Promise<number> {
     accessLog: (_, line) => keep(accessLog, line),
   })
   try {
-    if (!(await mesh.ready(30_000))) throw new MeshError('run/start', notUp(`the mesh is not up after 30 s: it waits for ${mesh.missing.join(', ')}`, warnings))
+    // A dozen processes begin at once, on a machine that may have other things to do.
+    if (!(await mesh.ready(60_000))) throw new MeshError('run/start', notUp(`the mesh is not up after 60 s: it waits for ${mesh.missing.join(', ')}`, warnings))
     const startedMs = performance.now() - began
     const url = gatewayUrl(mesh, warnings)
     introduce(show, mesh, url, startedMs)

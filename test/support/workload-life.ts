@@ -4,10 +4,12 @@ import { ProxyKeeper } from '../../src/agent/life/proxy-keeper.ts'
 import type { LifeProxy } from '../../src/agent/life/proxy-keeper.ts'
 import { runLife } from '../../src/agent/life/life.ts'
 import type { LifeProgram } from '../../src/agent/life/program.ts'
+import { Readiness } from '../../src/agent/probe/readiness.ts'
 import { placeProxy, placesOf } from '../../src/cli/proxy-places.ts'
 import { Leaving } from '../../src/cli/proxy-leaving.ts'
 import { createBackoff } from '../../src/lib/backoff.ts'
 import { systemClock } from '../../src/lib/clock.ts'
+import { parseAddress } from '../../src/model/address.ts'
 import { ListenSet } from '../../src/net/listen-set.ts'
 import { startProxy } from '../../src/proxy/main.ts'
 import type { Proxy } from '../../src/proxy/main.ts'
@@ -28,11 +30,24 @@ export interface WorkloadInit {
 function startLifeProxy({ name, settings: over, roots, inbound = [], outbound = [] }: WorkloadInit): LifeProxy {
   const settings = proxySettings({ name, serviceAccount: name, adminPort: 0, ...over })
   const ended = Promise.withResolvers<number>()
-  const begun = begin(settings, roots, inbound, outbound)
+  const ports = inbound.map((one) => parseAddress(one.split('=')[1]!)!)
+  let proxy: Proxy | undefined
+  const readiness = new Readiness({
+    clock: systemClock, place: { ip: settings.ip, at: (address) => address, from: () => undefined }, proxy: () => proxy,
+    ports: () => ports, probe: undefined, groupMayProbe: false, runsCommands: false, log: () => {},
+  })
+  const begun = begin(settings, roots, inbound, outbound).then((one) => {
+    proxy = one
+    readiness.notYet()
+    return one
+  })
   let leaving: Leaving | undefined
   const leavingOf = (proxy: Proxy): Leaving => (leaving ??= new Leaving(proxy, { ...settings, exitOnZeroActiveConnections: false, minimumDrainDuration: 0 }, systemClock))
   const ready = Promise.withResolvers<void>()
-  begun.then((proxy) => proxy.whenReady).then(ready.resolve, () => ended.resolve(1))
+  begun.then((one) => one.whenReady).then(() => {
+    readiness.begin()
+    ready.resolve()
+  }, () => ended.resolve(1))
   return {
     ready: ready.promise,
     ended: ended.promise,
@@ -40,10 +55,11 @@ function startLifeProxy({ name, settings: over, roots, inbound = [], outbound = 
       await leavingOf(await begun).drainInbound()
     },
     async end() {
-      const proxy = await begun
-      const left = leavingOf(proxy)
+      const one = await begun
+      const left = leavingOf(one)
       await left.withdraw()
-      await proxy.close(left.leftMs)
+      readiness.close()
+      await one.close(left.leftMs)
       ended.resolve(0)
     },
   }
@@ -55,7 +71,7 @@ async function begin(settings: ProxySettings, roots: string, inbound: readonly s
   if (mistakes.length > 0) throw new Error(mistakes.join('\n'))
   const sockets = new ListenSet({ sharing: 'alone' })
   const { capture } = await placeProxy(places, settings, { listen: sockets.listen, holds: () => false })
-  return await startProxy(settings, { roots, capture, sockets, version: 'test' })
+  return await startProxy(settings, { roots, capture, sockets, version: 'test', tellsReadiness: true })
 }
 
 export interface RunningWorkload {

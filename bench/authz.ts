@@ -2,7 +2,7 @@
 // from their YAML, as the proxy compiles them. In one process, without sockets: `npm run bench:authz`.
 import { anyUnpack } from '@bufbuild/protobuf/wkt'
 import type { Any } from '@bufbuild/protobuf/wkt'
-import type { AuthorizationPolicy } from '../src/control/snapshot-authorization.ts'
+import type { AuthorizationPolicy } from '../src/control/snapshot/authorization.ts'
 import { httpAuthorization } from '../src/control/translate/security/authorization.ts'
 import { parseDocuments } from '../src/kinds/parse.ts'
 import { RBACSchema } from '../src/proto/gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.ts'

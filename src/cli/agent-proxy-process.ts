@@ -4,8 +4,8 @@ import { fork } from 'node:child_process'
 import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import type { LifeProxy } from '../agent/life/proxy-keeper.ts'
-import { agentVariable } from './proxy-agent-link.ts'
-import type { FromAgentProxy, ToAgentProxy } from './proxy-agent-link.ts'
+import { agentVariable } from './proxy/agent-link.ts'
+import type { FromAgentProxy, ToAgentProxy } from './proxy/agent-link.ts'
 import type { RunningProxy } from './running.ts'
 
 const program = fileURLToPath(new URL('../../bin/trysail.js', import.meta.url))

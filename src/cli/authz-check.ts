@@ -1,6 +1,6 @@
 // `trysail authz check`: which AuthorizationPolicies hold at a workload, and what each of them says of a request. The
 // policies are found as the control plane finds them, and asked as the workload's proxy asks them.
-import type { AuthorizationPolicy } from '../control/snapshot-authorization.ts'
+import type { AuthorizationPolicy } from '../control/snapshot/authorization.ts'
 import { inboundPorts, peerOf } from '../control/translate/inbound-ports.ts'
 import { virtualInbound } from '../control/translate/names.ts'
 import { isDryRun } from '../control/translate/security/authorization.ts'
@@ -11,8 +11,8 @@ import type { Denial, PolicyVerdict } from '../proxy/explain.ts'
 import { exitCode } from './command.ts'
 import type { Command, Invocation } from './command.ts'
 import { asText } from './authz-check-text.ts'
-import { authorizationAt } from './explain-authorization.ts'
-import { findClient } from './explain-client.ts'
+import { authorizationAt } from './explain/authorization.ts'
+import { findClient } from './explain/client.ts'
 import { fileOption } from './file-option.ts'
 import { readOffline } from './offline.ts'
 import { outputOf, outputOption, print } from './print.ts'

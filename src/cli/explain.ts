@@ -1,9 +1,9 @@
 // `trysail explain`: what the mesh would do with one request, without sending it.
-import { explainText } from './explain-text.ts'
-import { answer } from './explain-answer.ts'
+import { explainText } from './explain/text.ts'
+import { answer } from './explain/answer.ts'
 import { exitCode } from './command.ts'
 import type { Command, Invocation } from './command.ts'
-import { liveAnswer } from './explain-live.ts'
+import { liveAnswer } from './explain/live.ts'
 import { fileOperand, fileOption } from './file-option.ts'
 import { readOffline } from './offline.ts'
 import { outputOf, outputOption, print } from './print.ts'

@@ -5,8 +5,8 @@ import { settle } from '../../test/support/connection-pair.ts'
 import { resource } from '../../test/support/bookinfo-world.ts'
 import { ModeSwitch, quietMs, serverMode, stepMs } from './peer-mode-switch.ts'
 import type { PeerModes } from './peer-mode-switch.ts'
-import { PeerAuthenticationIndex } from './snapshot-peer-authentication.ts'
-import type { PeerAuthentication } from './snapshot-peer-authentication.ts'
+import { PeerAuthenticationIndex } from './snapshot/peer-authentication.ts'
+import type { PeerAuthentication } from './snapshot/peer-authentication.ts'
 
 const indexOf = (mode: string): PeerAuthenticationIndex => new PeerAuthenticationIndex([resource('PeerAuthentication', 'all', { mtls: { mode } }) as PeerAuthentication], 'istio-system')
 const peer = { namespace: 'default', labels: {} }

@@ -3,7 +3,7 @@
 // step waits for all proxies, but not for long: a proxy that does not answer must not keep a port open that is to be STRICT.
 import type { Clock } from '../lib/clock.ts'
 import { spawn } from '../lib/errors.ts'
-import type { PeerAuthenticationIndex, PeerMode } from './snapshot-peer-authentication.ts'
+import type { PeerAuthenticationIndex, PeerMode } from './snapshot/peer-authentication.ts'
 
 /** Who says what is in force: `target` what operators wrote, the others what somebody may still go by. */
 export interface PeerModes {

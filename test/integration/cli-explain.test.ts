@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import type { Answer } from '../../src/cli/explain-answer.ts'
+import type { Answer } from '../../src/cli/explain/answer.ts'
 import { main } from '../../src/cli/main.ts'
 import { captureIo } from '../support/capture-io.ts'
 

@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline'
 import type { NetworkNumber } from '../../agent/netns/namespace.ts'
 import { withdrawAnnouncement } from '../running.ts'
 import { killGroup, signalTo } from './child.ts'
-import { isNetwork, killAllIn } from './netns-left.ts'
+import { isNetwork, killAllIn } from './netns/left.ts'
 
 const guarded = process.ppid
 /** Process groups that are told to end. */

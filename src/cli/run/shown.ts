@@ -2,8 +2,8 @@
 import { formatSpiffeId } from '../../model/spiffe-id.ts'
 import { GatewayUnit } from './gateway-unit.ts'
 import type { GatewayDoor } from './gateway-places.ts'
-import { NetnsGateway } from './netns-gateway.ts'
-import type { NetnsProcess } from './netns-process.ts'
+import { NetnsGateway } from './netns/gateway.ts'
+import type { NetnsProcess } from './netns/process.ts'
 import { SidecarUnit } from './sidecar-unit.ts'
 import type { SupervisorState } from './supervisor.ts'
 

@@ -1,7 +1,7 @@
 // Holds what a test expects against what was observed: an expectation says only what it names, in the words of
 // `trysail explain -o json`. Short host names, durations and the case of header names are compared by their meaning.
 import { parseDuration } from '../../kinds/fields/duration.ts'
-import type { Answer } from '../explain-answer.ts'
+import type { Answer } from '../explain/answer.ts'
 import type { Expectation, Expected } from './cases.ts'
 
 /** Whether a name that somebody wrote means a host. */

@@ -1,12 +1,12 @@
 // Which rules and match blocks of the VirtualServices the tests reached, and which no request can ever reach, since an
 // earlier one takes it. Rules are counted from 0, as `spec.http[3]` counts them.
 import type { Snapshot } from '../../control/snapshot.ts'
-import type { VirtualService } from '../../control/snapshot-virtual-services.ts'
+import type { VirtualService } from '../../control/snapshot/virtual-services.ts'
 import type { VirtualServiceSpec } from '../../kinds/networking/virtual-service.ts'
 import { unreachableRules } from '../../kinds/networking/unreachable-rules.ts'
 import type { FieldPath } from '../../model/resource.ts'
 import { formatPath } from '../../model/resource.ts'
-import type { Answer } from '../explain-answer.ts'
+import type { Answer } from '../explain/answer.ts'
 
 /** One rule without match, or one match block. */
 export interface CoveredRule {

@@ -1,6 +1,6 @@
 // Values of a test in one line, as they would be written in YAML's flow style: expected beside observed.
-import type { Answer } from '../explain-answer.ts'
-import { requestLine } from '../explain-text.ts'
+import type { Answer } from '../explain/answer.ts'
+import { requestLine } from '../explain/text.ts'
 
 /** More of a value than this, nobody reads in a line. */
 const maxLength = 500

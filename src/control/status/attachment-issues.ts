@@ -2,9 +2,9 @@
 // something is enforced.
 import type { Resource } from '../../model/resource.ts'
 import { resourceKey } from '../../model/resource.ts'
-import { gatewayGroup, gatewayNameLabel } from '../snapshot-attached.ts'
-import type { AuthorizationPolicy } from '../snapshot-authorization.ts'
-import type { RequestAuthentication } from '../snapshot-request-authentication.ts'
+import { gatewayGroup, gatewayNameLabel } from '../snapshot/attached.ts'
+import type { AuthorizationPolicy } from '../snapshot/authorization.ts'
+import type { RequestAuthentication } from '../snapshot/request-authentication.ts'
 import type { Peer, Snapshot } from '../snapshot.ts'
 import type { ResourceIssue } from './admission.ts'
 

@@ -1,7 +1,7 @@
 // CUSTOM policies that nobody can be asked about: what they are for is denied, which is safe and surely not meant.
 import type { FieldPath } from '../../model/resource.ts'
 import { resourceKey } from '../../model/resource.ts'
-import type { AuthorizationPolicy } from '../snapshot-authorization.ts'
+import type { AuthorizationPolicy } from '../snapshot/authorization.ts'
 import type { Snapshot } from '../snapshot.ts'
 import { isDryRun } from '../translate/security/authorization.ts'
 import { askProblem, providersOf } from '../translate/security/providers.ts'

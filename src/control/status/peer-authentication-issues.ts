@@ -2,7 +2,7 @@
 // an older one of the same scope. Whoever wrote one believes to be safe.
 import type { Resource } from '../../model/resource.ts'
 import { resourceKey } from '../../model/resource.ts'
-import type { PeerAuthentication } from '../snapshot-peer-authentication.ts'
+import type { PeerAuthentication } from '../snapshot/peer-authentication.ts'
 import type { Snapshot } from '../snapshot.ts'
 import type { ResourceIssue } from './admission.ts'
 

@@ -1,6 +1,6 @@
 // By which listener a sidecar's workload reaches a service port (traffic spec 3.2).
 import type { Service, ServicePort } from '../../model/service.ts'
-import type { SidecarScope } from '../snapshot-sidecars.ts'
+import type { SidecarScope } from '../snapshot/sidecars.ts'
 import { isHttp, usablePorts } from './cluster/protocol.ts'
 import { protocolNamed } from './inbound-ports.ts'
 import { httpProxyRoute } from './names.ts'

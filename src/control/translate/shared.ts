@@ -3,7 +3,7 @@
 // the view; that a declaration leaves nothing out is held by a property (test/fuzz/incremental.fuzz.test.ts).
 import { sameItems } from '../intern.ts'
 import type { Snapshot } from '../snapshot.ts'
-import type { EndpointIndex } from '../snapshot-services.ts'
+import type { EndpointIndex } from '../snapshot/services.ts'
 import type { ProxyNode } from './proxy-node.ts'
 import type { Built } from './translator.ts'
 

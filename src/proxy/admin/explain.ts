@@ -2,7 +2,7 @@
 // its endpoints. The same code answers offline; nothing is sent.
 import { parseAddress } from '../../model/address.ts'
 import type { Address } from '../../model/address.ts'
-import type { KnownCluster } from '../explain-endpoints.ts'
+import type { KnownCluster } from '../explain/endpoints.ts'
 import { compileExplainer } from '../explain.ts'
 import type { ExplainableRequest } from '../explain.ts'
 import type { ClusterLookup } from '../upstream/types.ts'

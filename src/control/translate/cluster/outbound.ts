@@ -1,9 +1,9 @@
 // Clusters for services: one for each port, and one for each port and subset of its DestinationRule (traffic spec 3.4,
 // 3.6, 3.8). How many endpoints there are and where is EDS's business, except for DNS names.
 import type { JsonObject } from '@bufbuild/protobuf'
-import { serviceKey } from '../../snapshot-services.ts'
-import type { MergedRule } from '../../snapshot-destination-rules.ts'
-import { effectivePolicy, withMeshDefaults } from '../../snapshot-destination-rules.ts'
+import { serviceKey } from '../../snapshot/services.ts'
+import type { MergedRule } from '../../snapshot/destination-rules.ts'
+import { effectivePolicy, withMeshDefaults } from '../../snapshot/destination-rules.ts'
 import type { Endpoint, Service, ServicePort } from '../../../model/service.ts'
 import { formatSpiffeId } from '../../../model/spiffe-id.ts'
 import type { MeshSettings } from '../../mesh-settings.ts'

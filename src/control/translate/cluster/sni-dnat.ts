@@ -1,7 +1,7 @@
 // Clusters of an east-west gateway: the endpoints of one service port without any TLS of our own, since the client's goes
 // through to them (traffic spec 3.4, 4.1).
-import { effectivePolicy } from '../../snapshot-destination-rules.ts'
-import type { MergedRule } from '../../snapshot-destination-rules.ts'
+import { effectivePolicy } from '../../snapshot/destination-rules.ts'
+import type { MergedRule } from '../../snapshot/destination-rules.ts'
 import type { Service } from '../../../model/service.ts'
 import type { MeshSettings } from '../../mesh-settings.ts'
 import type { Snapshot } from '../../snapshot.ts'

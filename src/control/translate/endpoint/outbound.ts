@@ -2,7 +2,7 @@
 import type { Endpoint, Service, ServicePort } from '../../../model/service.ts'
 import { ClusterLoadAssignmentSchema } from '../../../proto/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
 import { selects } from '../../hosts.ts'
-import { effectivePolicy, withMeshDefaults } from '../../snapshot-destination-rules.ts'
+import { effectivePolicy, withMeshDefaults } from '../../snapshot/destination-rules.ts'
 import type { Snapshot } from '../../snapshot.ts'
 import type { PolicyBlocks } from '../../destination-rule-spec.ts'
 import { discoveryOf, findOutbound, outboundClusters, outboundSharing, tellsMembers } from '../cluster/outbound.ts'

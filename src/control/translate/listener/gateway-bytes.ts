@@ -1,7 +1,7 @@
 // Where the bytes go that a gateway's server takes without reading HTTP: plain TCP, TLS that it ends, TLS that it passes on
 // by server name (traffic spec 4.1, 4.3).
 import type { Snapshot } from '../../snapshot.ts'
-import { boundGateways } from '../../snapshot-virtual-services.ts'
+import { boundGateways } from '../../snapshot/virtual-services.ts'
 import { gatewayKey, passesTlsOn } from '../gateway-servers.ts'
 import type { PlacedServer } from '../gateway-servers.ts'
 import type { ProxyNode } from '../proxy-node.ts'

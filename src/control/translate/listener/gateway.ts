@@ -4,7 +4,7 @@ import { TrafficDirection } from '../../../proto/gen/envoy/config/core/v3/base_p
 import { ListenerSchema } from '../../../proto/gen/envoy/config/listener/v3/listener_pb.ts'
 import type { JwtRule } from '../../../kinds/security/request-authentication.ts'
 import type { MeshSettings } from '../../mesh-settings.ts'
-import type { AuthorizationPolicy } from '../../snapshot-authorization.ts'
+import type { AuthorizationPolicy } from '../../snapshot/authorization.ts'
 import type { Gateway, Snapshot } from '../../snapshot.ts'
 import { translator } from '../translator.ts'
 import { grpcOf } from '../cluster/protocol.ts'

@@ -7,7 +7,7 @@ import type {
 import { create } from '@bufbuild/protobuf'
 import { setUseHashPolicy } from '../../../xds/use-hash-policy.ts'
 import { durationOf } from '../duration.ts'
-import type { VirtualService } from '../../snapshot-virtual-services.ts'
+import type { VirtualService } from '../../snapshot/virtual-services.ts'
 import type { HttpMatch, HttpRedirect, HttpRule, Mirror, RouteDestination } from '../../virtual-service-spec.ts'
 import { notTranslatable, resolveDestination } from './context.ts'
 import type { RouteContext } from './context.ts'

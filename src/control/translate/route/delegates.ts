@@ -1,7 +1,7 @@
 // Rules of a VirtualService with those of its delegates put in their place (traffic spec 1.2.7): conditions of both hold,
 // the delegate's fields win, and what cannot be combined is dropped, alone.
-import { gatewayNames } from '../../snapshot-virtual-services.ts'
-import type { VirtualService } from '../../snapshot-virtual-services.ts'
+import { gatewayNames } from '../../snapshot/virtual-services.ts'
+import type { VirtualService } from '../../snapshot/virtual-services.ts'
 import type { HttpMatch, HttpRule, StringMatch } from '../../virtual-service-spec.ts'
 
 /** A rule as it applies, and the VirtualService that it stands in: short names and lines are that one's. */

@@ -1,7 +1,7 @@
 // By what a route's requests are hashed: the DestinationRules of its destinations say (traffic spec 2.2).
 import type { RouteAction_HashPolicySchema } from '../../../proto/gen/envoy/config/route/v3/route_components_pb.ts'
-import { effectivePolicy } from '../../snapshot-destination-rules.ts'
-import type { MergedRule } from '../../snapshot-destination-rules.ts'
+import { effectivePolicy } from '../../snapshot/destination-rules.ts'
+import type { MergedRule } from '../../snapshot/destination-rules.ts'
 import type { ConsistentHash } from '../../destination-rule-spec.ts'
 import { durationOf } from '../duration.ts'
 import type { Init } from '../any.ts'

@@ -2,7 +2,7 @@
 // left out, and nothing follows a block that always holds (traffic spec 1.2.3).
 import { RouteSchema } from '../../../proto/gen/envoy/config/route/v3/route_components_pb.ts'
 import { describe } from '../../../lib/errors.ts'
-import type { VirtualService } from '../../snapshot-virtual-services.ts'
+import type { VirtualService } from '../../snapshot/virtual-services.ts'
 import type { HttpMatch, HttpRule } from '../../virtual-service-spec.ts'
 import { configPath, metadataOf, resourceProvenance } from '../metadata.ts'
 import { canBeSent, directResponseAction, forwardAction, redirectAction, usedDestinations } from './action.ts'

@@ -2,7 +2,7 @@
 // function of its hash, as the host is, and a change of weights moves no more keys than it must.
 import { create, toBinary } from '@bufbuild/protobuf'
 import { RouteAction_HashPolicySchema as HashPolicySchema } from '../../../proto/gen/envoy/config/route/v3/route_components_pb.ts'
-import type { VirtualService } from '../../snapshot-virtual-services.ts'
+import type { VirtualService } from '../../snapshot/virtual-services.ts'
 import type { HashPolicy } from './hash-policy.ts'
 
 export const stickyAnnotation = 'trysail.dev/sticky-weights'

@@ -1,8 +1,8 @@
 // Virtual hosts of a route table: their domains (traffic spec 3.4), and the rule that no domain may appear twice.
 import type { VirtualHost, VirtualHostSchema } from '../../../proto/gen/envoy/config/route/v3/route_components_pb.ts'
 import type { Service, ServicePort } from '../../../model/service.ts'
-import { effectivePolicy } from '../../snapshot-destination-rules.ts'
-import type { SidecarScope } from '../../snapshot-sidecars.ts'
+import { effectivePolicy } from '../../snapshot/destination-rules.ts'
+import type { SidecarScope } from '../../snapshot/sidecars.ts'
 import { metadataOf, serviceProvenance } from '../metadata.ts'
 import { dynamicDnsCluster, outboundCluster, passthroughCluster } from '../names.ts'
 import { timeouts } from './action.ts'

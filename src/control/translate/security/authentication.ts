@@ -8,7 +8,7 @@ import type { HttpFilterSchema } from '../../../proto/gen/envoy/extensions/filte
 import { withSource } from '../../../xds/missing-keys.ts'
 import { keySource } from '../../jwks/key-fetch.ts'
 import type { KeySource } from '../../jwks/key-fetch.ts'
-import type { RequestAuthentication } from '../../snapshot-request-authentication.ts'
+import type { RequestAuthentication } from '../../snapshot/request-authentication.ts'
 import type { Peer, Snapshot } from '../../snapshot.ts'
 import { packed } from '../any.ts'
 import type { Init } from '../any.ts'

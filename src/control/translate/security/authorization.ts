@@ -8,7 +8,7 @@ import { RBACSchema as NetworkRbacSchema } from '../../../proto/gen/envoy/extens
 import type { HttpFilterSchema } from '../../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import type { FilterSchema } from '../../../proto/gen/envoy/config/listener/v3/listener_components_pb.ts'
 import type { MeshSettings } from '../../mesh-settings.ts'
-import type { AuthorizationPolicy } from '../../snapshot-authorization.ts'
+import type { AuthorizationPolicy } from '../../snapshot/authorization.ts'
 import { packed } from '../any.ts'
 import type { Init } from '../any.ts'
 import { matchesNothing, rbacPolicy } from './rules.ts'

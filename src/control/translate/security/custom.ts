@@ -7,7 +7,7 @@ import type { StatusCode } from '../../../proto/gen/envoy/type/v3/http_status_pb
 import type { FilterSchema } from '../../../proto/gen/envoy/config/listener/v3/listener_components_pb.ts'
 import { ExtAuthzSchema } from '../../../proto/gen/envoy/extensions/filters/http/ext_authz/v3/ext_authz_pb.ts'
 import { ExtAuthzSchema as NetworkExtAuthzSchema } from '../../../proto/gen/envoy/extensions/filters/network/ext_authz/v3/ext_authz_pb.ts'
-import type { AuthorizationPolicy } from '../../snapshot-authorization.ts'
+import type { AuthorizationPolicy } from '../../snapshot/authorization.ts'
 import { packed } from '../any.ts'
 import type { Init } from '../any.ts'
 import { durationOf } from '../duration.ts'

@@ -1,6 +1,6 @@
 // Who is asked about what CUSTOM policies are for: a provider of MeshConfig, and the cluster that it is reached by (security
 // spec 2.7).
-import type { AuthorizationPolicy } from '../../snapshot-authorization.ts'
+import type { AuthorizationPolicy } from '../../snapshot/authorization.ts'
 import type { Snapshot } from '../../snapshot.ts'
 import type { AskedProvider, ExtensionProvider } from '../../specs.ts'
 import { outboundCluster } from '../names.ts'

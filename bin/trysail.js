@@ -15,11 +15,11 @@ const isProxy = process.argv[2] === 'proxy'
 // What is built loads as fast without the cache, which keeps all that it has read.
 if (!isBuilt || !isProxy) (await import('node:module')).enableCompileCache()
 // What a proxy does while it loads must not make it large for good (src/cli/heap.ts), and no collection waits for threads that
-// have to share its core (docs/decisions/0017-flags-for-v8.md).
+// have to share its core, or comes between two bursts of requests (docs/decisions/0017-flags-for-v8.md).
 if (isProxy) {
   const { setFlagsFromString } = await import('node:v8')
   const whileLoading = ['--semi-space-growth-factor=1', '--no-opt', '--no-maglev']
-  const forGood = ['--no-parallel-scavenge', '--no-parallel-compaction', '--no-parallel-pointer-update']
+  const forGood = ['--no-parallel-scavenge', '--no-parallel-compaction', '--no-parallel-pointer-update', '--gc-memory-reducer-start-delay-ms=60000']
   for (const flag of [...whileLoading, ...forGood]) setFlagsFromString(flag)
 }
 // Reports that Node writes of a process (--report-on-...) are read by others: tokens may stand in the environment.

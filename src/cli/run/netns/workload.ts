@@ -1,6 +1,5 @@
 // How programs are started in the network of a workload: its proxy as Istio's user 1337, so that the redirect can tell them
 // apart, and its own program with the rights of whoever runs `run`, less those by which it could undo the redirect.
-import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { captureOfAnnotations } from '../../../agent/capture/annotations.ts'
 import { proxyId } from '../../../agent/capture/capture-settings.ts'
@@ -65,7 +64,7 @@ export function proxyCommand({ name, namespace, serviceAccount, labels, proxyTyp
 
 const isCaptured = (capture: CaptureSettings | undefined): capture is CaptureSettings => capture !== undefined && capture.mode !== 'NONE'
 
-const trysail = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..', 'bin', 'trysail.js')
+const trysail = fileURLToPath(new URL('../../../../bin/trysail.js', import.meta.url))
 
 /** By these it could undo the redirect, or mark its packets as the proxy's. Most containers have none of them either. */
 const without = ['net_admin', 'net_raw', 'sys_admin', 'sys_ptrace', 'sys_module'].map((one) => `-${one}`).join(',')

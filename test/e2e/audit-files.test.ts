@@ -1,13 +1,14 @@
 // Audit logs of the processes: where they are, whose they are, that they are opened anew, and that nobody runs without the one
 // that was asked for.
 import assert from 'node:assert/strict'
-import { readFileSync, renameSync, statSync } from 'node:fs'
+import { renameSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Socket } from 'node:net'
 import { test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
 import { createAuthority } from '../support/certificates.ts'
 import { request } from '../support/http-load.ts'
+import { jsonLines } from '../support/json-lines.ts'
 import { ProcessMesh, startApp } from '../support/process-mesh.ts'
 import { TrysailProcess, trysail } from '../support/trysail-process.ts'
 import { until } from '../support/until.ts'
@@ -16,7 +17,7 @@ type Event = Readonly<Record<string, unknown>>
 
 function eventsIn(path: string): Event[] {
   try {
-    return readFileSync(path, 'utf8').split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as Event]))
+    return jsonLines(path)
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
     throw error

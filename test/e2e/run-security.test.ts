@@ -8,6 +8,7 @@ import { after, test } from 'node:test'
 import { main } from '../../src/cli/main.ts'
 import { findRunning } from '../../src/cli/running.ts'
 import { captureIo } from '../support/capture-io.ts'
+import { jsonLines } from '../support/json-lines.ts'
 import { echo, gatewayTo, service, startLocalMesh } from '../support/local-mesh.ts'
 import type { LocalMesh } from '../support/local-mesh.ts'
 import { TempFolder } from '../support/temp-folder.ts'
@@ -30,8 +31,7 @@ interface Event extends Readonly<Record<string, unknown>> {
   readonly source: string
 }
 
-const eventsOf = (world: LocalMesh): Event[] =>
-  readFileSync(world.folder.at('state/audit.log'), 'utf8').trimEnd().split('\n').map((line) => JSON.parse(line) as Event)
+const eventsOf = (world: LocalMesh): Event[] => jsonLines(world.folder.at('state/audit.log'))
 
 const until = (world: LocalMesh, what: string, found: (event: Event) => boolean): Promise<void> => world.until(what, () => eventsOf(world).some(found))
 

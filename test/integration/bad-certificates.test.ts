@@ -10,6 +10,7 @@ import { after, before, test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
 import { findRunning } from '../../src/cli/running.ts'
 import { createAuthority } from '../support/certificates.ts'
+import { jsonLines } from '../support/json-lines.ts'
 import { echo, service, startLocalMesh } from '../support/local-mesh.ts'
 import type { LocalMesh } from '../support/local-mesh.ts'
 import { TempFolder } from '../support/temp-folder.ts'
@@ -109,7 +110,7 @@ async function refused(): Promise<number> {
 }
 
 const lastRefusal = (): string => {
-  const events = readFileSync(world.folder.at('state/audit.log'), 'utf8').trimEnd().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>)
+  const events = jsonLines<Record<string, unknown>>(world.folder.at('state/audit.log'))
   return String(events.findLast(({ event }) => event === 'handshake-refused')?.['detail'])
 }
 
